@@ -1,0 +1,85 @@
+-- What does the platform know of one charge? A revision per different set of inputs, never changed afterwards.
+CREATE TABLE session_revisions
+(
+    operator_id UInt32,
+    station_id UInt32,
+    pile_id UInt32,
+    pile LowCardinality(String),
+    connector UInt8,
+    trade_no String,
+    revision UInt32,
+    inputs_digest UInt64,
+    batch_id UInt64 COMMENT 'the run of the biller that wrote it',
+    computed_ms Int64,
+    rule_version UInt16,
+    life LowCardinality(String) COMMENT 'open, ended, ended_offline, failed_start',
+    zone LowCardinality(String),
+    local_day Date COMMENT 'of the end, in the zone of the station',
+    start_ms Int64 COMMENT 'first charging reading, else the bill',
+    end_ms Int64 COMMENT 'last charging reading, else the bill',
+    end_low_ms Int64 COMMENT 'the end lies in [end_low_ms, end_high_ms]',
+    end_high_ms Int64,
+    readings UInt32,
+    charging_readings UInt32,
+    start_command_ms Int64 COMMENT '0x34 sent; 0 = none',
+    start_acked UInt8,
+    order_created_ms Int64 COMMENT '0 = unknown',
+    unplugged_ms Int64 COMMENT '0 = not seen',
+    plugged_until_ms Int64 COMMENT 'last moment known plugged after the end, 0 = unknown',
+    next_start_ms Int64 COMMENT 'next session of the connector, 0 = none',
+    occupancy_grace_ms Int64,
+    naive_energy_e4kwh Int64 COMMENT 'last counter - first counter, zeros and jumps included (raw code 8)',
+    naive_span_ms Int64 COMMENT 'last - first charging reading (raw code 9)',
+    best_e4kwh Int64,
+    low_e4kwh Int64,
+    high_e4kwh Int64,
+    quality Enum8('MISSING' = 1, 'QUESTIONABLE' = 2, 'ESTIMATED' = 3, 'DERIVED' = 4, 'VALID' = 5, 'MANUAL' = 6, 'VERIFIED' = 7),
+    flags Array(LowCardinality(String)) COMMENT 'names of core.meter.flags.Flag',
+    counter_energy_e4kwh Nullable(Int64) COMMENT 'S: session counter at the end',
+    counter_last_ms Int64,
+    power_energy_e4kwh Int64 COMMENT 'W: integral of P, +-5 %',
+    quantum_e4kwh UInt32,
+    pmax_w UInt32,
+    power_over_1kw_ms Int64,
+    longest_gap_ms Int64,
+    unobserved_start_ms Int64 COMMENT 'length of the unobserved time next to the start',
+    unobserved_end_ms Int64,
+    clock_offset_ms Int64 COMMENT 'largest by amount in the session',
+    outage_ms Int64 COMMENT 'platform outage inside the session window',
+    bill_state LowCardinality(String) COMMENT 'present, waiting, overdue, lost, lost_offline, not_expected',
+    has_bill UInt8,
+    different_bills UInt16 COMMENT 'uploads with the same number and another content',
+    bill_receive_ms Int64,
+    bill_start_ms Int64,
+    bill_end_ms Int64,
+    bill_energy_e4kwh Int64,
+    bill_amount_e4yuan Int64,
+    bill_class_energy_e4kwh Array(UInt32),
+    bill_meter_start_e4kwh Int64,
+    bill_meter_end_e4kwh Int64,
+    bill_stop_reason UInt8,
+    start_mode UInt8,
+    vin String,
+    physical_card String,
+    final_rule UInt8 COMMENT 'the rule of metering.md, "The final figure", 1..5; 0 = still open',
+    final_energy_e4kwh Nullable(Int64),
+    final_quality Enum8('MISSING' = 1, 'QUESTIONABLE' = 2, 'ESTIMATED' = 3, 'DERIVED' = 4, 'VALID' = 5, 'MANUAL' = 6, 'VERIFIED' = 7),
+    inside_physical_limit UInt8,
+    slot_start_ms Array(Int64) COMMENT 'half-hours of the station local time that hold energy',
+    slot_of_day Array(UInt8) COMMENT '0..47 in local time',
+    slot_energy_e4kwh Array(UInt32) COMMENT 'sums to final_energy_e4kwh',
+    slot_tariff_version Array(UInt32),
+    slot_method LowCardinality(String) COMMENT 'bill_classes, measured, linear, none',
+    tariff_stale UInt8
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(local_day)
+ORDER BY (pile_id, connector, trade_no, revision)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+-- What does the platform know of each charge now?
+CREATE VIEW sessions AS
+SELECT *
+FROM session_revisions
+ORDER BY revision DESC, inputs_digest DESC
+LIMIT 1 BY pile_id, connector, trade_no;

@@ -1,0 +1,1 @@
+"""Operators, stations, piles, connectors and tariffs: everything that needs a transaction."""

@@ -1,0 +1,1 @@
+"""The simulated charger fleet and every measured figure."""

@@ -1,0 +1,5 @@
+"""The root of every error that `core` raises."""
+
+
+class CoreError(Exception):
+    """Something handed to `core` was wrong; the message names what, where and what to do."""

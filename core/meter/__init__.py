@@ -1,0 +1,1 @@
+"""The meter-delta calculator: register readings to accepted energy, with an interval and a reason."""
