@@ -1,0 +1,51 @@
+# The commands people type. `make demo` and `make test` do all the set-up they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BUILT := $(VENV)/.built
+SOURCES := pyproject.toml setup.py $(shell find core ingest -name '*.pyx' -o -name '*.pxd')
+
+.PHONY: install demo serve test test-all lint format clean
+
+install: $(BUILT)
+
+$(BIN)/python:
+	@sh scripts/preflight.sh $(PYTHON)
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.packages: pyproject.toml | $(BIN)/python
+	@sh scripts/preflight.sh $(PYTHON)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "setuptools>=66" wheel "cython>=3.3,<3.4"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --config-settings editable_mode=compat --editable ".[dev]"
+	@touch $@
+
+$(BUILT): $(SOURCES) | $(VENV)/.packages
+	$(BIN)/python setup.py --quiet build_ext --inplace
+	@touch $@
+
+demo: install
+	@$(BIN)/pilestream demo
+
+serve: install
+	@$(BIN)/pilestream serve
+
+test: install
+	@sh scripts/browser.sh
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" tests
+
+test-all: install
+	@sh scripts/browser.sh
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+
+format: install
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build data *.egg-info
+	find core ingest \( -name '*.so' -o -name '*.c' -o -name '*.html' \) -delete

@@ -1,0 +1,113 @@
+"""Child processes of the platform: started in order, watched, restarted, stopped in order.
+
+A child tells that it is ready by one JSON line on its standard output. Its standard input is a pipe held open by the
+parent: when the parent ends, however it ends, the child reads end-of-file and stops by itself. Children run in
+sessions of their own, so that Ctrl-C reaches the parent alone and the order of stopping is the parent's.
+"""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from service.errors import StartError
+
+READY_TIMEOUT_S = 30.0
+RESTART_PAUSE_S = 1.0
+
+
+class ChildProcess:
+    """One process of the platform; `start` waits until it says that it is ready."""
+
+    def __init__(self, name: str, arguments: Sequence[str], log_folder: Path) -> None:
+        self.name = name
+        self._arguments = list(arguments)
+        self._log_path = log_folder / f"{name}.log"
+        self._process: subprocess.Popen[str] | None = None
+        self._started = 0.0
+        self.restarts = 0
+
+    def start(self) -> dict[str, Any]:
+        """Start it and give what it said when it became ready (a port, for instance).
+
+        Raises `StartError` with the end of its log when it ends before, or says nothing for 30 s.
+        """
+        self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        with self._log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, *self._arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+        self._started = time.monotonic()
+        return self._await_ready()
+
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def pause_over(self) -> bool:
+        """Whether long enough has gone by since the last start to try again."""
+        return time.monotonic() - self._started > RESTART_PAUSE_S
+
+    def restart(self) -> dict[str, Any]:
+        """Start it again after it ended."""
+        self.restarts += 1
+        return self.start()
+
+    def ask_to_stop(self) -> None:
+        """Tell it to finish what it holds and end; returns at once."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+
+    def wait_stopped(self, timeout_s: float) -> str:
+        """Wait for its end and give what it still wrote; it is killed when it takes longer than `timeout_s`."""
+        if self._process is None:
+            return ""
+        try:
+            rest, _ = self._process.communicate(timeout=max(timeout_s, 0.1))
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            rest, _ = self._process.communicate()
+        self._process = None
+        return rest or ""
+
+    def _await_ready(self) -> dict[str, Any]:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        line = _read_line(self._process.stdout, READY_TIMEOUT_S)
+        if line:
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+        self._process.kill()
+        self._process.wait()
+        raise StartError(f"{self.name} did not start; the end of {self._log_path}:\n{_tail(self._log_path)}")
+
+
+def _read_line(stream: IO[str], timeout_s: float) -> str:
+    """One line, or what came of it before the stream ended or the time ran out."""
+    deadline = time.monotonic() + timeout_s
+    received = b""
+    while not received.endswith(b"\n"):
+        readable, _, _ = select.select([stream], [], [], max(deadline - time.monotonic(), 0))
+        if not readable:
+            return ""
+        chunk = os.read(stream.fileno(), 1)
+        if not chunk:
+            return ""
+        received += chunk
+    return received.decode("utf-8")
+
+
+def _tail(path: Path, lines: int = 15) -> str:
+    return "\n".join(path.read_text("utf-8", errors="replace").splitlines()[-lines:])

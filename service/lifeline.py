@@ -1,0 +1,42 @@
+"""How a child process of the platform learns that it should stop: a signal, or the end of its parent."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+def say_ready(**facts: Any) -> None:
+    """Tell the parent that this process serves now, in one JSON line."""
+    print(json.dumps({"ready": True, **facts}), flush=True)
+
+
+def on_stop(callback: Callable[[], None]) -> None:
+    """Call `callback` once, from some thread or a signal handler, when this process should end."""
+    called = threading.Event()
+
+    def call_once() -> None:
+        if not called.is_set():
+            called.set()
+            callback()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: call_once())
+    threading.Thread(target=_wait_for_parent_end, args=(call_once,), name="lifeline", daemon=True).start()
+
+
+def stop_event() -> threading.Event:
+    """An event that is set when this process should end."""
+    event = threading.Event()
+    on_stop(event.set)
+    return event
+
+
+def _wait_for_parent_end(callback: Callable[[], None]) -> None:
+    descriptor = sys.stdin.fileno()
+    while os.read(descriptor, 4096):
+        pass
+    callback()

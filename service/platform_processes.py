@@ -1,0 +1,153 @@
+"""The processes of one platform on one machine: started in order, watched, stopped in order."""
+
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from clickhouse_driver import Client
+
+from analytics.client import ClickHouseAddress, connect
+from analytics.embedded import EmbeddedServer
+from analytics.migrate import migrate
+from backoffice.database import open_database
+from backoffice.publish import publish
+from service.errors import StartError
+from service.child_process import ChildProcess
+from service.roles import RoleSettings
+from service.settings import Settings
+
+STOP_LIMIT_S = {"gateway": 1.5, "loader": 2.0, "biller": 1.5, "dashboard": 1.0}
+
+
+class Platform:
+    """ClickHouse, gateway, loader, biller and dashboard on one data folder.
+
+    `start` brings them up in that order, `stop` ends them so that nothing received is left behind: the gateway
+    first (no new bytes), then the loader (the spool is emptied), the biller, the dashboard, and ClickHouse last.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.folder = settings.folder
+        self.address: ClickHouseAddress | None = None
+        self.ykc_port = 0
+        self.dashboard_url = ""
+        self._children: dict[str, ChildProcess] = {}
+        self._embedded: EmbeddedServer | None = None
+        self._lock = FolderLock(self.folder)
+
+    def prepare(self) -> ClickHouseAddress:
+        """Start ClickHouse, bring both schemas up to date, publish the master data; gives where ClickHouse answers."""
+        self._lock.take()
+        if self.settings.clickhouse:
+            self.address = ClickHouseAddress.from_url(self.settings.clickhouse)
+        else:
+            self._embedded = EmbeddedServer(self.folder / "clickhouse", port=self.settings.clickhouse_port)
+            self.address = msgspec.structs.replace(self._embedded.start(), database=self.settings.clickhouse_database)
+        migrate(self.address)
+        publish(open_database(self.settings.database_url), self.client())
+        return self.address
+
+    def client(self) -> Client:
+        """A new connection to this platform's database."""
+        if self.address is None:
+            raise StartError("ClickHouse has not been started yet")
+        return connect(self.address)
+
+    def start(self) -> None:
+        """Start every process; raises `StartError` when one does not come up (those before it are stopped)."""
+        if self.address is None:
+            self.prepare()
+        role_file = self._write_role_file()
+        try:
+            self.ykc_port = self._start_child("gateway", role_file)["port"]
+            self._start_child("loader", role_file)
+            self._start_child("biller", role_file)
+            self.dashboard_url = self._start_child("dashboard", role_file)["url"]
+        except StartError:
+            self.stop()
+            raise
+
+    def restart_fallen(self) -> list[str]:
+        """Start again what ended by itself; gives the names."""
+        fallen = [child for child in self._children.values() if not child.alive() and child.pause_over()]
+        for child in fallen:
+            child.restart()
+        if self._embedded is not None:
+            self._embedded.ensure_running()
+        return [child.name for child in fallen]
+
+    def stop_serving(self) -> None:
+        """End all processes but ClickHouse, in an order that leaves nothing behind in the spool."""
+        dashboard = self._children.get("dashboard")
+        if dashboard is not None:
+            dashboard.ask_to_stop()
+        for name in ("gateway", "loader", "biller", "dashboard"):
+            child = self._children.pop(name, None)
+            if child is not None:
+                child.ask_to_stop()
+                child.wait_stopped(STOP_LIMIT_S[name])
+
+    def stop(self) -> None:
+        """End everything."""
+        self.stop_serving()
+        if self._embedded is not None:
+            self._embedded.stop()
+            self._embedded = None
+        self.address = None
+        self._lock.release()
+
+    def _start_child(self, role: str, role_file: Path) -> dict[str, Any]:
+        child = ChildProcess(role, ["-m", "service.roles", role, str(role_file)], self.folder / "logs")
+        answer = child.start()
+        self._children[role] = child
+        return answer
+
+    def _write_role_file(self) -> Path:
+        assert self.address is not None
+        path = self.folder / "run" / "role.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = msgspec.json.encode(RoleSettings(self.settings, self.address, str(self.folder)))
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        return path
+
+
+class FolderLock:
+    """One platform per data folder: held while this process lives."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "platform.lock"
+        self._descriptor: int | None = None
+
+    def take(self) -> None:
+        """Raises `StartError` when another platform runs on the folder."""
+        if self._descriptor is not None:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise StartError(
+                f"a platform already runs on {self._path.parent}; stop it, or set PILESTREAM_DATA to another folder"
+            ) from error
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let another platform have the folder."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def watch(platform: Platform, until: float | None, stopped: Any) -> None:
+    """Keep the platform up until `stopped` is set or the monotonic time `until` is reached."""
+    while not stopped.is_set() and (until is None or time.monotonic() < until):
+        platform.restart_fallen()
+        stopped.wait(0.25)

@@ -1,0 +1,118 @@
+"""Every setting of the platform: one frozen object with a default for each.
+
+A value comes from, in rising order of weight: the default, `pilestream.toml`, a `PILESTREAM_*` variable, a flag.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from service.errors import SettingsError
+
+PREFIX = "PILESTREAM_"
+FILE_NAME = "pilestream.toml"
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What can be set. A port of 0 means: take a free one."""
+
+    data: str = "./data"
+    clickhouse: str = ""
+    clickhouse_port: int = 0
+    clickhouse_database: str = "pilestream"
+    database: str = ""
+    bind: str = "127.0.0.1"
+    ykc_port: int = 9770
+    dashboard_port: int = 8050
+    language: str = "zh"
+    default_zone: str = "Asia/Shanghai"
+    node: str = "node-1"
+    idle_timeout_s: int = 60
+    group_commit_ms: int = 50
+    bill_commit_ms: int = 5
+    spool_max_bytes: int = 20 * 1024**3
+    keep_loaded_segments: bool = False
+    biller_interval_ms: int = 1000
+
+    @property
+    def folder(self) -> Path:
+        """The one folder below which all data lives."""
+        return Path(self.data).expanduser().resolve()
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the back office."""
+        return self.database or f"sqlite:///{self.folder / 'backoffice.db'}"
+
+    def masked(self) -> dict[str, Any]:
+        """The values in force, with passwords replaced, fit to print."""
+        values = msgspec.to_builtins(self)
+        for key in ("clickhouse", "database"):
+            values[key] = _mask_password(values[key])
+        return dict(values)
+
+
+def load_settings(
+    flags: Mapping[str, Any], environment: Mapping[str, str] = os.environ, defaults: Mapping[str, Any] | None = None
+) -> Settings:
+    """The settings in force.
+
+    `flags`: values given on the command line, None where a flag was not given. `defaults`: what a command takes
+    instead of the general default where nobody set anything.
+    Raises `SettingsError` for an unknown name (with the nearest right one) or a value of the wrong kind.
+    """
+    values: dict[str, Any] = dict(defaults or {})
+    values.update(_checked(_read_file(Path(FILE_NAME)), FILE_NAME))
+    values.update(_checked(_read_environment(environment), "the environment"))
+    values.update({name: value for name, value in flags.items() if value is not None})
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"a setting has a wrong value: {error}") from error
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from error
+
+
+def _read_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and value != ""
+    }
+
+
+def _checked(values: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """`values` when each is a setting of the right kind."""
+    known = {field.name: field for field in msgspec.structs.fields(Settings)}
+    for name, value in values.items():
+        shown = f"{PREFIX}{name.upper()}" if origin == "the environment" else name
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else f"; known are {', '.join(sorted(known))}"
+            raise SettingsError(f"{shown} in {origin} is not a setting{hint}")
+        try:
+            msgspec.convert(value, known[name].type, strict=False)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"{shown} in {origin} cannot be {value!r}: {error}") from error
+    return dict(values)
+
+
+def _mask_password(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.password:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))

@@ -1,0 +1,79 @@
+"""Child processes say when they are ready, stop when told, and never outlive their parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from service.errors import StartError
+from service.child_process import ChildProcess
+
+OBEDIENT = """
+from service.lifeline import say_ready, stop_event
+stop = stop_event()
+say_ready(port=4711)
+stop.wait()
+print("last words", flush=True)
+"""
+
+PARENT = f"""
+import os, sys, time
+from pathlib import Path
+from service.child_process import ChildProcess
+child = ChildProcess("orphan", ["-c", {OBEDIENT!r}], Path(sys.argv[1]))
+child.start()
+print(child._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def gone(pid: int, within_s: float = 5.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_child_reports_ready_and_stops_when_asked(tmp_path: Path) -> None:
+    child = ChildProcess("obedient", ["-c", OBEDIENT], tmp_path)
+    assert child.start() == {"ready": True, "port": 4711}
+    assert child.alive()
+    child.ask_to_stop()
+    assert child.wait_stopped(5.0) == "last words\n"
+    assert not child.alive()
+
+
+def test_child_that_fails_is_reported_with_its_log(tmp_path: Path) -> None:
+    child = ChildProcess("broken", ["-c", "raise ValueError('no such port')"], tmp_path)
+    with pytest.raises(StartError, match="no such port"):
+        child.start()
+
+
+def test_child_that_will_not_stop_is_killed(tmp_path: Path) -> None:
+    deaf = "import signal, sys; signal.signal(15, signal.SIG_IGN); print('{}', flush=True); sys.stdin.read(); import time; time.sleep(60)"
+    child = ChildProcess("deaf", ["-c", deaf], tmp_path)
+    child.start()
+    child.ask_to_stop()
+    child.wait_stopped(0.3)
+    assert not child.alive()
+
+
+def test_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child_pid = int(parent.stdout.readline())
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    assert gone(child_pid)

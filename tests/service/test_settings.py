@@ -1,0 +1,50 @@
+"""Settings come from a file, the environment and flags, in that order of weight, and bad ones are named."""
+
+from pathlib import Path
+
+import pytest
+
+from service.errors import SettingsError
+from service.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_flag_outweighs_environment_outweighs_file(tmp_path: Path) -> None:
+    (tmp_path / "pilestream.toml").write_text('ykc_port = 1\ndashboard_port = 2\nlanguage = "en"\n')
+    settings = load_settings({"ykc_port": 5, "bind": None}, {"PILESTREAM_YKC_PORT": "3", "PILESTREAM_DASHBOARD_PORT": "4"})
+    assert (settings.ykc_port, settings.dashboard_port, settings.language) == (5, 4, "en")
+    assert settings.bind == Settings().bind
+
+
+def test_unknown_name_is_answered_with_the_nearest_right_one() -> None:
+    with pytest.raises(SettingsError, match=r"PILESTREAM_YKC_PROT in the environment .* did you mean 'ykc_port'"):
+        load_settings({}, {"PILESTREAM_YKC_PROT": "1"})
+
+
+def test_wrong_value_is_named_with_its_origin(tmp_path: Path) -> None:
+    (tmp_path / "pilestream.toml").write_text('ykc_port = "many"\n')
+    with pytest.raises(SettingsError, match=r"ykc_port in pilestream\.toml cannot be 'many'"):
+        load_settings({}, {})
+
+
+def test_broken_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pilestream.toml").write_text("ykc_port = \n")
+    with pytest.raises(SettingsError, match="not valid TOML"):
+        load_settings({}, {})
+
+
+def test_passwords_are_masked_when_printed() -> None:
+    url = "clickhouse://reader:s3cret@db.example:9000/pilestream"
+    masked = load_settings({}, {"PILESTREAM_CLICKHOUSE": url}).masked()
+    assert masked["clickhouse"] == "clickhouse://reader:***@db.example:9000/pilestream"
+    assert "s3cret" not in repr(masked)
+
+
+def test_data_folder_comes_from_the_environment(tmp_path: Path) -> None:
+    settings = load_settings({}, {"PILESTREAM_DATA": str(tmp_path / "elsewhere")})
+    assert settings.folder == tmp_path / "elsewhere"
+    assert settings.database_url.endswith("elsewhere/backoffice.db")
