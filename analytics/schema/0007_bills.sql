@@ -11,7 +11,7 @@ CREATE TABLE session_codes
     codes_raw Array(UInt8) COMMENT 'in the order 1,2,3,4,5,7,8,9,11,6',
     codes Array(UInt8) COMMENT 'after correction, same order',
     causes Array(LowCardinality(String)) COMMENT 'named causes of codes that vanished or stayed',
-    hits Array(Tuple(code UInt8, reading LowCardinality(String), reason LowCardinality(String), observed Float64, threshold Float64)) COMMENT 'reading: raw or corrected'
+    hits Array(Tuple(code UInt8, reading LowCardinality(String), reason LowCardinality(String), cause LowCardinality(String), observed Int64, threshold Int64, unit LowCardinality(String))) COMMENT 'reading: raw or corrected; cause empty = not known; unit: e4kwh, ms or w'
 )
 ENGINE = MergeTree
 ORDER BY (pile_id, connector, trade_no, revision)
@@ -38,7 +38,7 @@ CREATE TABLE bill_revisions
     platform_energy_e4kwh Int64 COMMENT 'what the platform measured',
     low_e4kwh Int64,
     high_e4kwh Int64,
-    quality Enum8('MISSING' = 1, 'QUESTIONABLE' = 2, 'ESTIMATED' = 3, 'DERIVED' = 4, 'VALID' = 5, 'MANUAL' = 6, 'VERIFIED' = 7),
+    quality Enum8('MISSING' = 1, 'QUESTIONABLE' = 2, 'ESTIMATED' = 3, 'DERIVED' = 4, 'VALID' = 5, 'MANUAL' = 6, 'VERIFIED' = 7) COMMENT 'of the final figure; that of the measurement is in sessions',
     final_rule UInt8,
     final_energy_e4kwh Nullable(Int64) COMMENT 'what is billed; null = nothing is known',
     slot_of_day Array(UInt8),
