@@ -28,8 +28,16 @@ def on_stop(callback: Callable[[], None]) -> None:
     threading.Thread(target=_wait_for_parent_end, args=(call_once,), name="lifeline", daemon=True).start()
 
 
+def stop_on_signal() -> threading.Event:
+    """An event that Ctrl-C or SIGTERM sets; for the parent process, which has no lifeline."""
+    event = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: event.set())
+    return event
+
+
 def stop_event() -> threading.Event:
-    """An event that is set when this process should end."""
+    """An event that is set when this process should end, for a child process."""
     event = threading.Event()
     on_stop(event.set)
     return event

@@ -1,0 +1,177 @@
+"""The command line: each subcommand wires parts together, and nothing else.
+
+Exit codes: 0 done, 1 the answer is no, 2 wrong use. Data goes to standard output, words to standard error.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from core.errors import CoreError
+from service.errors import ServiceError, SettingsError
+from service.settings import Settings, load_settings
+
+DONE, NO, WRONG_USE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand and give its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        result: int = options.run(options)
+    except SettingsError as error:
+        print(f"pilestream: {error}", file=sys.stderr)
+        return WRONG_USE
+    except (CoreError, ServiceError, *_package_errors()) as error:
+        print(f"pilestream: {error}", file=sys.stderr)
+        return NO
+    return result
+
+
+def _package_errors() -> tuple[type[Exception], ...]:
+    from analytics.errors import AnalyticsError
+    from backoffice.errors import BackofficeError
+    from dashboard.errors import DashboardError
+    from ingest.errors import IngestError
+
+    return AnalyticsError, BackofficeError, DashboardError, IngestError
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from service.serve import serve
+
+    return serve(_settings(options))
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from service.demo import demo
+
+    settings = _settings(options, defaults={"ykc_port": 0, "dashboard_port": 0})
+    return demo(settings, seconds=options.seconds, as_json=options.json)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from service.status import print_status
+
+    return print_status(_settings(options), as_json=options.json)
+
+
+def _config(options: argparse.Namespace) -> int:
+    for name, value in _settings(options).masked().items():
+        print(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+    return DONE
+
+
+def _decode(options: argparse.Namespace) -> int:
+    from core.ykc.hex_lines import decode_line
+
+    for line in sys.stdin.buffer:
+        print(json.dumps(decode_line(line.decode("utf-8", "replace")), ensure_ascii=False), flush=True)
+    return DONE
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from service.replay import replay_capture
+
+    return replay_capture(_settings(options), options.capture, into_live=options.into_live)
+
+
+def _anomalies(options: argparse.Namespace) -> int:
+    from analytics.anomalies import anomaly_table, render
+    from analytics.questions import Scope
+    from service.running import running_client
+
+    with running_client(_settings(options)) as client:
+        table = anomaly_table(client, Scope(None), options.from_day, options.to_day)
+    print(render(table, options.format))
+    return DONE
+
+
+def _bill(options: argparse.Namespace) -> int:
+    from analytics.bill_lines import bill_lines
+    from analytics.questions import Scope
+    from service.running import running_client
+
+    with running_client(_settings(options)) as client:
+        lines = bill_lines(client, Scope(None), options.trade_no)
+    for line in lines:
+        print(json.dumps(line, ensure_ascii=False) if options.json else _in_words(line))
+    unknown = [number for number in options.trade_no if number not in {line["trade_no"] for line in lines}]
+    for number in unknown:
+        print(f"pilestream: no session has the number {number}", file=sys.stderr)
+    return NO if unknown else DONE
+
+
+def _in_words(line: dict[str, Any]) -> str:
+    codes = ",".join(map(str, line["codes"])) or "none"
+    amount = "unknown" if line["final_amount_yuan"] is None else f"{line['final_amount_yuan']} yuan"
+    held = " (held: waits for a person)" if line["held"] else ""
+    return (
+        f"{line['trade_no']} {line['pile']}/{line['connector']} {line['start']} to {line['end']}: "
+        f"charger {line['pile_energy_kwh']} kWh, platform {line['platform_energy_kwh']} kWh "
+        f"[{line['low_kwh']}, {line['high_kwh']}] {line['quality']}, "
+        f"billed {line['final_energy_kwh']} kWh = {amount}{held}; codes {codes}"
+    )
+
+
+def _settings(options: argparse.Namespace, defaults: dict[str, Any] | None = None) -> Settings:
+    names = ("bind", "ykc_port", "dashboard_port", "data")
+    return load_settings({name: getattr(options, name, None) for name in names}, defaults=defaults)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pilestream", description="Platform core for operators of EV chargers.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    serve = _command(commands, "serve", _serve, "run the platform", "pilestream serve --ykc-port 9770")
+    demo = _command(commands, "demo", _demo, "run it with a simulated fleet", "pilestream demo --seconds 30 --json")
+    for command in (serve, demo):
+        command.add_argument("--bind", metavar="ADDR", help="address of the chargers' port (default 127.0.0.1)")
+        command.add_argument("--ykc-port", type=int, metavar="N", help="port for YKC chargers, 0 = a free one")
+        command.add_argument("--dashboard-port", type=int, metavar="N", help="port of the pages, 0 = a free one")
+    demo.add_argument("--seconds", type=float, metavar="N", help="end after so many seconds (default: on Ctrl-C)")
+    demo.add_argument("--json", action="store_true", help="print one JSON line at the end")
+
+    status = _command(commands, "status", _status, "what runs and how it goes", "pilestream status --json")
+    status.add_argument("--json", action="store_true", help="print JSON")
+    _command(commands, "config", _config, "the settings in force", "pilestream config")
+
+    decode = _command(
+        commands, "decode", _decode, "hex lines in, one JSON object a line out", "pilestream decode ykc < frames.txt"
+    )
+    decode.add_argument("protocol", choices=["ykc"], help="the protocol of the frames")
+
+    replay = _command(commands, "replay", _replay, "take in a capture", "pilestream replay day.jsonl")
+    replay.add_argument("capture", type=Path, metavar="CAPTURE.jsonl", help='lines {"ts", "conn", "protocol", "hex"}')
+    replay.add_argument("--into-live", action="store_true", help="also where serve runs or live sessions are open")
+
+    anomalies = _command(
+        commands, "anomalies", _anomalies, "code sets and how many bills", "pilestream anomalies --from 2026-11-01"
+    )
+    anomalies.add_argument("--from", dest="from_day", type=date.fromisoformat, metavar="D", help="first local day")
+    anomalies.add_argument("--to", dest="to_day", type=date.fromisoformat, metavar="D", help="last local day")
+    anomalies.add_argument("--format", choices=["table", "csv", "json"], default="table")
+
+    bill = _command(commands, "bill", _bill, "what was billed, and why", "pilestream bill 3201…0001 --json")
+    bill.add_argument("trade_no", nargs="+", metavar="TRADE_NO")
+    bill.add_argument("--json", action="store_true", help="one JSON object a line")
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, example: str
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=f"example: {example}"
+    )
+    command.add_argument("--data", metavar="FOLDER", help="the folder of all data (default ./data)")
+    command.set_defaults(run=run)
+    return command
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""`pilestream demo`: the whole platform with a simulated fleet, a day of history already in it."""
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import backoffice
+from backoffice.database import open_database
+from backoffice.master_file import load_master_file
+from service.demo_counts import acked_bills_missing, count_period
+from service.demo_history import replay_history
+from service.child_process import ChildProcess
+from service.lifeline import stop_on_signal
+from service.platform_processes import FolderLock, Platform, watch
+from service.roles import now_ms
+from service.settings import Settings
+
+MASTER_FILE = Path(backoffice.__file__).with_name("demo_fleet.toml")
+SEED = 20261122
+FLEET_STOP_S = 3.0
+DONE, BILL_MISSING = 0, 1
+
+
+def demo(settings: Settings, *, seconds: float | None, as_json: bool) -> int:
+    """Run it until Ctrl-C or for `seconds`; gives 1 when a bill that a charger saw acknowledged is not stored."""
+    settings = msgspec.structs.replace(
+        settings, data=str(settings.folder / "demo"), clickhouse_database="pilestream_demo", database=""
+    )
+    stopped = stop_on_signal()
+    _empty(settings.folder)
+    load_master_file(open_database(settings.database_url), MASTER_FILE)
+    platform = Platform(settings)
+    fleet: ChildProcess | None = None
+    try:
+        platform.prepare()
+        plan_start_ms = now_ms()
+        _say("replaying a day of history …")
+        replay_history(platform, MASTER_FILE, SEED, plan_start_ms)
+        live_from_ms = now_ms()
+        history = count_period(platform.client(), 0, live_from_ms)
+        platform.start()
+        fleet = _start_fleet(platform, plan_start_ms)
+        _say(f"chargers (YKC): {settings.bind}:{platform.ykc_port}")
+        _say(f"dashboard:      {platform.dashboard_url}")
+        _say("Ctrl-C stops everything")
+        watch(platform, None if seconds is None else time.monotonic() + seconds, stopped)
+        report = _stop_fleet(fleet, settings.folder)
+        fleet = None
+        platform.stop_serving()
+        result = count_period(platform.client(), live_from_ms, now_ms())
+        missing = acked_bills_missing(platform.client(), report["acked_bills"])
+    finally:
+        if fleet is not None:
+            _stop_fleet(fleet, settings.folder)
+        platform.stop()
+    result |= {
+        "dashboard": platform.dashboard_url,
+        "acked_bills": len(report["acked_bills"]),
+        "acked_bills_stored": not missing,
+        "history": history,
+    }
+    _print_result(result, as_json)
+    for trade_no in missing:
+        _say(f"acknowledged, but not stored: {trade_no}")
+    return BILL_MISSING if missing else DONE
+
+
+def _empty(folder: Path) -> None:
+    lock = FolderLock(folder)
+    lock.take()
+    for path in folder.iterdir():
+        if path.name == "platform.lock":
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    lock.release()
+
+
+def _start_fleet(platform: Platform, plan_start_ms: int) -> ChildProcess:
+    arguments = {
+        "--host": platform.settings.bind,
+        "--port": platform.ykc_port,
+        "--master-file": MASTER_FILE,
+        "--seed": SEED,
+        "--start-ms": plan_start_ms,
+        "--control": platform.folder / "run" / "gateway.sock",
+        "--report": platform.folder / "run" / "fleet.json",
+    }
+    words = [str(word) for pair in arguments.items() for word in pair]
+    fleet = ChildProcess("fleet", ["-m", "benchmarks.fleet.run", *words], platform.folder / "logs")
+    fleet.start()
+    return fleet
+
+
+def _stop_fleet(fleet: ChildProcess, folder: Path) -> dict[str, Any]:
+    fleet.ask_to_stop()
+    fleet.wait_stopped(FLEET_STOP_S)
+    path = folder / "run" / "fleet.json"
+    report: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {"acked_bills": []}
+    return report
+
+
+def _print_result(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False), flush=True)
+        return
+    _say(
+        f"live: {result['frames']} frames, {result['readings']} readings, {result['sessions']} sessions, "
+        f"{result['bills']} bills; acknowledged bills stored: {result['acked_bills_stored']}"
+    )
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)

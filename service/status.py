@@ -1,0 +1,48 @@
+"""`pilestream status`: what runs on a data folder, and how it goes."""
+
+import json
+from typing import Any
+
+from analytics.embedded import EmbeddedServer
+from service.settings import Settings
+
+DONE, NOT_RUNNING = 0, 1
+
+
+def print_status(settings: Settings, as_json: bool) -> int:
+    """Print it; exit code 1 when no gateway runs."""
+    status = read_status(settings)
+    if as_json:
+        print(json.dumps(status, ensure_ascii=False))
+    else:
+        for name, value in status.items():
+            print(f"{name}: {value if not isinstance(value, dict) else json.dumps(value, ensure_ascii=False)}")
+    return DONE if status["gateway"] else NOT_RUNNING
+
+
+def read_status(settings: Settings) -> dict[str, Any]:
+    """The gateway's counters (empty when it does not run) and the state of the database and the spool."""
+    folder = settings.folder
+    spool = folder / "spool"
+    segments = list(spool.glob("*.seg")) if spool.exists() else []
+    return {
+        "data": str(folder),
+        "clickhouse": _clickhouse_state(settings),
+        "gateway": _gateway_counters(settings),
+        "spool": {"segments": len(segments), "bytes": sum(path.stat().st_size for path in segments)},
+    }
+
+
+def _clickhouse_state(settings: Settings) -> str:
+    if settings.clickhouse:
+        return "external"
+    found = EmbeddedServer.find(settings.folder / "clickhouse")
+    return f"embedded, port {found.port}" if found else "stopped"
+
+
+def _gateway_counters(settings: Settings) -> dict[str, Any]:
+    path = settings.folder / "run" / "gateway.json"
+    if not path.exists():
+        return {}
+    counters: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return counters
