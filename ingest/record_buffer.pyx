@@ -1,0 +1,313 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Records of the spool in memory: appended without a Python object each, and read back into columns."""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy
+
+import numpy as np
+
+from core.checksum cimport crc32_c
+
+cdef enum:
+    HEADER = sizeof(RecordHeader)
+    CRC_FROM = 8  # the checksum covers everything after itself
+    MAX_PAYLOAD = 1 << 20
+    PROTOCOL = 1
+    FRAME_TYPE_AT = 5  # ykc.md section 1
+    FRAME_HEADER = 6
+    TYPE_RECORD = 0x3B
+    TYPE_RECORD_ACK = 0x40
+    FIRST_CAPACITY = 1 << 16
+    KEPT_CAPACITY = 1 << 22
+
+# Why a scan stopped.
+cdef enum Stop:
+    STOP_END
+    STOP_LIMIT
+    STOP_INCOMPLETE
+    STOP_LENGTH
+    STOP_KIND
+    STOP_CHECKSUM
+
+_STOP_NAMES = ("end", "limit", "incomplete", "length", "kind", "checksum")
+
+RECORD_HEADER_BYTES = HEADER
+MAX_PAYLOAD_BYTES = MAX_PAYLOAD
+PROTOCOL_YKC = PROTOCOL
+
+
+cdef inline bint _is_frame(int kind) noexcept nogil:
+    return kind == FRAME_UP or kind == FRAME_DOWN
+
+
+cdef inline int _lane_of(int kind, const uint8_t* payload, uint32_t length) noexcept nogil:
+    if kind == EVENT:
+        return LANE_FACTS
+    if _is_frame(kind) and length >= FRAME_HEADER:
+        if payload[FRAME_TYPE_AT] == TYPE_RECORD or payload[FRAME_TYPE_AT] == TYPE_RECORD_ACK:
+            return LANE_FACTS
+    return LANE_TELEMETRY
+
+
+cdef class RecordBuffer:
+    def __cinit__(self, Py_ssize_t facts_limit_bytes=256 << 20, Py_ssize_t telemetry_limit_bytes=64 << 20):
+        self.lanes[LANE_FACTS].limit = facts_limit_bytes
+        self.lanes[LANE_TELEMETRY].limit = telemetry_limit_bytes
+
+    def __dealloc__(self):
+        for lane in range(LANE_COUNT):
+            free(self.lanes[<int>lane].data)
+
+    @property
+    def pending(self):
+        return self.lanes[LANE_FACTS].length + self.lanes[LANE_TELEMETRY].length
+
+    @property
+    def pending_facts(self):
+        return self.lanes[LANE_FACTS].length
+
+    cdef int append_c(
+        self,
+        int kind,
+        int connector,
+        int flags,
+        uint32_t pile_id,
+        uint64_t connection_id,
+        int64_t receive_ms,
+        int64_t event_ms,
+        uint32_t accepted,
+        uint32_t amount,
+        uint32_t live_flags,
+        uint32_t reason,
+        const uint8_t* payload,
+        uint32_t length,
+    ) except -1:
+        cdef LaneBuffer* lane = &self.lanes[_lane_of(kind, payload, length)]
+        cdef Py_ssize_t size = HEADER + <Py_ssize_t>length
+        cdef Py_ssize_t capacity
+        cdef RecordHeader header
+        cdef uint8_t* target
+        cdef void* grown
+        if length > MAX_PAYLOAD:
+            raise ValueError(f"a record's payload has at most {MAX_PAYLOAD} bytes, not {length}")
+        if lane.length + size > lane.limit:
+            self.refused_records += 1
+            self.refused_bytes += size
+            return 0
+        if lane.length + size > lane.capacity:
+            capacity = max(lane.capacity * 2, lane.length + size, <Py_ssize_t>FIRST_CAPACITY)
+            grown = realloc(lane.data, capacity)
+            if grown == NULL:
+                raise MemoryError("no memory for the spool's buffer")
+            lane.data = <uint8_t*>grown
+            lane.capacity = capacity
+        header.payload_length = length
+        header.crc = 0
+        header.kind = <uint8_t>kind
+        header.protocol = PROTOCOL
+        header.connector = <uint8_t>connector
+        header.flags = <uint8_t>flags
+        header.pile_id = pile_id
+        header.connection_id = connection_id
+        header.receive_ms = receive_ms
+        header.event_ms = event_ms
+        header.live_accepted_e4kwh = accepted
+        header.live_amount_fen = amount
+        header.live_flags = live_flags
+        header.reason = reason
+        target = lane.data + lane.length
+        memcpy(target, &header, HEADER)
+        if length:
+            memcpy(target + HEADER, payload, length)
+        header.crc = crc32_c(0, target + CRC_FROM, size - CRC_FROM)
+        memcpy(target + 4, &header.crc, 4)
+        lane.length += size
+        self.appended_records += 1
+        self.appended_bytes += size
+        return 1
+
+    def append(
+        self,
+        int kind,
+        const uint8_t[::1] payload,
+        *,
+        uint32_t pile_id=0,
+        uint64_t connection_id=0,
+        int64_t receive_ms=0,
+        event_ms=None,
+        int connector=0,
+        int flags=0,
+        uint32_t accepted=0,
+        uint32_t amount=0,
+        uint32_t live_flags=0,
+        uint32_t reason=0,
+    ):
+        cdef int64_t at_ms = receive_ms if event_ms is None else event_ms
+        cdef const uint8_t* start = &payload[0] if payload.shape[0] else NULL
+        if not FRAME_UP <= kind <= EVENT:
+            raise ValueError(f"a record's kind is 1 to 4, not {kind}")
+        if not (0 <= connector <= 255 and 0 <= flags <= 255):
+            raise ValueError(f"connector and flags are bytes, not {connector} and {flags}")
+        if payload.shape[0] > MAX_PAYLOAD:
+            raise ValueError(f"a record's payload has at most {MAX_PAYLOAD} bytes, not {payload.shape[0]}")
+        return bool(
+            self.append_c(
+                kind, connector, flags, pile_id, connection_id, receive_ms, at_ms,
+                accepted, amount, live_flags, reason, start, <uint32_t>payload.shape[0],
+            )
+        )
+
+    def take(self, int lane_number):
+        if not 0 <= lane_number < LANE_COUNT:
+            raise ValueError(f"there is no lane {lane_number}")
+        cdef LaneBuffer* lane = &self.lanes[lane_number]
+        cdef void* smaller
+        taken = PyBytes_FromStringAndSize(<char*>lane.data, lane.length)
+        lane.length = 0
+        if lane.capacity > KEPT_CAPACITY:  # a burst must not hold its memory for ever
+            smaller = realloc(lane.data, KEPT_CAPACITY)
+            if smaller != NULL:
+                lane.data = <uint8_t*>smaller
+                lane.capacity = KEPT_CAPACITY
+        return taken
+
+
+cdef Stop _check(const uint8_t* data, Py_ssize_t at, Py_ssize_t size, RecordHeader* header) noexcept nogil:
+    """STOP_LIMIT when an intact record begins at `at` (its header is in `header`), else what is wrong."""
+    if size - at < HEADER:
+        return STOP_INCOMPLETE
+    memcpy(header, data + at, HEADER)
+    if header.kind < FRAME_UP or header.kind > EVENT or header.protocol != PROTOCOL:
+        return STOP_KIND
+    if header.payload_length > MAX_PAYLOAD:
+        return STOP_LENGTH
+    if <Py_ssize_t>header.payload_length > size - at - HEADER:
+        return STOP_INCOMPLETE
+    if header.crc != crc32_c(0, data + at + CRC_FROM, HEADER - CRC_FROM + <Py_ssize_t>header.payload_length):
+        return STOP_CHECKSUM
+    return STOP_LIMIT
+
+
+class Records:
+    """Records found in a piece of a segment: one array per header field (see the stub)."""
+
+    _FIELDS = (
+        ("offset", np.uint64), ("payload_offset", np.uint64), ("payload_length", np.uint32),
+        ("kind", np.uint8), ("protocol", np.uint8), ("connector", np.uint8), ("flags", np.uint8),
+        ("pile_id", np.uint32), ("connection_id", np.uint64), ("receive_ms", np.int64), ("event_ms", np.int64),
+        ("live_accepted_e4kwh", np.uint32), ("live_amount_fen", np.uint32), ("live_flags", np.uint32),
+        ("reason", np.uint32), ("frame_type", np.uint8), ("seq", np.uint16),
+    )
+
+    def __init__(self, capacity):
+        for name, dtype in self._FIELDS:
+            setattr(self, name, np.empty(capacity, dtype))
+        self.count = 0
+        self.end = 0
+        self.stop = "end"
+
+    def cut(self, count):
+        """Keep the first `count` entries."""
+        for name, _ in self._FIELDS:
+            setattr(self, name, getattr(self, name)[:count])
+        self.count = count
+
+    @property
+    def damaged(self):
+        return self.stop in ("length", "kind", "checksum")
+
+
+def scan_records(const uint8_t[::1] data, Py_ssize_t start=0, Py_ssize_t max_records=1 << 20):
+    cdef Py_ssize_t size = data.shape[0]
+    cdef Py_ssize_t at = start
+    cdef Py_ssize_t capacity = max(min((size - start) // HEADER, max_records), 0)
+    cdef Py_ssize_t n = 0
+    cdef Stop stop = STOP_END
+    cdef RecordHeader header
+    cdef const uint8_t* base = &data[0] if size else NULL
+    cdef const uint8_t* frame
+    records = Records(capacity)
+    cdef uint64_t[::1] offset = records.offset
+    cdef uint64_t[::1] payload_offset = records.payload_offset
+    cdef uint32_t[::1] payload_length = records.payload_length
+    cdef uint8_t[::1] kind = records.kind
+    cdef uint8_t[::1] protocol = records.protocol
+    cdef uint8_t[::1] connector = records.connector
+    cdef uint8_t[::1] flags = records.flags
+    cdef uint32_t[::1] pile_id = records.pile_id
+    cdef uint64_t[::1] connection_id = records.connection_id
+    cdef int64_t[::1] receive_ms = records.receive_ms
+    cdef int64_t[::1] event_ms = records.event_ms
+    cdef uint32_t[::1] accepted = records.live_accepted_e4kwh
+    cdef uint32_t[::1] amount = records.live_amount_fen
+    cdef uint32_t[::1] live_flags = records.live_flags
+    cdef uint32_t[::1] reason = records.reason
+    cdef uint8_t[::1] frame_type = records.frame_type
+    cdef uint16_t[::1] seq = records.seq
+    with nogil:
+        while at < size:
+            if n == max_records:
+                stop = STOP_LIMIT
+                break
+            stop = _check(base, at, size, &header)
+            if stop != STOP_LIMIT:
+                break
+            stop = STOP_END
+            offset[n] = at
+            payload_offset[n] = at + HEADER
+            payload_length[n] = header.payload_length
+            kind[n] = header.kind
+            protocol[n] = header.protocol
+            connector[n] = header.connector
+            flags[n] = header.flags
+            pile_id[n] = header.pile_id
+            connection_id[n] = header.connection_id
+            receive_ms[n] = header.receive_ms
+            event_ms[n] = header.event_ms
+            accepted[n] = header.live_accepted_e4kwh
+            amount[n] = header.live_amount_fen
+            live_flags[n] = header.live_flags
+            reason[n] = header.reason
+            frame_type[n] = 0
+            seq[n] = 0
+            if _is_frame(header.kind) and header.payload_length >= FRAME_HEADER:
+                frame = base + at + HEADER
+                frame_type[n] = frame[FRAME_TYPE_AT]
+                seq[n] = <uint16_t>((<uint16_t>frame[2] << 8) | frame[3])
+            at += HEADER + <Py_ssize_t>header.payload_length
+            n += 1
+    records.cut(n)
+    records.end = at
+    records.stop = _STOP_NAMES[<int>stop]
+    return records
+
+
+def find_record(const uint8_t[::1] data, Py_ssize_t start):
+    cdef Py_ssize_t size = data.shape[0]
+    cdef Py_ssize_t at = start
+    cdef RecordHeader header
+    cdef const uint8_t* base = &data[0] if size else NULL
+    cdef bint found = False
+    with nogil:
+        while at + HEADER <= size:
+            if _check(base, at, size, &header) == STOP_LIMIT:
+                found = True
+                break
+            at += 1
+    return at if found else -1
+
+
+def count_records(const uint8_t[::1] data, Py_ssize_t start=0):
+    cdef Py_ssize_t size = data.shape[0]
+    cdef Py_ssize_t at = start
+    cdef Py_ssize_t count = 0
+    cdef RecordHeader header
+    while at + HEADER <= size:
+        memcpy(&header, &data[at], HEADER)
+        if header.payload_length > MAX_PAYLOAD or <Py_ssize_t>header.payload_length > size - at - HEADER:
+            break
+        at += HEADER + <Py_ssize_t>header.payload_length
+        count += 1
+    return count
