@@ -41,18 +41,17 @@ class RecordBuffer:
     def append(
         self,
         kind: int,
-        payload: Buffer,
-        *,
+        connector: int = 0,
+        flags: int = 0,
         pile_id: int = 0,
         connection_id: int = 0,
         receive_ms: int = 0,
         event_ms: int | None = None,
-        connector: int = 0,
-        flags: int = 0,
         accepted: int = 0,
         amount: int = 0,
         live_flags: int = 0,
         reason: int = 0,
+        payload: Buffer = b"",
     ) -> bool:
         """Copy one record; `event_ms` is `receive_ms` unless given. False: refused, acknowledge nothing.
 

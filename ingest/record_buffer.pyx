@@ -131,22 +131,21 @@ cdef class RecordBuffer:
     def append(
         self,
         int kind,
-        const uint8_t[::1] payload,
-        *,
+        int connector=0,
+        int flags=0,
         uint32_t pile_id=0,
         uint64_t connection_id=0,
         int64_t receive_ms=0,
         event_ms=None,
-        int connector=0,
-        int flags=0,
         uint32_t accepted=0,
         uint32_t amount=0,
         uint32_t live_flags=0,
         uint32_t reason=0,
+        const uint8_t[::1] payload=b"",
     ):
         cdef int64_t at_ms = receive_ms if event_ms is None else event_ms
         cdef const uint8_t* start = &payload[0] if payload.shape[0] else NULL
-        if not FRAME_UP <= kind <= EVENT:
+        if not (FRAME_UP <= kind <= EVENT):
             raise ValueError(f"a record's kind is 1 to 4, not {kind}")
         if not (0 <= connector <= 255 and 0 <= flags <= 255):
             raise ValueError(f"connector and flags are bytes, not {connector} and {flags}")
