@@ -36,6 +36,7 @@ cdef class FrameSplitter:
     cpdef Py_ssize_t feed_bytes(self, const uint8_t[::1] data) except -1
     cdef Span* _at(self, Py_ssize_t index) except NULL
     cdef void _compact(self) noexcept
-    cdef int _add_span(self, Py_ssize_t length, uint8_t kind, uint8_t frame_type, bint continued) except -1
-    cdef int _fail(self, uint8_t kind, Py_ssize_t claimed) except -1
-    cdef int _skip(self, Py_ssize_t length) except -1
+    cdef bint _split(self) noexcept nogil
+    cdef bint _add_span(self, Py_ssize_t length, uint8_t kind, uint8_t frame_type, uint8_t continued) noexcept nogil
+    cdef bint _fail(self, uint8_t kind, Py_ssize_t claimed) noexcept nogil
+    cdef bint _skip(self, Py_ssize_t length) noexcept nogil

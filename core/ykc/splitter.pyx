@@ -89,38 +89,50 @@ cdef class FrameSplitter:
         if nbytes < 0 or nbytes > CAPACITY_BYTES - self._end:
             raise YkcBufferError(f"{nbytes} bytes do not fit: the buffer has room for {CAPACITY_BYTES - self._end}")
         self._end += nbytes
+        if not self._split():
+            raise MemoryError
+        return self.count
+
+    cdef bint _split(self) noexcept nogil:
+        """Turn what has arrived into spans; False when there is no memory for them."""
+        cdef const uint8_t* at
+        cdef const uint8_t* candidate
+        cdef Py_ssize_t left, total
+        cdef uint8_t kind
         while True:
             at = self.buffer + self._start
             left = self._end - self._start
             if left == 0:
-                break
+                return True
             if at[0] != START_BYTE:
                 candidate = <const uint8_t*>memchr(at, START_BYTE, left)
-                if self._failure == 0:
-                    self._fail(GARBAGE, 0)
-                self._skip(left if candidate == NULL else candidate - at)
+                if self._failure == 0 and not self._fail(GARBAGE, 0):
+                    return False
+                if not self._skip(left if candidate == NULL else candidate - at):
+                    return False
                 continue
             if left < 2:
-                break
+                return True
             if at[1] < MIN_LENGTH_BYTE:
                 kind = BAD_LENGTH
                 total = 1
             else:
                 total = at[1] + ENVELOPE_BYTES
                 if left < total:
-                    break
+                    return True
                 kind = verdict_of(at, total)
             if kind < GARBAGE:
-                self._add_span(total, kind, at[5], False)
+                if not self._add_span(total, kind, at[5], 0):
+                    return False
                 self._failure = 0
                 self._claimed = 0
                 continue
             # Skip the start byte only: a wrong length byte must not swallow the good frames behind it. A start byte
             # inside the extent of a failed frame belongs to that failure, one behind it is a failure of its own.
-            if self._claimed == 0:
-                self._fail(kind, total)
-            self._skip(1)
-        return self.count
+            if self._claimed == 0 and not self._fail(kind, total):
+                return False
+            if not self._skip(1):
+                return False
 
     def span(self, Py_ssize_t index):
         cdef Span* span = self._at(index)
@@ -159,13 +171,13 @@ cdef class FrameSplitter:
                 self.spans = fewer
                 self._capacity = FEW_SPANS
 
-    cdef int _add_span(self, Py_ssize_t length, uint8_t kind, uint8_t frame_type, bint continued) except -1:
+    cdef bint _add_span(self, Py_ssize_t length, uint8_t kind, uint8_t frame_type, uint8_t continued) noexcept nogil:
         cdef Span* more
         cdef Span* span
         if self.count == self._capacity:
             more = <Span*>realloc(self.spans, 2 * self._capacity * sizeof(Span))
             if more == NULL:
-                raise MemoryError
+                return False
             self.spans = more
             self._capacity *= 2
         span = &self.spans[self.count]
@@ -176,19 +188,19 @@ cdef class FrameSplitter:
         span.continued = continued
         self.count += 1
         self._start += length
-        return 0
+        return True
 
-    cdef int _fail(self, uint8_t kind, Py_ssize_t claimed) except -1:
+    cdef bint _fail(self, uint8_t kind, Py_ssize_t claimed) noexcept nogil:
         """A failure of `kind` begins here; the bytes skipped next go to its span."""
         self._failure = kind
         self._claimed = claimed
-        return self._add_span(0, kind, 0, False)
+        return self._add_span(0, kind, 0, 0)
 
-    cdef int _skip(self, Py_ssize_t length) except -1:
+    cdef bint _skip(self, Py_ssize_t length) noexcept nogil:
         """Give the next `length` bytes to the span of the failure under way."""
-        if self.count == 0:
-            self._add_span(0, self._failure, 0, True)
+        if self.count == 0 and not self._add_span(0, self._failure, 0, 1):
+            return False
         self.spans[self.count - 1].length += <uint32_t>length
         self._start += length
         self._claimed = self._claimed - length if self._claimed > length else 0
-        return 0
+        return True

@@ -100,7 +100,7 @@ def _allowed(field: Field) -> str:
 def _scaled_integer(field: Field, value: object) -> int:
     """A written number in units of its last decimal; floats are refused, since they cannot hold all amounts."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return value * 10**field.decimals
+        return int(value * 10**field.decimals)
     matched = _DECIMAL.fullmatch(value) if isinstance(value, str) else None
     if matched is None:
         raise YkcEncodeError(f"{value!r} is no integer or decimal string; allowed are {_allowed(field)}")
