@@ -1,0 +1,40 @@
+-- What happened lately that an operator may want to look into?
+-- Faults and recoveries, broken life cycles, lost and refused connections, orders that were not carried out, the
+-- platform's own outages.
+WITH notable AS
+(
+    SELECT event_ms, 'connector' AS kind, event, toString(detail) AS detail, pile_id, connector, trade_no, '' AS pile_text
+    FROM connector_events
+    WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
+        AND event_ms >= %(since_ms)s AND event_ms <= %(now_ms)s + 60000 AND event IN ('fault', 'recovered', 'violation')
+    UNION ALL
+    SELECT event_ms, 'connection' AS kind, event, toString(detail) AS detail, pile_id, 0 AS connector, '' AS trade_no, pile AS pile_text
+    FROM connection_events
+    WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
+        AND event_ms >= %(since_ms)s AND event_ms <= %(now_ms)s + 60000
+        AND event IN ('closed', 'login_refused', 'replaced') AND detail != 'shutdown'
+    UNION ALL
+    SELECT sent_ms AS event_ms, 'command' AS kind, concat(command, '.', outcome) AS event, detail, pile_id, connector, trade_no, '' AS pile_text
+    FROM commands
+    WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
+        AND sent_ms >= %(since_ms)s AND sent_ms <= %(now_ms)s + 60000 AND outcome != 'ok'
+    UNION ALL
+    SELECT to_ms AS event_ms, 'outage' AS kind, toString(cause) AS event, toString(to_ms - from_ms) AS detail, 0 AS pile_id, 0 AS connector, '' AS trade_no, '' AS pile_text
+    FROM platform_outages
+    WHERE to_ms >= %(since_ms)s AND to_ms <= %(now_ms)s + 60000
+)
+SELECT
+    notable.event_ms AS event_ms,
+    notable.kind AS kind,
+    notable.event AS event,
+    notable.detail AS detail,
+    if(notable.pile_text != '', notable.pile_text, piles.pile) AS pile,
+    notable.connector AS connector,
+    notable.trade_no AS trade_no,
+    stations.name AS station,
+    stations.name_en AS station_en
+FROM notable
+LEFT JOIN dim_piles AS piles ON piles.pile_id = notable.pile_id
+LEFT JOIN dim_stations AS stations ON stations.station_id = piles.station_id
+ORDER BY event_ms DESC
+LIMIT %(limit)s

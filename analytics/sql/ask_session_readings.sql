@@ -1,0 +1,24 @@
+-- What did the meter of one charge read, in the order of time?
+-- Every stored reading with the charge's number, also repeated ones. Power is voltage times current.
+SELECT
+    event_ms,
+    receive_ms,
+    seq,
+    state,
+    plugged,
+    stored,
+    energy_e4kwh,
+    toInt64(intDiv(toUInt64(voltage_dv) * current_da, 100)) AS power_w,
+    voltage_dv,
+    current_da,
+    soc,
+    charge_minutes,
+    amount_e4yuan,
+    fault_bits,
+    live_accepted_e4kwh,
+    live_flags
+FROM readings
+WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
+    AND pile_id = %(pile_id)s AND connector = %(connector)s
+    AND trade_hi = %(trade_hi)s AND trade_lo = %(trade_lo)s
+ORDER BY event_ms, energy_e4kwh, seq, segment_id, segment_offset

@@ -1,0 +1,33 @@
+-- What do sessions that were heard lately and have no bill yet hold so far, by station and by whether they still charge?
+-- The figures are those that the gateway's calculator accepted with its last reading of each session.
+WITH heard AS
+(
+    SELECT
+        pile_id,
+        connector,
+        concat(leftPad(hex(trade_hi), 16, '0'), leftPad(hex(trade_lo), 16, '0')) AS session_no,
+        max(event_ms) AS last_ms,
+        argMax((state, live_accepted_e4kwh, live_amount_fen), (event_ms, segment_id, segment_offset)) AS seen
+    FROM readings
+    WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
+        AND event_ms > %(now_ms)s - %(window_ms)s AND event_ms <= %(now_ms)s + 60000
+        AND (trade_hi, trade_lo) != (0, 0)
+    GROUP BY pile_id, connector, trade_hi, trade_lo
+)
+SELECT
+    piles.station_id AS station_id,
+    seen.1 = 3 AND last_ms > %(now_ms)s - %(quiet_ms)s AS charging,
+    count() AS sessions,
+    sum(seen.2) AS energy_e4kwh,
+    sum(seen.3) AS amount_fen
+FROM heard
+LEFT JOIN dim_piles AS piles ON piles.pile_id = heard.pile_id
+WHERE (heard.pile_id, connector, session_no) NOT IN
+(
+    SELECT pile_id, connector, trade_no
+    FROM bill_revisions
+    WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
+        AND local_day >= toDate(%(day)s) - 1
+)
+GROUP BY station_id, charging
+ORDER BY station_id, charging
