@@ -1,0 +1,75 @@
+# One meter, one session: readings in the order of event time in, accepted energy out. Energies are 1e-4 kWh.
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+
+
+cdef class MeterCalculator:
+    # The meter
+    cdef int64_t quantum
+    cdef int64_t pmax_w
+    cdef int64_t modulus            # 0 = never rolls over
+    cdef int64_t tolerance_ms
+    cdef int64_t gap_ms
+    cdef bint is_session_counter
+    cdef bint zero_is_false         # an absolute register that is known to stand above zero
+
+    # The reference: the last reading that is trusted (with the highest value of its segment)
+    cdef readonly bint has_reference
+    cdef readonly int64_t reference_ms
+    cdef readonly int64_t reference_value
+    cdef int64_t reach_since_ms     # the register may have stood still, falsely, since then
+    cdef readonly int64_t baseline_ms
+    cdef readonly int64_t baseline_value
+    cdef readonly int64_t step_from_ms   # the last accepted energy was delivered from then to reference_ms
+
+    # The doubt: the last reading when it does not follow from the reference; the next one decides
+    cdef readonly bint has_doubt
+    cdef int64_t doubt_ms
+    cdef int64_t doubt_value
+    cdef int64_t doubt_index
+
+    # The run of readings in which the register rests while power flows
+    cdef int64_t rest_ms
+    cdef int64_t rest_power         # W ms x 2
+
+    # The step from the last reading to this one
+    cdef int64_t last_ms
+    cdef int64_t last_power_w
+    cdef int64_t step_ms
+    cdef int64_t step_power         # W ms x 2, trapezoid
+
+    # Results
+    cdef readonly int64_t count                 # readings seen
+    cdef readonly int64_t accepted_e4kwh        # proven by the register
+    cdef readonly int64_t segments              # stretches of the register that fit together
+    cdef int64_t segment_accepted
+    cdef readonly int64_t unsure_low_e4kwh      # the truth may lie that much below ...
+    cdef readonly int64_t unsure_high_e4kwh     # ... or above what is accepted
+    cdef readonly int64_t frozen_e4kwh          # delivered while the register rested, by power
+    cdef readonly int64_t frozen_high_e4kwh
+    cdef int64_t power_sum                      # W ms x 2 over all readings
+    cdef readonly int64_t longest_gap_ms
+    cdef readonly uint32_t flags                # of the session so far
+    cdef readonly uint32_t reading_flags        # raised by the last reading, on itself
+    cdef readonly uint32_t earlier_flags        # raised by the last reading, on reading number earlier_index
+    cdef readonly int64_t earlier_index
+
+    cdef void restart(self, int64_t start_ms) noexcept nogil
+    cdef int64_t take(self, int64_t event_ms, int64_t value, int64_t power_w) noexcept nogil
+    cdef int64_t take_end(self, int64_t event_ms, int64_t value) noexcept nogil
+    cdef void close(self) noexcept nogil
+
+    cdef int64_t energy_at_pmax(self, int64_t elapsed_ms) noexcept nogil
+    cdef int64_t reach(self, int64_t elapsed_ms) noexcept nogil
+    cdef int64_t rise(self, int64_t from_value, int64_t to_value) noexcept nogil
+    cdef bint follows(self, int64_t from_ms, int64_t from_value, int64_t to_ms, int64_t to_value) noexcept nogil
+    cdef bint confirms_doubt(self, int64_t event_ms, int64_t value) noexcept nogil
+    cdef void note_step(self, int64_t event_ms, int64_t power_w) noexcept nogil
+    cdef void accept(self, int64_t event_ms, int64_t value, int64_t power_w) noexcept nogil
+    cdef void rest(self, int64_t event_ms, int64_t power_w) noexcept nogil
+    cdef void end_rest(self, int64_t risen, int64_t last_step_power) noexcept nogil
+    cdef void raise_doubt(self, int64_t event_ms, int64_t value) noexcept nogil
+    cdef void drop_doubt(self) noexcept nogil
+    cdef void weigh_dropped_doubt(self, int64_t event_ms, int64_t value) noexcept nogil
+    cdef void believe_doubt(self) noexcept nogil
+    cdef void break_segment(self) noexcept nogil

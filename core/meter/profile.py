@@ -1,0 +1,78 @@
+"""What must be known of a meter to judge its readings."""
+
+from typing import Literal
+
+import msgspec
+
+from core.directory import Pile
+from core.errors import CoreError
+
+RegisterKind = Literal["session", "lifetime", "boot"]
+REGISTER_KINDS = ("session", "lifetime", "boot")
+
+W_MS_PER_E4KWH = 360_000  # 1e-4 kWh = 0.1 Wh = 360 W s
+
+NETWORK_DELAY_MS = 30_000
+"""A YKC reading has no time of its own, it is stamped on arrival. It can be late by as much as a link may be silent
+before the charger counts it as lost and logs in again: three heartbeats of 10 s (ykc.md section 5)."""
+
+
+class MeterProfileError(CoreError):
+    """A meter profile holds a value that no meter can have."""
+
+
+class MeterProfile(msgspec.Struct, frozen=True):
+    """One meter as the calculator sees it.
+
+    `register_kind`: "session" counts from 0 in each charge (YKC 0x13), "lifetime" never restarts, "boot" restarts with
+    the charger. `quantum_e4kwh`: its smallest step. `pmax_w`: what the connector can deliver at most, tolerance
+    included. `digits`: whole-kWh digits before it rolls over, 0 = unknown. `time_tolerance_ms`: by how much the time
+    between two readings may look shorter than it was. `period_ms`: the interval of readings while charging.
+    """
+
+    register_kind: RegisterKind
+    quantum_e4kwh: int
+    pmax_w: int
+    digits: int = 0
+    time_tolerance_ms: int = NETWORK_DELAY_MS
+    period_ms: int = 15_000
+
+    def __post_init__(self) -> None:
+        if self.register_kind not in REGISTER_KINDS:
+            raise MeterProfileError(f"register_kind {self.register_kind!r}: allowed are {', '.join(REGISTER_KINDS)}")
+        self._check("quantum_e4kwh", self.quantum_e4kwh, 1, 10**8)
+        self._check("pmax_w", self.pmax_w, 1, 10_000_000)
+        self._check("digits", self.digits, 0, 12)
+        self._check("time_tolerance_ms", self.time_tolerance_ms, 0, 3_600_000)
+        self._check("period_ms", self.period_ms, 1, 3_600_000)
+
+    @staticmethod
+    def _check(name: str, value: int, lowest: int, highest: int) -> None:
+        if not lowest <= value <= highest:
+            raise MeterProfileError(f"{name} {value}: allowed are {lowest}..{highest}")
+
+    @classmethod
+    def of_pile(cls, pile: Pile) -> "MeterProfile":
+        """The profile of each connector of `pile`; Pmax = rated power x 1.10 (anomaly-codes.md, definitions)."""
+        if pile.register_kind not in REGISTER_KINDS:
+            raise MeterProfileError(f"pile {pile.code}: register_kind {pile.register_kind!r} is not known")
+        return cls(
+            register_kind=pile.register_kind,  # type: ignore[arg-type]  # checked just above
+            quantum_e4kwh=pile.quantum_e4kwh,
+            pmax_w=pile.rated_power_w * 110 // 100,
+            digits=pile.register_digits,
+        )
+
+    @property
+    def gap_ms(self) -> int:
+        """Silence longer than this is a gap: max(60 s, 3 periods)."""
+        return max(60_000, 3 * self.period_ms)
+
+    @property
+    def modulus_e4kwh(self) -> int:
+        """The value at which the register starts again, 0 = not known or never."""
+        return 10 ** (self.digits + 4) if self.register_kind == "lifetime" and self.digits else 0
+
+    def energy_at_pmax(self, elapsed_ms: int) -> int:
+        """The most that the connector can deliver in that time, 1e-4 kWh, rounded up; 0 for a negative time."""
+        return -(-self.pmax_w * max(0, elapsed_ms) // W_MS_PER_E4KWH)
