@@ -1,0 +1,267 @@
+"""The spool: append-only segment files between the sockets and the database, the ledger of what was heard."""
+
+import fcntl
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from ingest.disk import Disk
+from ingest.errors import IngestError
+from ingest.record_buffer import LANE_FACTS, LANE_TELEMETRY, RecordBuffer
+from ingest.segment import (
+    DURABLE_FILE,
+    LANES,
+    SEGMENT_HEADER_BYTES,
+    Segment,
+    SegmentHeader,
+    durable_position,
+    list_segments,
+    pack_durable,
+    segment_path,
+)
+from ingest.spool_limit import Shed, read_shed, shed_oldest_telemetry
+from ingest.spool_recovery import TornTail, recover_segments
+
+DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024
+DEFAULT_MAX_BYTES = 20 * 1024**3
+SMALLEST_SEGMENTS_OF_LIMIT = 8
+WRITER_LOCK_FILE = "writer.lock"
+
+
+class SpoolInUseError(IngestError):
+    """Another process writes to this spool."""
+
+
+class SpoolBrokenError(IngestError):
+    """The disk refused a sync: what it holds is not known any more, so nothing is acknowledged until a restart."""
+
+
+class Spool:
+    """Writes records of `buffer` to segment files and says when they are on the disk.
+
+    Invariants:
+    1. A byte is handed to the operating system once, in the order of its coming within its lane.
+    2. A segment is synced as a whole before the next one of its lane begins: only the newest can be torn.
+    3. A segment of an earlier run is never continued, so a position in a segment never means two different things.
+    4. Bytes that the disk does not take stay in memory and are tried again; bytes of the lane of facts are never shed.
+
+    `append` on `buffer` belongs to one thread; `write`, `sync` and `commit` may be called from any.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clock: Callable[[], int],
+        node: str = "local",
+        segment_bytes: int = DEFAULT_SEGMENT_BYTES,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        disk: Disk | None = None,
+        new_segment_id: Callable[[], int] | None = None,
+        repeatable: bool = False,
+    ) -> None:
+        """Open the spool in `folder`, alone, after cutting off what a crash left torn.
+
+        `clock` gives epoch milliseconds. `max_bytes` bounds the folder: beyond it the oldest telemetry is deleted.
+        `new_segment_id` gives the numbers of new segments (random ones by default); with `repeatable` the same number
+        may come again with the same bytes, and the loader looks in the database before it inserts.
+        Raises SpoolInUseError when another process holds the folder.
+        """
+        self.folder = folder
+        self.node = node
+        self.buffer = RecordBuffer()
+        self.torn_tails: list[TornTail] = []
+        self._clock = clock
+        self._segment_bytes = min(segment_bytes, max(max_bytes // SMALLEST_SEGMENTS_OF_LIMIT, 1))
+        self._max_bytes = max_bytes
+        self._disk = disk or Disk()
+        self._new_segment_id = new_segment_id or (lambda: secrets.randbits(64))
+        self._repeatable = repeatable
+        self._lock = threading.Lock()
+        self._lanes = [_LaneFile(lane) for lane in LANES]
+        self._written = 0
+        self._durable = 0
+        self._broken: OSError | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock_file = _lock_folder(folder)
+        self._durable_file = os.open(folder / DURABLE_FILE, os.O_WRONLY | os.O_CREAT, 0o644)
+        self.torn_tails = recover_segments(folder, self._disk)
+        recovered = list_segments(folder)
+        for segment in recovered:
+            if not segment.closed:
+                self._publish(segment.header.lane, segment.segment_id, segment.size)
+        self._last_created_ms = max((segment.header.created_ms for segment in recovered), default=0)
+
+    @property
+    def written(self) -> int:
+        """Bytes handed to the operating system since the spool was opened."""
+        return self._written
+
+    @property
+    def durable(self) -> int:
+        """Bytes known to be on the disk since the spool was opened."""
+        return self._durable
+
+    @property
+    def shed(self) -> Shed:
+        """What was given up so far because the disk limit was reached."""
+        return read_shed(self.folder)
+
+    def segments(self) -> list[Segment]:
+        """All segments, oldest first."""
+        return list_segments(self.folder)
+
+    def bytes_on_disk(self) -> int:
+        """Size of all segments together."""
+        return sum(segment.size for segment in self.segments())
+
+    def write(self) -> int:
+        """Hand everything buffered to the operating system; gives the position reached, as `durable` counts.
+
+        Raises OSError when the disk does not take it: what is left stays in memory for the next call.
+        """
+        with self._lock:
+            return self._write()
+
+    def sync(self) -> int:
+        """Return when everything written so far is on the disk; gives the position that is durable now.
+
+        Raises SpoolBrokenError when the disk refuses, now and at every later call: after a failed sync the kernel may have
+        dropped the very pages it failed to write.
+        """
+        with self._lock:
+            return self._sync()
+
+    def commit(self) -> int:
+        """`write` and `sync` in one step."""
+        with self._lock:
+            self._write()
+            return self._sync()
+
+    def close(self) -> None:
+        """Commit what is buffered and let go of the folder."""
+        with self._lock:
+            try:
+                if self._broken is None and self._lock_file >= 0:
+                    self._write()
+                    self._sync()
+            finally:
+                self._let_go()
+
+    def _write(self) -> int:
+        if self._broken is not None:
+            raise SpoolBrokenError(f"the spool in {self.folder} failed to sync: {self._broken}") from self._broken
+        for lane in self._lanes:
+            if not lane.unwritten:
+                lane.unwritten = memoryview(self.buffer.take(lane.number))
+            while lane.unwritten:
+                self._write_some(lane)
+        return self._written
+
+    def _write_some(self, lane: "_LaneFile") -> None:
+        if lane.file >= 0 and not lane.middle_of_chunk and lane.size + len(lane.unwritten) > self._segment_bytes:
+            self._finish(lane)
+        try:
+            if lane.file < 0:
+                self._begin(lane)
+            count = self._disk.write(lane.file, lane.unwritten)
+        except OSError:
+            if not shed_oldest_telemetry(self.folder, self._disk, segments=1):
+                raise
+            return
+        lane.size += count
+        lane.synced = False
+        lane.unwritten = lane.unwritten[count:]
+        lane.middle_of_chunk = bool(lane.unwritten)
+        self._written += count
+
+    def _begin(self, lane: "_LaneFile") -> None:
+        self._keep_limit()
+        created_ms = max(self._clock(), self._last_created_ms + 1)
+        header = SegmentHeader(self._new_segment_id(), created_ms, lane.number, self._repeatable)
+        path = segment_path(self.folder, header.segment_id)
+        part = path.with_suffix(".part")
+        file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            if self._disk.write(file, header.pack()) != SEGMENT_HEADER_BYTES:
+                raise OSError(f"the disk took only a part of the header of {part}")
+            self._disk.sync(file)
+            part.rename(path)
+            self._disk.sync_folder(self.folder)
+        except OSError:
+            os.close(file)
+            raise
+        lane.file, lane.segment_id, lane.size, lane.synced = file, header.segment_id, SEGMENT_HEADER_BYTES, True
+        self._last_created_ms = created_ms
+
+    def _finish(self, lane: "_LaneFile") -> None:
+        self._sync_lane(lane)
+        os.close(lane.file)
+        lane.file = -1
+
+    def _sync(self) -> int:
+        if self._broken is not None:
+            raise SpoolBrokenError(f"the spool in {self.folder} failed to sync: {self._broken}") from self._broken
+        for lane in self._lanes:
+            if not lane.synced:
+                self._sync_lane(lane)
+        self._durable = self._written
+        return self._durable
+
+    def _sync_lane(self, lane: "_LaneFile") -> None:
+        try:
+            self._disk.sync(lane.file)
+        except OSError as error:
+            self._broken = error
+            raise SpoolBrokenError(f"the spool in {self.folder} failed to sync: {error}") from error
+        lane.synced = True
+        self._publish(lane.number, lane.segment_id, lane.size)
+
+    def _publish(self, lane: int, segment_id: int, size: int) -> None:
+        # Not synced itself: it tells readers of the running machine. After a power cut the recovery writes it anew.
+        os.pwrite(self._durable_file, pack_durable(segment_id, size, lane), durable_position(lane))
+
+    def _keep_limit(self) -> None:
+        excess = self.bytes_on_disk() + self._segment_bytes - self._max_bytes
+        if excess > 0:
+            shed_oldest_telemetry(self.folder, self._disk, at_least_bytes=excess)
+
+    def _let_go(self) -> None:
+        for lane in self._lanes:
+            if lane.file >= 0:
+                os.close(lane.file)
+                lane.file = -1
+        if self._lock_file >= 0:
+            os.close(self._durable_file)
+            os.close(self._lock_file)
+            self._lock_file = -1
+
+
+class _LaneFile:
+    """The segment of one lane that is being written; `file` is -1 while there is none."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.file = -1
+        self.segment_id = 0
+        self.size = 0
+        self.synced = True
+        self.unwritten: memoryview = memoryview(b"")
+        self.middle_of_chunk = False
+
+
+def _lock_folder(folder: Path) -> int:
+    file = os.open(folder / WRITER_LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(file)
+        raise SpoolInUseError(
+            f"another process writes to the spool {folder}; stop it, or use another folder"
+        ) from error
+    return file
+
+
+__all__ = ["LANE_FACTS", "LANE_TELEMETRY", "Spool", "SpoolBrokenError", "SpoolInUseError"]

@@ -1,0 +1,69 @@
+"""What happens at the disk limit: the oldest telemetry goes first, counted; facts stay (DESIGN invariant 3)."""
+
+from pathlib import Path
+
+import msgspec
+
+from ingest.disk import Disk
+from ingest.load_state import read_state
+from ingest.record_buffer import LANE_TELEMETRY, count_records
+from ingest.segment import SEGMENT_HEADER_BYTES, Segment, list_segments
+
+SHED_FILE = "shed.json"
+
+
+class Shed(msgspec.Struct, frozen=True):
+    """Telemetry that never reached the database because the disk limit was reached."""
+
+    segments: int = 0
+    records: int = 0
+    bytes: int = 0
+
+
+def read_shed(folder: Path) -> Shed:
+    """What was given up in this spool so far."""
+    try:
+        return msgspec.json.decode((folder / SHED_FILE).read_bytes(), type=Shed)
+    except FileNotFoundError:
+        return Shed()
+
+
+def shed_oldest_telemetry(folder: Path, disk: Disk, *, at_least_bytes: int = 0, segments: int = 0) -> int:
+    """Delete closed segments of telemetry, oldest first, until `at_least_bytes` and `segments` are reached.
+
+    Gives the number of segments deleted, 0 when there is none to give up. What the loader had loaded of them already
+    does not count as shed.
+    """
+    deleted = freed = records = unloaded = 0
+    for segment in list_segments(folder):
+        if freed >= at_least_bytes and deleted >= segments:
+            break
+        if segment.header.lane != LANE_TELEMETRY or not segment.closed:
+            continue
+        loaded = max(read_state(folder, segment.segment_id).loaded, SEGMENT_HEADER_BYTES)
+        records += _records_after(segment, loaded)
+        unloaded += max(segment.size - loaded, 0)
+        segment.path.unlink(missing_ok=True)
+        freed += segment.size
+        deleted += 1
+    if deleted:
+        before = read_shed(folder)
+        now = Shed(before.segments + deleted, before.records + records, before.bytes + unloaded)
+        _remember(folder, disk, now)
+    return deleted
+
+
+def _records_after(segment: Segment, start: int) -> int:
+    try:
+        data = segment.path.read_bytes()
+    except FileNotFoundError:  # the loader was quicker: all of it is in the database
+        return 0
+    return count_records(data, start)
+
+
+def _remember(folder: Path, disk: Disk, shed: Shed) -> None:
+    try:
+        disk.replace(folder / SHED_FILE, msgspec.json.encode(shed))
+    except OSError:
+        # On a full disk the counter must not stand in the way of the space that was just made for facts.
+        (folder / SHED_FILE).write_bytes(msgspec.json.encode(shed))
