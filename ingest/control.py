@@ -1,0 +1,222 @@
+"""Orders from other processes of the platform: a Unix socket, one JSON object a line, one line in answer.
+
+{"command": "remote_start", "pile": "32010600019236", "connector": 1, "card": "0000001000000573", "balance_fen": 10000}
+{"ok": true, "trade_no": "32010600019236012611221400000001"}
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from ingest.commands import NO_CARD, CommandDesk, CommandResult
+from ingest.errors import IngestError
+
+LINE_LIMIT_BYTES: Final = 65_536
+# sun_path of a Unix address has 108 bytes, the last one a zero.
+_ADDRESS_LIMIT_BYTES: Final = 107
+
+
+class RemoteStart(msgspec.Struct, frozen=True, tag_field="command", tag="remote_start", forbid_unknown_fields=True):
+    """Start a charge; `card` are the 16 digits shown on the charger, `balance_fen` what it may cost."""
+
+    pile: str
+    connector: int
+    card: str = NO_CARD
+    balance_fen: int = 0
+
+
+class RemoteStop(msgspec.Struct, frozen=True, tag_field="command", tag="remote_stop", forbid_unknown_fields=True):
+    """Stop the charge on a connector."""
+
+    pile: str
+    connector: int
+
+
+class TimeSync(msgspec.Struct, frozen=True, tag_field="command", tag="time_sync", forbid_unknown_fields=True):
+    """Set a charger's clock."""
+
+    pile: str
+
+
+class Status(msgspec.Struct, frozen=True, tag_field="command", tag="status", forbid_unknown_fields=True):
+    """Ask for the gateway's counters."""
+
+
+Request = RemoteStart | RemoteStop | TimeSync | Status
+_DECODER = msgspec.json.Decoder(Request)
+
+
+class ControlServer:
+    """Serves the control socket. Only the user who runs the gateway may open it."""
+
+    def __init__(self, path: Path, desk: CommandDesk, status: Callable[[], msgspec.Struct]) -> None:
+        self._path = path
+        self._desk = desk
+        self._status = status
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen; takes the place of a socket that a dead gateway left. Raises `IngestError` when one is served."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with _short_address(self._path) as address:
+                if _is_served(address):
+                    raise IngestError(f"another gateway serves {self._path}; stop it first")
+                self._path.unlink(missing_ok=True)
+                old_mask = os.umask(0o177)
+                try:
+                    listening.bind(address)
+                finally:
+                    os.umask(old_mask)
+        except BaseException:
+            listening.close()
+            raise
+        listening.setblocking(False)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=LINE_LIMIT_BYTES)
+
+    async def stop(self) -> None:
+        """Close the socket and every connection to it."""
+        if self._server is None:
+            return
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._server = None
+        self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            while line := await reader.readline():
+                writer.write(msgspec.json.encode(await self._answer(line)) + b"\n")
+                await writer.drain()
+        except (ConnectionError, ValueError) as error:
+            # ValueError: a line longer than the limit. The rest of it cannot be told from the next request.
+            if isinstance(error, ValueError):
+                refusal = CommandResult(ok=False, error="bad_request", detail=f"a line has {LINE_LIMIT_BYTES} bytes")
+                writer.write(msgspec.json.encode(refusal) + b"\n")
+        except asyncio.CancelledError:
+            # The server stops; ending the task quietly is all that is left to do.
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _answer(self, line: bytes) -> msgspec.Struct:
+        try:
+            request = _DECODER.decode(line)
+        except msgspec.DecodeError as error:
+            return CommandResult(ok=False, error="bad_request", detail=str(error))
+        match request:
+            case RemoteStart():
+                return await self._desk.remote_start(
+                    request.pile, request.connector, card=request.card, balance_fen=request.balance_fen
+                )
+            case RemoteStop():
+                return await self._desk.remote_stop(request.pile, request.connector)
+            case TimeSync():
+                return await self._desk.time_sync(request.pile)
+            case _:
+                return self._status()
+
+
+class ControlClient:
+    """Sends orders to a running gateway. One order at a time per client; open several for orders side by side."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._lock = asyncio.Lock()
+
+    async def connect(self) -> None:
+        """Open the socket. Raises `IngestError` when no gateway serves it."""
+        with _short_address(self._path) as address:
+            try:
+                self._streams = await asyncio.open_unix_connection(address, limit=LINE_LIMIT_BYTES)
+            except OSError as error:
+                raise IngestError(f"no gateway serves {self._path} ({error}); is the platform running?") from error
+
+    async def close(self) -> None:
+        """Close the socket; may be called twice."""
+        if self._streams is not None:
+            self._streams[1].close()
+            with contextlib.suppress(ConnectionError):
+                await self._streams[1].wait_closed()
+            self._streams = None
+
+    async def __aenter__(self) -> "ControlClient":
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    async def request(self, **request: Any) -> dict[str, Any]:
+        """Send one JSON object, give the answer's. Raises `IngestError` when the gateway goes away meanwhile."""
+        if self._streams is None:
+            raise IngestError(f"the control client of {self._path} is not connected")
+        reader, writer = self._streams
+        async with self._lock:
+            try:
+                writer.write(msgspec.json.encode(request) + b"\n")
+                await writer.drain()
+                line = await reader.readline()
+            except OSError as error:
+                raise IngestError(f"the gateway closed {self._path} before it answered") from error
+        if not line.endswith(b"\n"):
+            raise IngestError(f"the gateway closed {self._path} before it answered")
+        answer: dict[str, Any] = msgspec.json.decode(line)
+        return answer
+
+    async def remote_start(
+        self, pile: str, connector: int, *, card: str = NO_CARD, balance_fen: int = 0
+    ) -> dict[str, Any]:
+        """As `request`, for a start."""
+        return await self.request(
+            command="remote_start", pile=pile, connector=connector, card=card, balance_fen=balance_fen
+        )
+
+    async def remote_stop(self, pile: str, connector: int) -> dict[str, Any]:
+        """As `request`, for a stop."""
+        return await self.request(command="remote_stop", pile=pile, connector=connector)
+
+    async def time_sync(self, pile: str) -> dict[str, Any]:
+        """As `request`, for the clock."""
+        return await self.request(command="time_sync", pile=pile)
+
+    async def status(self) -> dict[str, Any]:
+        """The gateway's counters, as in its status file."""
+        return await self.request(command="status")
+
+
+@contextlib.contextmanager
+def _short_address(path: Path) -> Iterator[str]:
+    """An address for `path` that fits into a Unix address, by way of an open directory when the path is long."""
+    if len(os.fsencode(path)) <= _ADDRESS_LIMIT_BYTES:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def _is_served(address: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(address)
+        except OSError:
+            return False
+    return True

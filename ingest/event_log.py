@@ -1,0 +1,25 @@
+"""Low-rate facts into the spool."""
+
+import msgspec
+
+from ingest.events import Event, PlatformOutage
+from ingest.record_buffer import EVENT, RecordBuffer
+
+
+class EventLog:
+    """Appends events as spool records, their payload the MessagePack of `ingest.events.Event`."""
+
+    def __init__(self, records: RecordBuffer) -> None:
+        self._records = records
+        self._encoder = msgspec.msgpack.Encoder()
+
+    def add(self, event: Event, receive_ms: int) -> None:
+        """Append one event; it is durable when the spool says so."""
+        self._records.append(
+            EVENT,
+            payload=self._encoder.encode(event),
+            pile_id=0 if isinstance(event, PlatformOutage) else event.pile_id,
+            connection_id=getattr(event, "connection_id", 0),
+            connector=getattr(event, "connector", 0),
+            receive_ms=receive_ms,
+        )

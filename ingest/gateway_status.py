@@ -1,0 +1,49 @@
+"""The gateway's counters, as its status file and its control socket show them."""
+
+import msgspec
+
+from ingest.ykc_dialogue import Reason
+from ingest.ykc_stream import YkcStream
+
+
+class GatewayStatus(msgspec.Struct):
+    """Since the gateway's start, unless the name says otherwise. `quarantined` is bytes by reason, `closed` ends of
+    connections by reason; `spool_bytes` is what waits on disk for the loader."""
+
+    node: str = ""
+    now_ms: int = 0
+    started_ms: int = 0
+    port: int = 0
+    connections: int = 0
+    logged_in: int = 0
+    connections_opened: int = 0
+    bytes_in: int = 0
+    frames: int = 0
+    frames_per_second: float = 0.0
+    readings: int = 0
+    heartbeats: int = 0
+    bills_received: int = 0
+    bills_acked: int = 0
+    quarantined_bytes: int = 0
+    evidence_dropped_bytes: int = 0
+    refused_records: int = 0
+    pending_bytes: int = 0
+    spool_bytes: int = 0
+    quarantined: dict[str, int] = msgspec.field(default_factory=dict)
+    closed: dict[str, int] = msgspec.field(default_factory=dict)
+
+    def add_stream(self, stream: YkcStream) -> None:
+        """Count in what one connection brought."""
+        self.bytes_in += stream.bytes_in
+        self.frames += stream.frames
+        self.readings += stream.readings
+        self.heartbeats += stream.heartbeats
+        self.quarantined_bytes += stream.quarantined_bytes
+        self.evidence_dropped_bytes += stream.evidence_dropped_bytes
+        for reason, quarantined_bytes in stream.quarantined.items():
+            name = Reason(reason).name.lower()
+            self.quarantined[name] = self.quarantined.get(name, 0) + quarantined_bytes
+
+    def add_closed(self, reason: str) -> None:
+        """Count in the end of one connection."""
+        self.closed[reason] = self.closed.get(reason, 0) + 1
