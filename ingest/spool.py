@@ -128,8 +128,8 @@ class Spool:
     def sync(self) -> int:
         """Return when everything written so far is on the disk; gives the position that is durable now.
 
-        Raises SpoolBrokenError when the disk refuses, now and at every later call: after a failed sync the kernel may have
-        dropped the very pages it failed to write.
+        Raises SpoolBrokenError when the disk refuses, now and at every later call: after a failed sync the kernel may
+        have dropped the very pages it failed to write.
         """
         with self._lock:
             return self._sync()
@@ -175,6 +175,8 @@ class Spool:
         lane.synced = False
         lane.unwritten = lane.unwritten[count:]
         lane.middle_of_chunk = bool(lane.unwritten)
+        if not lane.middle_of_chunk:
+            lane.whole_records = lane.size
         self._written += count
 
     def _begin(self, lane: "_LaneFile") -> None:
@@ -193,7 +195,8 @@ class Spool:
         except OSError:
             os.close(file)
             raise
-        lane.file, lane.segment_id, lane.size, lane.synced = file, header.segment_id, SEGMENT_HEADER_BYTES, True
+        lane.file, lane.segment_id, lane.synced = file, header.segment_id, True
+        lane.size = lane.whole_records = SEGMENT_HEADER_BYTES
         self._last_created_ms = created_ms
 
     def _finish(self, lane: "_LaneFile") -> None:
@@ -217,7 +220,7 @@ class Spool:
             self._broken = error
             raise SpoolBrokenError(f"the spool in {self.folder} failed to sync: {error}") from error
         lane.synced = True
-        self._publish(lane.number, lane.segment_id, lane.size)
+        self._publish(lane.number, lane.segment_id, lane.whole_records)
 
     def _publish(self, lane: int, segment_id: int, size: int) -> None:
         # Not synced itself: it tells readers of the running machine. After a power cut the recovery writes it anew.
@@ -247,6 +250,7 @@ class _LaneFile:
         self.file = -1
         self.segment_id = 0
         self.size = 0
+        self.whole_records = 0  # bytes up to the last whole record: a full disk may take a part of one
         self.synced = True
         self.unwritten: memoryview = memoryview(b"")
         self.middle_of_chunk = False

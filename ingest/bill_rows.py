@@ -1,0 +1,85 @@
+"""Uploaded records (YKC 0x3B) to rows of `pile_bill_uploads`: what a charger said a charge took and cost."""
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.directory import PileDirectory
+from core.tariff_version import CLASS_NAMES
+from core.ykc.codec import HEADER_BYTES, raw_fields
+from core.ykc.cp56 import cp56_to_ms
+from ingest.table_rows import TableRows
+from ingest.ykc_types import RECORD, RECORD_BODY_BYTES, connector_from_bcd
+
+if TYPE_CHECKING:
+    from ingest.batch import Batch
+
+# Chargers send local time without a zone; for one that the master data does not know, that of the protocol's makers.
+DEFAULT_ZONE = "Asia/Shanghai"
+
+
+def bill_upload_rows(
+    batch: "Batch", picked: NDArray[np.intp], operators: NDArray[np.uint32], directory: PileDirectory
+) -> TableRows:
+    """Rows of the picked records, all of them 0x3B.
+
+    A body shorter than the table is no bill and stays in `frames` only; of a longer one the known part is read.
+    """
+    records = batch.records
+    rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+    for index in picked.tolist():
+        body = batch.payload(index)[HEADER_BYTES:-2]
+        if len(body) < RECORD_BODY_BYTES:
+            continue
+        pile_id = int(records.pile_id[index])
+        pile = directory.by_id(pile_id)
+        row = _bill(body, pile.zone if pile is not None else DEFAULT_ZONE)
+        row |= {
+            "operator_id": int(operators[index]),
+            "pile_id": pile_id,
+            "receive_ms": int(records.receive_ms[index]),
+            "connection_id": int(records.connection_id[index]),
+            "segment_id": batch.segment_id,
+            "segment_offset": int(records.offset[index]) + batch.start,
+        }
+        for name in _COLUMNS:
+            rows[name].append(row[name])
+    return TableRows("pile_bill_uploads", rows)
+
+
+def content_digest(body: bytes) -> int:
+    """Equal for a repeated upload: the first 8 bytes of the body's BLAKE2b, as a big-endian number."""
+    return int.from_bytes(blake2b(body, digest_size=8).digest(), "big")
+
+
+def _bill(body: bytes, zone: str) -> dict[str, Any]:
+    fields = raw_fields(RECORD, body)
+    return {
+        "connector": connector_from_bcd(int(fields["gun_no"], 16)),
+        "trade_no": fields["trade_no"],
+        "start_ms": cp56_to_ms(fields["start_time"], zone),
+        "end_ms": cp56_to_ms(fields["end_time"], zone),
+        "trade_time_ms": cp56_to_ms(fields["trade_time"], zone),
+        "class_price_e5yuan": [fields[f"{name}_price"] for name in CLASS_NAMES],
+        "class_energy_e4kwh": [fields[f"{name}_energy"] for name in CLASS_NAMES],
+        "class_loss_energy_e4kwh": [fields[f"{name}_loss_energy"] for name in CLASS_NAMES],
+        "class_amount_e4yuan": [fields[f"{name}_amount"] for name in CLASS_NAMES],
+        "meter_start_e4kwh": fields["meter_start"],
+        "meter_end_e4kwh": fields["meter_end"],
+        "energy_e4kwh": fields["energy"],
+        "loss_energy_e4kwh": fields["loss_energy"],
+        "amount_e4yuan": fields["amount"],
+        "vin": fields["vin"],
+        "start_mode": fields["start_mode"],
+        "stop_reason": fields["stop_reason"],
+        "physical_card": fields["physical_card"],
+        "content_digest": content_digest(body),
+    }
+
+
+_COLUMNS = (
+    *_bill(bytes(RECORD_BODY_BYTES), DEFAULT_ZONE),
+    *("operator_id", "pile_id", "receive_ms", "connection_id", "segment_id", "segment_offset"),
+)

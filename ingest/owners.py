@@ -1,0 +1,29 @@
+"""Whose is a fact? The operator who owned the charger when it happened (DESIGN invariant 9), for whole columns."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.directory import UNASSIGNED_OPERATOR_ID, Pile, PileDirectory
+
+
+def operators_at(
+    directory: PileDirectory, pile_id: NDArray[np.uint32], event_ms: NDArray[np.int64]
+) -> NDArray[np.uint32]:
+    """`operator_id` of each row; `UNASSIGNED_OPERATOR_ID` for unknown chargers and for times nobody owned them."""
+    operators = np.full(len(pile_id), UNASSIGNED_OPERATOR_ID, np.uint32)
+    order = np.argsort(pile_id, kind="stable")
+    piles, starts = np.unique(pile_id[order], return_index=True)
+    ends = [*starts[1:].tolist(), len(pile_id)]
+    for number, start, end in zip(piles.tolist(), starts.tolist(), ends, strict=True):
+        pile = directory.by_id(number)
+        if pile is not None:
+            rows = order[start:end]
+            operators[rows] = _owners_of(pile, event_ms[rows])
+    return operators
+
+
+def _owners_of(pile: Pile, event_ms: NDArray[np.int64]) -> NDArray[np.uint32]:
+    operators = np.full(len(event_ms), UNASSIGNED_OPERATOR_ID, np.uint32)
+    for owner in reversed(pile.owners):  # the first that fits wins, as in Pile.operator_at
+        operators[(owner.from_ms <= event_ms) & (event_ms < owner.to_ms)] = owner.operator_id
+    return operators
