@@ -33,6 +33,7 @@ cdef class MeterCalculator:
     cdef int64_t rest_power         # W ms x 2
 
     # The step from the last reading to this one
+    cdef bint has_last
     cdef int64_t last_ms
     cdef int64_t last_power_w
     cdef int64_t step_ms

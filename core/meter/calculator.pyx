@@ -72,6 +72,7 @@ cdef class MeterCalculator:
         self.has_doubt = False
         self.doubt_ms = self.doubt_value = self.doubt_index = 0
         self.rest_ms = self.rest_power = 0
+        self.has_last = False
         self.last_ms = self.last_power_w = self.step_ms = self.step_power = 0
         self.count = self.accepted_e4kwh = self.segment_accepted = 0
         self.segments = 1
@@ -85,7 +86,7 @@ cdef class MeterCalculator:
         cdef int64_t before = self.accepted_e4kwh
         self.reading_flags = self.earlier_flags = 0
         self.count += 1
-        if self.count > 1 and event_ms < self.last_ms:
+        if self.has_last and event_ms < self.last_ms:
             self.reading_flags = FLAG_OUT_OF_ORDER
             self.flags |= FLAG_OUT_OF_ORDER
             return 0
@@ -114,7 +115,7 @@ cdef class MeterCalculator:
         cdef int64_t before = self.accepted_e4kwh
         self.reading_flags = self.earlier_flags = 0
         self.count += 1
-        if self.has_reference and not self.has_doubt and event_ms >= self.last_ms:
+        if self.has_last and self.has_reference and not self.has_doubt and event_ms >= self.last_ms:
             if value > self.reference_value and self.follows(self.reach_since_ms, self.reference_value, event_ms, value):
                 self.step_power = 0
                 self.accept(event_ms, value, 0)
@@ -163,13 +164,14 @@ cdef class MeterCalculator:
 
     cdef void note_step(self, int64_t event_ms, int64_t power_w) noexcept nogil:
         power_w = clip(power_w, 0, HIGHEST_POWER_W)
-        self.step_ms = clip(event_ms - self.last_ms, 0, LONGEST_STEP_MS) if self.count > 1 else 0
+        self.step_ms = clip(event_ms - self.last_ms, 0, LONGEST_STEP_MS) if self.has_last else 0
         self.step_power = (self.last_power_w + power_w) * self.step_ms
         self.power_sum += self.step_power
         if self.step_ms > self.longest_gap_ms:
             self.longest_gap_ms = self.step_ms
         if self.step_ms > self.gap_ms:
             self.reading_flags |= FLAG_GAP
+        self.has_last = True
         self.last_ms = event_ms
         self.last_power_w = power_w
 

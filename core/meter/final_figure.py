@@ -1,0 +1,133 @@
+"""The final figure: which of a session's witnesses decides what is billed (metering.md, "The final figure")."""
+
+import msgspec
+
+from core.meter.flags import Flag, Quality
+from core.meter.measurement import Measurement
+from core.meter.profile import MeterProfile
+
+TOLERANCE_E4KWH = 1_000
+COUNTER_REACHES_END_MS = 60_000
+
+
+class FinalFigure(msgspec.Struct, frozen=True):
+    """What is billed or, when held, proposed. `energy_e4kwh` None = nothing is known.
+
+    `rule`: 1 the bill, confirmed; 2 bill and counter agree; 3 the counter; 4 the measurement; 5 a proposal only.
+    """
+
+    rule: int
+    energy_e4kwh: int | None
+    quality: Quality
+    inside_physical_limit: bool
+
+
+def energy_tolerance(energy_e4kwh: int) -> int:
+    """t of code 8: max(0.1 kWh, 1 %)."""
+    return max(TOLERANCE_E4KWH, energy_e4kwh // 100)
+
+
+def final_figure(
+    measured: Measurement,
+    bill_e4kwh: int | None,
+    profile: MeterProfile,
+    *,
+    duration_ms: int,
+    end_high_ms: int,
+) -> FinalFigure:
+    """The first rule that holds decides.
+
+    `bill_e4kwh`: B, the energy of the charger's record, None without one. `duration_ms`: the longest that the charge
+    can have lasted; with Pmax it gives the physical limit. `end_high_ms`: its latest possible end.
+
+    A bill that nothing but itself speaks for (no reading at all) is ESTIMATED by rule 1: it has no second witness.
+    """
+    witnesses = _Witnesses(measured, bill_e4kwh, profile, duration_ms, end_high_ms)
+    if witnesses.bill_confirmed:
+        return witnesses.decided(1, bill_e4kwh, _confirmed_quality(measured.quality))
+    if witnesses.bill_and_counter_agree:
+        return witnesses.decided(2, bill_e4kwh, Quality.DERIVED)
+    if not witnesses.bill_may_stand and witnesses.counter_stands:
+        return witnesses.decided(3, measured.counter_e4kwh, Quality.DERIVED)
+    if witnesses.measurement_is_narrow:
+        return witnesses.decided(4, measured.best_e4kwh, measured.quality)
+    proposal = None if measured.quality == Quality.MISSING else measured.best_e4kwh
+    return witnesses.decided(5, proposal, min(measured.quality, Quality.ESTIMATED))
+
+
+def _confirmed_quality(measured: Quality) -> Quality:
+    if measured == Quality.VALID:
+        return Quality.VALID
+    return Quality.ESTIMATED if measured == Quality.MISSING else Quality.DERIVED
+
+
+class _Witnesses:
+    """B the bill, R the measured interval, S the session counter, W the integral of power +- 5 %."""
+
+    def __init__(
+        self,
+        measured: Measurement,
+        bill_e4kwh: int | None,
+        profile: MeterProfile,
+        duration_ms: int,
+        end_high_ms: int,
+    ) -> None:
+        self._measured = measured
+        self._bill = bill_e4kwh
+        self._profile = profile
+        self._limit = profile.energy_at_pmax(duration_ms) + profile.quantum_e4kwh
+        self._end_high_ms = end_high_ms
+
+    def decided(self, rule: int, energy_e4kwh: int | None, quality: Quality) -> FinalFigure:
+        inside = energy_e4kwh is None or energy_e4kwh <= self._limit
+        return FinalFigure(rule, energy_e4kwh, quality, inside)
+
+    @property
+    def bill_confirmed(self) -> bool:
+        return bool(self._bill) and self.bill_may_stand
+
+    @property
+    def bill_may_stand(self) -> bool:
+        """There is a bill, and neither the measurement nor physics refutes it."""
+        return self._bill is not None and self._inside_interval(self._bill) and self._bill <= self._limit
+
+    @property
+    def bill_and_counter_agree(self) -> bool:
+        bill, counter = self._bill, self._measured.counter_e4kwh
+        unreliable = self._measured.quality <= Quality.QUESTIONABLE or Flag.FROZEN in self._measured.flags
+        if not unreliable or not bill or counter is None:
+            return False
+        return abs(bill - counter) <= energy_tolerance(bill) and not self._power_contradicts(bill)
+
+    @property
+    def counter_stands(self) -> bool:
+        counter = self._measured.counter_e4kwh
+        if counter is None or self._end_high_ms - self._measured.counter_last_ms > COUNTER_REACHES_END_MS:
+            return False
+        return self._inside_interval(counter) or self._power_agrees(counter)
+
+    @property
+    def measurement_is_narrow(self) -> bool:
+        measured = self._measured
+        if measured.quality == Quality.MISSING:
+            return False
+        width = measured.high_e4kwh - measured.low_e4kwh
+        return width <= max(2 * self._profile.quantum_e4kwh, measured.best_e4kwh // 100)
+
+    def _inside_interval(self, energy: int) -> bool:
+        tolerance = energy_tolerance(energy)
+        return self._measured.low_e4kwh - tolerance <= energy <= self._measured.high_e4kwh + tolerance
+
+    def _power_agrees(self, energy: int) -> bool:
+        power = self._measured.power_e4kwh
+        return power > 0 and abs(energy - power) <= power // 20 + TOLERANCE_E4KWH
+
+    def _power_contradicts(self, energy: int) -> bool:
+        """Power is known between the readings only: outside them anything up to Pmax may have flowed."""
+        power = self._measured.power_e4kwh
+        if power == 0:
+            return False
+        unobserved_ms = self._measured.first_ms - self._measured.began_ms + self._end_high_ms - self._measured.last_ms
+        lowest = power - power // 20 - TOLERANCE_E4KWH
+        highest = power + power // 20 + TOLERANCE_E4KWH + self._profile.energy_at_pmax(unobserved_ms)
+        return not lowest <= energy <= highest

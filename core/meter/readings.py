@@ -1,0 +1,186 @@
+"""The readings of one session as columns, and their one order, whatever order they arrived in."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import CoreError
+from core.meter.flags import Flag
+
+Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+CHARGING = 3
+REPEAT_MS = 5_000
+"""Chargers send a reading every 15 s; the same frame again within 5 s is a repetition, not a new reading."""
+LATE_REPEAT_MS = 300_000
+
+# numpy does not take an enum for a bit pattern of its own width.
+DUP, CONFLICT, OUT_OF_ORDER = (np.uint32(flag) for flag in (Flag.DUP, Flag.CONFLICT, Flag.OUT_OF_ORDER))
+
+
+class ReadingArrays(msgspec.Struct, frozen=True, eq=False):
+    """Readings of one session, one element each, in any order.
+
+    `event_ms` when it was taken, `receive_ms` when it arrived (they differ for readings that the charger had kept),
+    `counter_e4kwh` the register, `state` as in YKC 0x13 (3 = charging), `power_w`, `charge_minutes` the charger's own
+    count, `seq` the frame's number. Make them with `of`, which brings any integers to these types.
+    """
+
+    event_ms: Int64s
+    receive_ms: Int64s
+    counter_e4kwh: Int64s
+    state: npt.NDArray[np.uint8]
+    plugged: npt.NDArray[np.uint8]
+    power_w: Int64s
+    charge_minutes: Int64s
+    seq: Int64s
+
+    @classmethod
+    def of(
+        cls,
+        event_ms: Sequence[int] | npt.NDArray[Any],
+        counter_e4kwh: Sequence[int] | npt.NDArray[Any],
+        *,
+        receive_ms: Sequence[int] | npt.NDArray[Any] | None = None,
+        state: Sequence[int] | npt.NDArray[Any] | None = None,
+        plugged: Sequence[int] | npt.NDArray[Any] | None = None,
+        power_w: Sequence[int] | npt.NDArray[Any] | None = None,
+        charge_minutes: Sequence[int] | npt.NDArray[Any] | None = None,
+        seq: Sequence[int] | npt.NDArray[Any] | None = None,
+    ) -> "ReadingArrays":
+        """Columns of one length (else CoreError); a column left out is: received at once, charging, plugged, 0."""
+        size = len(event_ms)
+        columns: dict[str, npt.NDArray[Any]] = {
+            "event_ms": _int64(event_ms),
+            "receive_ms": _int64(event_ms if receive_ms is None else receive_ms),
+            "counter_e4kwh": _int64(counter_e4kwh),
+            "state": _uint8(np.full(size, CHARGING) if state is None else state),
+            "plugged": _uint8(np.ones(size) if plugged is None else plugged),
+            "power_w": _int64(np.zeros(size) if power_w is None else power_w),
+            "charge_minutes": _int64(np.zeros(size) if charge_minutes is None else charge_minutes),
+            "seq": _int64(np.zeros(size) if seq is None else seq),
+        }
+        for name, column in columns.items():
+            if len(column) != size:
+                raise CoreError(f"column {name} has {len(column)} readings, event_ms has {size}")
+        return cls(**columns)
+
+    @classmethod
+    def empty(cls) -> "ReadingArrays":
+        """No reading."""
+        return cls.of([], [])
+
+    def __len__(self) -> int:
+        return len(self.event_ms)
+
+    def take(self, places: npt.NDArray[Any]) -> "ReadingArrays":
+        """The readings at these places (indices or a mask)."""
+        return ReadingArrays(**{name: getattr(self, name)[places] for name in self.__struct_fields__})
+
+    @property
+    def charging(self) -> Bools:
+        """Which of them say that the connector charges."""
+        return np.asarray(self.state == CHARGING)
+
+
+def _int64(column: Sequence[int] | npt.NDArray[Any]) -> Int64s:
+    return np.ascontiguousarray(column, dtype=np.int64)
+
+
+def _uint8(column: Sequence[int] | npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    return np.ascontiguousarray(column, dtype=np.uint8)
+
+
+class OrderedReadings(msgspec.Struct, frozen=True, eq=False):
+    """All readings in the order of event time; `kept` are those that are no repetition, `flags` says what they are."""
+
+    readings: ReadingArrays
+    kept: Bools
+    flags: npt.NDArray[np.uint32]
+
+
+def in_order(readings: ReadingArrays) -> OrderedReadings:
+    """Sort by event time and drop repetitions (metering.md, rules 0 and 1). Equal sets give equal results.
+
+    Of several readings at one moment the one with the highest sequence number is kept (then the highest counter, and
+    so on through every column, so that nothing depends on the order of arrival).
+    """
+    ordered = readings.take(
+        np.lexsort(
+            (
+                readings.receive_ms,
+                readings.plugged,
+                readings.charge_minutes,
+                readings.power_w,
+                readings.state,
+                readings.counter_e4kwh,
+                readings.seq,
+                readings.event_ms,
+            )
+        )
+    )
+    flags = np.zeros(len(ordered), dtype=np.uint32)
+    kept = np.ones(len(ordered), dtype=np.bool_)
+    if len(ordered) > 1:
+        _drop_same_moment(ordered, kept, flags)
+        _drop_repeated_frames(ordered, kept, flags)
+        _drop_late_repeats(ordered, kept, flags)
+        latest_arrival = np.maximum.accumulate(ordered.receive_ms)
+        flags[ordered.receive_ms < latest_arrival] |= OUT_OF_ORDER
+    return OrderedReadings(ordered, kept, flags)
+
+
+def _drop_same_moment(ordered: ReadingArrays, kept: Bools, flags: npt.NDArray[np.uint32]) -> None:
+    same_moment = ordered.event_ms[:-1] == ordered.event_ms[1:]
+    if not same_moment.any():
+        return
+    last_of_moment = np.append(~same_moment, True)
+    winner = np.flatnonzero(last_of_moment)[np.searchsorted(np.flatnonzero(last_of_moment), np.arange(len(ordered)))]
+    same_value = ordered.counter_e4kwh == ordered.counter_e4kwh[winner]
+    kept &= last_of_moment
+    flags[~last_of_moment & same_value] |= DUP
+    flags[~last_of_moment & ~same_value] |= CONFLICT
+
+
+def _same_frame(ordered: ReadingArrays, one: npt.NDArray[Any], other: npt.NDArray[Any]) -> Bools:
+    columns = (ordered.seq, ordered.counter_e4kwh, ordered.power_w, ordered.charge_minutes, ordered.state)
+    same = np.ones(len(one), dtype=np.bool_)
+    for column in columns:
+        same &= column[one] == column[other]
+    return same
+
+
+def _drop_repeated_frames(ordered: ReadingArrays, kept: Bools, flags: npt.NDArray[np.uint32]) -> None:
+    """A frame that a charger sends twice differs in nothing but the time of receipt."""
+    places = np.flatnonzero(kept)
+    if len(places) < 2:
+        return
+    before, after = places[:-1], places[1:]
+    repeated = after[
+        _same_frame(ordered, before, after) & (ordered.event_ms[after] - ordered.event_ms[before] <= REPEAT_MS)
+    ]
+    kept[repeated] = False
+    flags[repeated] |= DUP
+
+
+def _drop_late_repeats(ordered: ReadingArrays, kept: Bools, flags: npt.NDArray[np.uint32]) -> None:
+    """A frame that comes again after newer ones would look like a register that falls back."""
+    places = np.flatnonzero(kept)
+    counter = ordered.counter_e4kwh[places]
+    fallen = places[1:][counter[1:] < counter[:-1]]
+    for place in fallen:
+        earlier = places[(places < place) & (ordered.event_ms[places] >= ordered.event_ms[place] - LATE_REPEAT_MS)]
+        if counter_is_zero(ordered, place) or not len(earlier):
+            continue
+        if _same_frame(ordered, earlier, np.full(len(earlier), place)).any():
+            kept[place] = False
+            flags[place] |= DUP
+
+
+def counter_is_zero(ordered: ReadingArrays, place: int) -> bool:
+    """A zero is judged as a zero read, not as a repetition of the session's first reading."""
+    return bool(ordered.counter_e4kwh[place] == 0)

@@ -1,0 +1,124 @@
+"""A session's final energy over the half-hours of its station's local time, each with the tariff that prices it."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from core.half_hours import LONGEST_SPAN_MS, SLOT_MS, HalfHour, half_hour_starts
+from core.meter.measurement import Measurement
+from core.slots import largest_remainder, scale_to_classes, split_over_slots
+from core.tariff import TariffTimeline
+from core.tariff_version import TariffVersion
+
+SlotMethod = Literal["bill_classes", "measured", "linear", "none"]
+NO_CLASS = -1
+PARTS_E4KWH = 100  # the parts of a bill may differ from its total by max(0.01 kWh, 0.05 %): anomaly-codes.md, code 4
+PARTS_SHARE = 2_000
+
+
+class SessionSlots(NamedTuple):
+    """The half-hours that hold energy. Energies sum to the final energy; version 0 = no tariff is known.
+
+    `method`: "bill_classes" the bill's own class energies over the measured half-hours, "measured" the measured
+    half-hours scaled to the final energy, "linear" in proportion to time, "none" there is no energy to share out.
+    """
+
+    slot_start_ms: list[int]
+    slot_of_day: list[int]
+    energy_e4kwh: list[int]
+    tariff_version_ids: list[int]
+    method: SlotMethod
+    tariff_stale: bool
+
+
+def share_out(
+    measured: Measurement,
+    final_e4kwh: int | None,
+    *,
+    window: tuple[int, int],
+    class_energy_e4kwh: Sequence[int] | None,
+    zone: str,
+    timeline: TariffTimeline,
+) -> SessionSlots:
+    """Share the final energy out over the half-hours of `window` (begin and end of the charge, ms).
+
+    `class_energy_e4kwh`: the bill's own energies of the four rate classes where the bill decides, else None.
+    """
+    if not final_e4kwh:
+        return SessionSlots([], [], [], [], "none", False)
+    start_ms, end_ms = window
+    end_ms = max(end_ms, measured.trusted_until_ms)  # the counter may supply its end after the last charging reading
+    # A wrong clock can make a charge of months: what lies further back goes to the first half-hour that is kept.
+    start_ms = max(start_ms, end_ms - LONGEST_SPAN_MS)
+    slots = half_hour_starts(start_ms, end_ms, zone)
+    versions = [timeline.version_for_slot(slot.slot_start_ms) for slot in slots]
+    by_time = _milliseconds_in(slots, start_ms, end_ms)
+    by_meter = _measured(measured, slots)
+    energies, method = _scaled(
+        final_e4kwh, by_meter, by_time, _classes(slots, [v for v, _ in versions]), class_energy_e4kwh
+    )
+    filled = [place for place, energy in enumerate(energies) if energy]
+    return SessionSlots(
+        slot_start_ms=[slots[place].slot_start_ms for place in filled],
+        slot_of_day=[slots[place].slot_of_day for place in filled],
+        energy_e4kwh=[energies[place] for place in filled],
+        tariff_version_ids=[version.tariff_version_id if (version := versions[place][0]) else 0 for place in filled],
+        method=method,
+        tariff_stale=any(versions[place][1] for place in filled),
+    )
+
+
+def _scaled(
+    final: int, by_meter: list[int], by_time: list[int], classes: list[int], class_energy: Sequence[int] | None
+) -> tuple[list[int], SlotMethod]:
+    parts = _fitting_parts(final, class_energy)
+    if parts is not None:
+        weights = _with_time_where_not_measured(by_meter, by_time, classes)
+        scaled = scale_to_classes(weights, classes, parts)
+        if scaled is not None:
+            return scaled, "bill_classes"
+    if any(by_meter):
+        return largest_remainder(final, by_meter), "measured"
+    return largest_remainder(final, by_time), "linear"
+
+
+def _fitting_parts(final: int, class_energy: Sequence[int] | None) -> list[int] | None:
+    """The bill's parts brought to its total, None when they are absent or do not fit it."""
+    if class_energy is None or not sum(class_energy):
+        return None
+    if abs(sum(class_energy) - final) > max(PARTS_E4KWH, final // PARTS_SHARE):
+        return None
+    return largest_remainder(final, class_energy)
+
+
+def _with_time_where_not_measured(by_meter: list[int], by_time: list[int], classes: list[int]) -> list[int]:
+    """A class that the meter did not see is shared out by the time its half-hours have in the charge."""
+    seen = {rate_class for energy, rate_class in zip(by_meter, classes, strict=True) if energy}
+    return [
+        energy if rate_class in seen else time
+        for energy, time, rate_class in zip(by_meter, by_time, classes, strict=True)
+    ]
+
+
+def _classes(slots: list[HalfHour], versions: list[TariffVersion | None]) -> list[int]:
+    return [
+        version.slot_classes[slot.slot_of_day] if version else NO_CLASS
+        for slot, version in zip(slots, versions, strict=True)
+    ]
+
+
+def _milliseconds_in(slots: list[HalfHour], start_ms: int, end_ms: int) -> list[int]:
+    """How much of the charge lies in each half-hour; a charge without length lies in the first one."""
+    times = [max(0, min(end_ms, slot.slot_start_ms + SLOT_MS) - max(start_ms, slot.slot_start_ms)) for slot in slots]
+    return times if any(times) else [1] + [0] * (len(slots) - 1)
+
+
+def _measured(measured: Measurement, slots: list[HalfHour]) -> list[int]:
+    """The accepted energy of each half-hour, from the trusted readings, linear between them."""
+    places = np.flatnonzero(measured.trusted)
+    if not len(places):
+        return [0] * len(slots)
+    times = [measured.began_ms, *measured.event_ms[places].tolist()]
+    running = [0, *measured.accepted_e4kwh[places].tolist()]
+    return split_over_slots(times, running, [slot.slot_start_ms for slot in slots])
