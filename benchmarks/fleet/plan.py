@@ -16,6 +16,7 @@ from benchmarks.fleet.errors import FleetError
 from benchmarks.fleet.faults import OFFLINE_FAULTS, VISIBLE_FAULTS, Fault, FaultMix
 from benchmarks.fleet.piles import PILE_CODE_DIGITS, SimPile
 from benchmarks.fleet.power import IntArray
+from core.ykc.codec import ChecksumOrder
 
 FOREVER_MS: Final = 2**62
 MINUTE_MS: Final = 60_000
@@ -37,7 +38,7 @@ class Outage(msgspec.Struct, frozen=True):
 class Traits(msgspec.Struct, frozen=True):
     """What one charger's firmware does its own way, all of it allowed or at least common (ykc.md section 6)."""
 
-    checksum_order: str
+    checksum_order: ChecksumOrder
     loss_equals_energy: bool
     final_reading: bool
     amount_to_fen: bool

@@ -1,0 +1,146 @@
+"""What a fleet sent in the past: the up frames of a plan in the order of time, and captures of them.
+
+The platform's answers are no part of it: a replay makes its own.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from benchmarks.fleet import messages
+from benchmarks.fleet.errors import FleetError
+from benchmarks.fleet.pile_history import PileHistory, Sending
+from benchmarks.fleet.plan import HOUR_MS, Plan
+from benchmarks.fleet.power import IntArray
+from benchmarks.fleet.readings import Columns, frames_of, joined
+from core.ykc.codec import HEADER_BYTES, wrap_body
+
+HistoryFrame = tuple[int, str, bytes]
+
+BLOCK_MS: Final = HOUR_MS
+TYPE_AT: Final = 5
+CHECKSUM_BYTES: Final = 2
+_NONE: Final = np.zeros(0, dtype=np.int64)
+
+
+def history_frames(plan: Plan, from_ms: int, to_ms: int, heartbeat_s: float = 30) -> Iterator[HistoryFrame]:
+    """The frames of all chargers of the plan from `from_ms` until before `to_ms`: (receive time, connection, frame).
+
+    Every charger logs in within the first 10 s. A connection's name is the charger's code and a running number; after
+    an outage there is a new one. Frames of one connection are in the order of sending; a few "frames" are noise, where
+    the plan says so. Heartbeats come every `heartbeat_s`; chargers send one every 10 s, but a history needs fewer.
+    Raises `FleetError` for a reversed window or a heartbeat period under a second.
+    """
+    if to_ms <= from_ms:
+        raise FleetError(f"a history must end after it begins: from {from_ms} to {to_ms}")
+    if heartbeat_s < 1:
+        raise FleetError(f"heartbeats every {heartbeat_s} s: 1 s or more is allowed")
+    piles = [PileHistory(pile, from_ms, to_ms, int(heartbeat_s * 1000)) for pile in plan.piles]
+    piles = [pile for pile in piles if pile.connections]
+    for block_ms in range(from_ms, to_ms, BLOCK_MS):
+        yield from _block(piles, block_ms, min(block_ms + BLOCK_MS, to_ms))
+
+
+def write_capture(path: Path, frames: Iterable[HistoryFrame]) -> int:
+    """Write frames as a capture: one JSON object a line with `ts`, `conn`, `protocol` and `hex`; gives their number."""
+    count = 0
+    with path.open("w", encoding="ascii") as file:
+        for time_ms, connection, frame in frames:
+            line = {"ts": time_ms, "conn": connection, "protocol": "ykc", "hex": frame.hex().upper()}
+            file.write(json.dumps(line, separators=(",", ":")) + "\n")
+            count += 1
+    return count
+
+
+class _Gathered:
+    """The frames of one kind, of all chargers, in one block."""
+
+    def __init__(self) -> None:
+        self.times: list[IntArray] = []
+        self.places: list[IntArray] = []
+        self.seqs: list[IntArray] = []
+        self.connections: list[IntArray] = []
+
+    def add(self, times: IntArray, places: IntArray, seqs: IntArray, connections: IntArray) -> None:
+        self.times.append(times)
+        self.places.append(places)
+        self.seqs.append(seqs)
+        self.connections.append(connections)
+
+
+def _block(piles: list[PileHistory], from_ms: int, to_ms: int) -> Iterator[HistoryFrame]:
+    """All frames of one stretch of time, numbered per connection, encoded together and put in order."""
+    singles, rows, beats = _Gathered(), _Gathered(), _Gathered()
+    names: list[str] = []
+    single_frames: list[bytes] = []
+    beat_frames: list[bytes] = []
+    columns: list[Columns] = []
+    doubled: list[IntArray] = []
+    for pile in piles:
+        sending = pile.block(from_ms, to_ms)
+        times = (
+            np.array(sending.single_times, dtype=np.int64),
+            _joined(sending.reading_times),
+            _joined(sending.heartbeat_times),
+        )
+        every = np.concatenate(times)
+        connections = pile.connection_at(every)
+        order = np.lexsort((every, connections))
+        places = np.empty(len(every), dtype=np.int64)
+        places[order] = np.arange(len(every))
+        seqs = np.empty(len(every), dtype=np.int64)
+        seqs[order] = _numbered(pile, connections[order])
+        at = np.cumsum([0, *(len(part) for part in times)])
+        for gathered, start, end in zip((singles, rows, beats), at[:-1], at[1:], strict=True):
+            gathered.add(every[start:end], places[start:end], seqs[start:end], connections[start:end] + len(names))
+        names += [connection.name for connection in pile.connections]
+        single_frames += _encoded(pile, sending, seqs[: at[1]])
+        beat_frames += _heartbeats(pile, seqs[at[2] :])
+        columns += sending.readings
+        doubled += sending.doubled
+    row_frames = frames_of(joined(columns), _joined(rows.seqs)) if columns else []
+    frames = [*single_frames, *row_frames, *beat_frames]
+    kinds = (singles, rows, beats)
+    times_ms = _joined([part for kind in kinds for part in kind.times])
+    places = _joined([part for kind in kinds for part in kind.places])
+    owners = _joined([part for kind in kinds for part in kind.connections])
+    twice = np.ones(len(frames), dtype=np.int64)
+    twice[len(single_frames) : len(single_frames) + len(row_frames)] += _joined(doubled)
+    order = np.lexsort((places, times_ms))
+    order = np.repeat(order, twice[order])
+    for time_ms, owner, index in zip(times_ms[order].tolist(), owners[order].tolist(), order.tolist(), strict=True):
+        yield time_ms, names[owner], frames[index]
+
+
+def _joined(parts: list[IntArray]) -> IntArray:
+    return np.concatenate(parts) if parts else _NONE
+
+
+def _numbered(pile: PileHistory, connections: IntArray) -> IntArray:
+    """Sequence numbers in the order of sending: they count from 0 on each connection and start again on overflow."""
+    seqs = np.empty(len(connections), dtype=np.int64)
+    for connection in np.unique(connections).tolist():
+        mine = connections == connection
+        sent = int(mine.sum())
+        before = pile.sent if pile.sent_on == connection else 0
+        seqs[mine] = before + np.arange(sent)
+        pile.sent_on, pile.sent = connection, before + sent
+    return seqs & 0xFFFF
+
+
+def _encoded(pile: PileHistory, sending: Sending, seqs: IntArray) -> list[bytes]:
+    order = pile.plan.traits.checksum_order
+    return [
+        single if isinstance(single, bytes) else messages.encode(single, seq.to_bytes(2, "little"), order)
+        for single, seq in zip(sending.singles, seqs.tolist(), strict=True)
+    ]
+
+
+def _heartbeats(pile: PileHistory, seqs: IntArray) -> list[bytes]:
+    order = pile.plan.traits.checksum_order
+    frame = messages.encode(messages.heartbeat(pile.plan.pile), b"\0\0", order)
+    kind, body = frame[TYPE_AT], frame[HEADER_BYTES:-CHECKSUM_BYTES]
+    return [wrap_body(kind, body, seq=seq.to_bytes(2, "little"), checksum_order=order) for seq in seqs.tolist()]

@@ -1,0 +1,226 @@
+"""One charger's part of a written history: what it sends within a stretch of time, before numbering and encoding."""
+
+from bisect import bisect_left
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from benchmarks.fleet import messages, readings, records
+from benchmarks.fleet.billing import Meterman
+from benchmarks.fleet.charge import Charge
+from benchmarks.fleet.faults import READING_PERIOD_MS, Fault
+from benchmarks.fleet.lifecycle import Kind, has_noise, noise, single_moments
+from benchmarks.fleet.messages import Message
+from benchmarks.fleet.plan import ConnectorPlan, Outage, PilePlan
+from benchmarks.fleet.power import IntArray
+from benchmarks.fleet.readings import Columns
+from core.tariff_version import TariffVersion
+
+IDLE_PERIOD_MS: Final = 300_000
+LOGIN_TAKES_MS: Final = 2_000
+STORED_SPACING_MS: Final = 40
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """The charger's link from its login at `from_ms` until before `to_ms`."""
+
+    name: str
+    from_ms: int
+    to_ms: int
+
+
+class Sending(msgspec.Struct):
+    """What goes out within one block of time, in no order yet.
+
+    `readings` holds the columns of 0x13 frames, `reading_times` when each is sent, `doubled` which is sent twice.
+    `singles` are all other frames but heartbeats: messages, or bytes that are none.
+    """
+
+    single_times: list[int] = msgspec.field(default_factory=list)
+    singles: list[Message | bytes] = msgspec.field(default_factory=list)
+    reading_times: list[IntArray] = msgspec.field(default_factory=list)
+    readings: list[Columns] = msgspec.field(default_factory=list)
+    doubled: list[IntArray] = msgspec.field(default_factory=list)
+    heartbeat_times: list[IntArray] = msgspec.field(default_factory=list)
+
+    def single(self, time_ms: int, single: Message | bytes) -> None:
+        """Add a frame."""
+        self.single_times.append(time_ms)
+        self.singles.append(single)
+
+    def rows(self, times_ms: IntArray, columns: Columns, *, doubled: bool = False) -> None:
+        """Add realtime frames."""
+        if len(times_ms):
+            self.reading_times.append(times_ms)
+            self.readings.append(columns)
+            self.doubled.append(np.full(len(times_ms), int(doubled), dtype=np.int64))
+
+
+class PileHistory:
+    """One charger between `from_ms` and `to_ms`, asked block by block in the order of time."""
+
+    def __init__(self, plan: PilePlan, from_ms: int, to_ms: int, heartbeat_ms: int) -> None:
+        self.plan = plan
+        self.connections = _connections(plan, from_ms, to_ms)
+        self.sent = 0
+        self.sent_on = -1
+        self._heartbeat_ms = heartbeat_ms
+        self._metermen: dict[int, Meterman] = {}
+        self._uploads = sorted(
+            (self._heard_from(time_ms), charge.salt, charge)
+            for connector in plan.connectors
+            for charge in connector.charges
+            for time_ms in records.upload_times(plan, charge)
+            if from_ms <= time_ms < to_ms
+        )
+
+    def connection_at(self, times_ms: IntArray) -> IntArray:
+        """The index in `connections` of the one that a frame sent at each moment goes over."""
+        starts = np.array([connection.from_ms for connection in self.connections], dtype=np.int64)
+        return np.searchsorted(starts, times_ms, side="right") - 1
+
+    def block(self, from_ms: int, to_ms: int) -> Sending:
+        """What goes out from `from_ms` until before `to_ms`."""
+        sending = Sending()
+        for connection in self.connections:
+            self._logins(connection, from_ms, to_ms, sending)
+        for connector in self.plan.connectors:
+            self._connector(connector, from_ms, to_ms, sending)
+        first = bisect_left(self._uploads, (from_ms,))
+        for time_ms, _, charge in self._uploads[first : bisect_left(self._uploads, (to_ms,))]:
+            sending.single(time_ms, records.record(charge, self.plan.traits, self._tariff(charge)))
+        return sending
+
+    def _logins(self, connection: Connection, from_ms: int, to_ms: int, sending: Sending) -> None:
+        pile, login_ms = self.plan.pile, connection.from_ms
+        if from_ms <= login_ms < to_ms:
+            model_no = pile.tariff_at(login_ms).model_no
+            sending.single(login_ms, messages.login(pile, self.plan.traits))
+            sending.single(login_ms + 150, messages.tariff_check(pile, model_no))
+            sending.single(login_ms + 300, messages.time_sync_reply(pile, login_ms + 300))
+        first = max(-(-(from_ms - login_ms) // self._heartbeat_ms), 1)
+        beats = np.arange(
+            login_ms + first * self._heartbeat_ms, min(to_ms, connection.to_ms), self._heartbeat_ms, dtype=np.int64
+        )
+        if len(beats):
+            sending.heartbeat_times.append(beats)
+
+    def _connector(self, connector: ConnectorPlan, from_ms: int, to_ms: int, sending: Sending) -> None:
+        phase = connector.phase_ms
+        first = -(-(from_ms - phase) // IDLE_PERIOD_MS)
+        idle_times = [np.arange(first * IDLE_PERIOD_MS + phase, to_ms, IDLE_PERIOD_MS, dtype=np.int64)]
+        state_times = [c.from_ms + LOGIN_TAKES_MS for c in self.connections]
+        idle_times.append(np.array([t for t in state_times if from_ms <= t < to_ms], dtype=np.int64))
+        near = [c for c in connector.charges if c.plug_ms < to_ms and c.unplug_ms >= from_ms]
+        for charge in near:
+            idle_times.append(self._charge(charge, idle_times[1], from_ms, to_ms, sending))
+        times = np.concatenate(idle_times)
+        plugged = np.zeros(len(times), dtype=np.int64)
+        idle = self._heard(times)
+        for charge in near:
+            plugged |= (times >= charge.plug_ms) & (times < charge.unplug_ms)
+            idle &= (times < charge.charging_ms) | (times >= charge.stop_ms)
+        columns = readings.idle_columns(self.plan.pile, connector.connector, self.plan.traits, plugged[idle])
+        sending.rows(times[idle], columns)
+
+    def _charge(self, charge: Charge, state_times: IntArray, from_ms: int, to_ms: int, sending: Sending) -> IntArray:
+        """Add what one charge sends; gives the moments at which its connector shows itself idle."""
+        idle_times = []
+        last = np.zeros(0, dtype=np.int64)
+        for moment in single_moments(charge, self.plan.traits):
+            if not from_ms <= moment.time_ms < to_ms:
+                continue
+            if moment.kind in (Kind.PLUGGED, Kind.STOPPED, Kind.UNPLUGGED):
+                idle_times.append(moment.time_ms)
+            elif moment.kind is Kind.LAST_READING:
+                last = np.array([moment.time_ms], dtype=np.int64)
+            elif self._heard(np.array([moment.time_ms], dtype=np.int64))[0]:
+                sending.single(moment.time_ms, single_message(charge, moment.kind))
+        periodic = charge.reading_times(from_ms, to_ms)
+        shown = state_times[(state_times >= charge.first_reading_ms) & (state_times < charge.stop_ms)]
+        times = np.concatenate((periodic, shown, last))
+        heard = self._heard(times)
+        doubled = charge.fault is Fault.DUPLICATED_FRAMES
+        sending.rows(times[heard], self._columns(charge, times[heard]), doubled=doubled)
+        if charge.fault is Fault.GARBAGE_ON_LINE:
+            for time_ms in periodic[self._heard(periodic)]:
+                number = reading_number(charge, int(time_ms))
+                if has_noise(charge, number):
+                    sending.single(int(time_ms), noise(charge, number))
+        if charge.fault is Fault.OFFLINE_STORED:
+            self._stored(charge, from_ms, to_ms, sending)
+        return np.array(idle_times, dtype=np.int64)
+
+    def _stored(self, charge: Charge, from_ms: int, to_ms: int, sending: Sending) -> None:
+        """The readings of an outage, kept by the charger and sent after its next login."""
+        for outage in self.plan.outages:
+            if not from_ms <= outage.to_ms < to_ms:
+                continue
+            times = stored_times(charge, outage)
+            columns = self._columns(charge, times)
+            sent = outage.to_ms + LOGIN_TAKES_MS + STORED_SPACING_MS * np.arange(1, len(times) + 1)
+            sending.rows(sent, columns)
+
+    def _columns(self, charge: Charge, times_ms: IntArray) -> Columns:
+        meterman = self._metermen.get(charge.salt)
+        if meterman is None:
+            meterman = self._metermen[charge.salt] = Meterman(charge, self._tariff(charge))
+        return readings.charging_columns(charge, self.plan.traits, meterman, times_ms)
+
+    def _tariff(self, charge: Charge) -> TariffVersion:
+        """The version that the charger held when the charge began: the one of its last login before."""
+        logins = [c.from_ms for c in self.connections if c.from_ms <= charge.order_ms]
+        return self.plan.pile.tariff_at(logins[-1] if logins else charge.order_ms)
+
+    def _heard(self, times_ms: IntArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+        heard = np.zeros(len(times_ms), dtype=np.bool_)
+        for connection in self.connections:
+            heard |= (times_ms >= connection.from_ms + LOGIN_TAKES_MS) & (times_ms < connection.to_ms)
+        return heard
+
+    def _heard_from(self, time_ms: int) -> int:
+        """The moment itself, or when the first login is done."""
+        return max(time_ms, self.connections[0].from_ms + records.BACKLOG_DELAY_MS)
+
+
+def stored_times(charge: Charge, outage: Outage) -> IntArray:
+    """When the charger took the readings of a charge that it could not send during an outage."""
+    return charge.reading_times(max(outage.from_ms, charge.charging_ms), min(outage.to_ms, charge.stop_ms))
+
+
+def reading_number(charge: Charge, time_ms: int) -> int:
+    """The number of a periodic reading within its charge."""
+    return (time_ms - charge.charging_ms + READING_PERIOD_MS // 2) // READING_PERIOD_MS
+
+
+def single_message(charge: Charge, kind: Kind) -> Message:
+    """The message of a moment that is told by one frame other than 0x13."""
+    pile, connector = charge.pile, charge.connector
+    if kind is Kind.START_REPLY:
+        return messages.remote_start_reply(pile, connector, charge.trade_no, messages.ACCEPTED)
+    if kind is Kind.STOP_REPLY:
+        return messages.remote_stop_reply(pile, connector, messages.ACCEPTED)
+    return {
+        Kind.HANDSHAKE: messages.bms_handshake,
+        Kind.PARAMS: messages.bms_params,
+        Kind.ABORT: messages.abort,
+        Kind.CHARGE_END: messages.charge_end,
+    }[kind](charge)
+
+
+def _connections(plan: PilePlan, from_ms: int, to_ms: int) -> list[Connection]:
+    """The links that the outages leave; the first login comes a little after `from_ms`."""
+    begin_ms = plan.online_from(from_ms + plan.traits.phase_ms)
+    connections = []
+    for outage in plan.outages:
+        if outage.to_ms <= begin_ms:
+            continue
+        if outage.from_ms >= to_ms:
+            break
+        connections.append((begin_ms, outage.from_ms))
+        begin_ms = outage.to_ms
+    if begin_ms < to_ms:
+        connections.append((begin_ms, to_ms))
+    code = plan.pile.code
+    return [Connection(f"{code}-{i}", start, end) for i, (start, end) in enumerate(connections, 1)]
