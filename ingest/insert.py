@@ -104,6 +104,6 @@ class Inserter:
         if client is None:
             try:
                 client = self._clients[use_numpy] = self._client_factory(use_numpy=use_numpy)
-            except Exception as error:  # noqa: BLE001 - whoever made the factory chose its errors
+            except Exception as error:  # whoever made the factory chose its errors
                 raise DatabaseAwayError(f"no connection to ClickHouse: {error}") from error
         return client

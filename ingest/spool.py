@@ -140,6 +140,26 @@ class Spool:
             self._write()
             return self._sync()
 
+    def adopt(self, folder: Path) -> int:
+        """Take over all segments of another spool's folder, closed and on the same disk; gives how many.
+
+        They become readable as a whole, one by one. Called again after a crash in between, it takes over the rest.
+        """
+        with self._lock:
+            self._write()
+            for lane in self._lanes:
+                if lane.file >= 0:
+                    self._finish(lane)
+            adopted = list_segments(folder)
+            for segment in adopted:
+                segment.path.rename(segment_path(self.folder, segment.segment_id))
+                self._last_created_ms = max(self._last_created_ms, segment.header.created_ms)
+            self._disk.sync_folder(self.folder)
+            for segment in list_segments(self.folder):
+                if not segment.closed:
+                    self._publish(segment.header.lane, segment.segment_id, segment.size)
+            return len(adopted)
+
     def close(self) -> None:
         """Commit what is buffered and let go of the folder."""
         with self._lock:
@@ -154,8 +174,9 @@ class Spool:
         if self._broken is not None:
             raise SpoolBrokenError(f"the spool in {self.folder} failed to sync: {self._broken}") from self._broken
         for lane in self._lanes:
-            if not lane.unwritten:
-                lane.unwritten = memoryview(self.buffer.take(lane.number))
+            while lane.unwritten:  # what the disk refused before comes first
+                self._write_some(lane)
+            lane.unwritten = memoryview(self.buffer.take(lane.number))
             while lane.unwritten:
                 self._write_some(lane)
         return self._written

@@ -1,0 +1,153 @@
+"""Records: written as described, read back equal, and never read back when a bit of them changed."""
+
+import binascii
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.record_buffer import (
+    EVENT,
+    FRAME_DOWN,
+    FRAME_UP,
+    LANE_FACTS,
+    LANE_TELEMETRY,
+    MAX_PAYLOAD_BYTES,
+    QUARANTINE,
+    RECORD_HEADER_BYTES,
+    RecordBuffer,
+    count_records,
+    find_record,
+    scan_records,
+)
+
+HEADER = struct.Struct("<IIBBBBIQqqIIII")
+FIELDS = (
+    *("payload_length", "kind", "protocol", "connector", "flags", "pile_id", "connection_id", "receive_ms", "event_ms"),
+    *("live_accepted_e4kwh", "live_amount_fen", "live_flags", "reason"),
+)
+u32 = st.integers(0, 2**32 - 1)
+i64 = st.integers(-(2**63), 2**63 - 1)
+byte = st.integers(0, 255)
+record = st.tuples(
+    *(st.sampled_from([FRAME_UP, FRAME_DOWN, QUARANTINE, EVENT]), byte, byte, u32, st.integers(0, 2**64 - 1), i64, i64),
+    *(u32, u32, u32, u32, st.binary(max_size=80)),
+)
+
+
+def frame(frame_type: int, body: bytes = b"") -> bytes:
+    return bytes((0x68, len(body) + 4, 0x12, 0x34, 0, frame_type)) + body + b"\0\0"
+
+
+@given(st.lists(record, max_size=20))
+def test_records_come_back_as_they_were(entries: list[tuple[Any, ...]]) -> None:
+    buffer = RecordBuffer()
+    for entry in entries:
+        assert buffer.append(*entry)
+    read = []
+    for lane in (LANE_FACTS, LANE_TELEMETRY):
+        data = buffer.take(lane)
+        records = scan_records(data)
+        assert (records.stop, records.end) == ("end", len(data))
+        assert records.count == count_records(data)
+        at = 0
+        for i in range(records.count):
+            packed = HEADER.unpack_from(data, at)
+            size = HEADER.size + packed[0]
+            assert packed[1] == binascii.crc32(data[at + 8 : at + size])
+            assert [int(getattr(records, name)[i]) for name in FIELDS] == [packed[0], *packed[2:]]
+            start = int(records.payload_offset[i])
+            assert (int(records.offset[i]), start) == (at, at + RECORD_HEADER_BYTES)
+            kind, _, connector, flags = packed[2:6]
+            read.append((kind, connector, flags, *packed[6:], data[start : start + packed[0]]))
+            at += size
+    assert sorted(map(repr, read)) == sorted(map(repr, entries))
+    assert buffer.pending == 0
+
+
+def test_uploads_acks_and_events_have_a_lane_of_their_own() -> None:
+    buffer = RecordBuffer()
+    for kind, payload in (
+        (FRAME_UP, frame(0x3B)),
+        (FRAME_DOWN, frame(0x40)),
+        (EVENT, b"\x93"),
+        (FRAME_UP, frame(0x13)),
+        (FRAME_UP, frame(0x03)),
+        (QUARANTINE, frame(0x3B)),
+    ):
+        buffer.append(kind, payload=payload)
+    facts = scan_records(buffer.take(LANE_FACTS))
+    assert facts.frame_type.tolist() == [0x3B, 0x40, 0]
+    assert facts.seq.tolist() == [0x1234, 0x1234, 0]
+    telemetry = scan_records(buffer.take(LANE_TELEMETRY))
+    assert telemetry.kind.tolist() == [FRAME_UP, FRAME_UP, QUARANTINE]
+
+
+def test_a_full_lane_refuses_and_counts_but_the_other_goes_on() -> None:
+    buffer = RecordBuffer(telemetry_limit_bytes=200)
+    taken = [buffer.append(FRAME_UP, payload=frame(0x13)) for _ in range(5)]
+    assert taken == [True, True, True, False, False]
+    assert (buffer.refused_records, buffer.refused_bytes) == (2, 128)
+    assert buffer.append(FRAME_UP, payload=frame(0x3B))
+    assert scan_records(buffer.take(LANE_TELEMETRY)).count == 3
+    assert buffer.append(FRAME_UP, payload=frame(0x13))
+
+
+@pytest.mark.parametrize("kind", [0, 5, -1])
+def test_an_unknown_kind_is_refused(kind: int) -> None:
+    with pytest.raises(ValueError, match="kind"):
+        RecordBuffer().append(kind)
+
+
+def test_a_payload_beyond_the_limit_is_refused() -> None:
+    buffer = RecordBuffer()
+    with pytest.raises(ValueError, match=str(MAX_PAYLOAD_BYTES)):
+        buffer.append(QUARANTINE, payload=bytes(MAX_PAYLOAD_BYTES + 1))
+    assert buffer.append(QUARANTINE, payload=bytes(MAX_PAYLOAD_BYTES))
+
+
+def three_records() -> bytes:
+    buffer = RecordBuffer()
+    for number in range(3):
+        buffer.append(FRAME_UP, pile_id=number, payload=frame(0x13, bytes(range(number, number + 20))))
+    return buffer.take(LANE_TELEMETRY)
+
+
+def test_a_torn_end_stops_the_reading_before_it_at_every_length() -> None:
+    data = three_records()
+    size = len(data) // 3
+    for length in range(len(data)):
+        records = scan_records(data[:length])
+        whole = length // size
+        assert (records.count, records.end) == (whole, whole * size)
+        assert records.stop == ("incomplete" if length % size else "end")
+
+
+def test_no_changed_bit_is_read_as_a_record() -> None:
+    data = three_records()
+    size = len(data) // 3
+    for position in range(size, 2 * size):
+        for bit in range(8):
+            changed = bytearray(data)
+            changed[position] ^= 1 << bit
+            records = scan_records(changed)
+            assert records.count == 1
+            assert records.stop != "end"
+            assert find_record(changed, size) == 2 * size
+
+
+def test_limits_and_starts() -> None:
+    data = three_records()
+    size = len(data) // 3
+    first = scan_records(data, 0, 2)
+    assert (first.count, first.stop, first.end) == (2, "limit", 2 * size)
+    rest = scan_records(data, first.end)
+    assert (rest.count, rest.stop) == (1, "end")
+    assert rest.pile_id.tolist() == [2]
+    assert rest.offset.dtype == np.uint64
+    assert scan_records(b"").count == 0
+    assert find_record(b"", 0) == -1
+    assert find_record(bytes(500), 0) == -1
