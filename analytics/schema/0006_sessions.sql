@@ -26,6 +26,7 @@ CREATE TABLE session_revisions
     start_command_ms Int64 COMMENT '0x34 sent; 0 = none',
     start_acked UInt8,
     order_created_ms Int64 COMMENT '0 = unknown',
+    after_ms Int64 COMMENT 'first reading of the connector after the last charging one, 0 = none yet',
     occupancy_decided UInt8 COMMENT '1: unplugged, or charged again, or 24 h are over; the facts on occupancy stand before that at 0',
     unplugged_ms Int64 COMMENT '0 = not seen',
     plugged_until_ms Int64 COMMENT 'last moment known plugged after the end, 0 = unknown',

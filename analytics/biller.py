@@ -1,0 +1,242 @@
+"""The biller: turns stored facts into revisions of sessions, their anomaly codes and their bills.
+
+A pass finds the sessions with new facts and those that time alone may change, reads all facts of each, measures them
+(`core.session`), and appends a revision where the inputs differ from those of the current one. Codes and money are
+then computed by ClickHouse (`codes.sql`, `bill.sql`). Nothing is ever changed or deleted, so that a pass cut off at
+any point is completed by the next one.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
+
+import msgspec
+from clickhouse_driver import Client
+
+from analytics.fact_changes import Change, ChangeReader
+from analytics.session_facts import FactsReader, SessionFacts, SessionKey, merge_spans, wanted_table
+from analytics.session_rows import CurrentRevision, SessionRow, session_row
+from analytics.sql_files import sql_text
+from analytics.thresholds import MINUTE_MS, Thresholds
+from core.directory import PileDirectory
+
+logger = logging.getLogger(__name__)
+
+CHUNK_SESSIONS = 500
+PROGRESS_EVERY_MS = MINUTE_MS
+UNKNOWN_PILE_RETRY_MS = MINUTE_MS
+_RECENT_BATCHES = 50
+_RANDOM_BITS = 20
+_UNHEARD_MS = 0
+
+
+class BillerReport(msgspec.Struct):
+    """What one pass did."""
+
+    changes: int = 0
+    sessions_evaluated: int = 0
+    session_revisions: int = 0
+    bill_revisions: int = 0
+    open_sessions: int = 0
+
+    def add(self, other: "BillerReport") -> None:
+        """Take in the counts of a part of the pass."""
+        self.sessions_evaluated += other.sessions_evaluated
+        self.session_revisions += other.session_revisions
+        self.bill_revisions += other.bill_revisions
+
+
+class _Decision(msgspec.Struct, frozen=True):
+    """Up to when a pass decides: `as_of_ms`, and until when the chargers were observed to get there."""
+
+    as_of_ms: int
+    stays_since_ms: int | None = None
+    """Not None: from this moment to `as_of_ms` each charger is taken to stay as it was last seen."""
+
+
+class Biller:
+    """Makes bills from what is stored. Not safe for use by several threads at once.
+
+    `clock` gives the time for everything that waits (epoch ms). `loaded_until` gives the moment up to which facts are
+    known to be in ClickHouse; while the loader is behind, nobody is called late or offline. Several billers on one
+    database do no harm: both append the same revision, and a view shows one of them.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        directory: PileDirectory,
+        *,
+        clock: Callable[[], int],
+        thresholds: Thresholds | None = None,
+        loaded_until: Callable[[], int] | None = None,
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._loaded_until = loaded_until
+        self._thresholds = thresholds or Thresholds()
+        self._directory = directory
+        self._facts = FactsReader(client, directory, self._thresholds)
+        self._changes: ChangeReader | None = None
+        self._due: dict[SessionKey, tuple[int, int]] = {}
+        """When to look again although nothing new came in, and the start of the session."""
+        self._open: set[SessionKey] = set()
+        self._progress_ms = 0
+
+    @property
+    def unknown_piles(self) -> frozenset[int]:
+        """Numbers of chargers that have sessions but are not in the directory; their sessions wait until they are."""
+        return frozenset(self._facts.unknown_piles)
+
+    def run_once(self) -> BillerReport:
+        """One pass over everything that changed; at the first call also over what an earlier process left."""
+        reader = self._changes or self._begin()
+        as_of_ms = self._clock()
+        if self._loaded_until is not None:
+            as_of_ms = min(as_of_ms, self._loaded_until())
+        changes = reader.read()
+        hints = self._named(changes)
+        hints.update(_earliest(hints, reader.affected(changes)))
+        for key, (due_ms, start_ms) in self._due.items():
+            if due_ms <= as_of_ms:
+                hints[key] = min(start_ms, hints.get(key, start_ms))
+        report = self._evaluate(hints, _Decision(as_of_ms))
+        report.changes = len(changes)
+        report.open_sessions = len(self._open)
+        self._keep_progress(reader, worked=bool(report.session_revisions))
+        return report
+
+    def settle(self, pile_ids: Iterable[int], as_of_ms: int, observed_until_ms: int | None = None) -> BillerReport:
+        """Decide every session of these chargers as if `as_of_ms` had come.
+
+        Until `observed_until_ms` (default: when any of them was heard last) the facts tell; from then on each charger
+        stays as it was last seen: one that was online stays so without sending the bill it owes, a car that was
+        plugged stays plugged. One that fell silent in the middle of a charge stays silent.
+        """
+        piles = [{"pile_id": pile_id} for pile_id in sorted(set(pile_ids))]
+        if not piles:
+            return BillerReport()
+        table = [{"name": "piles", "structure": [("pile_id", "UInt32")], "data": piles}]
+        if observed_until_ms is None:
+            heard = self._client.execute(sql_text("session_last_heard"), external_tables=table)
+            observed_until_ms = max((last for _pile_id, last in heard), default=as_of_ms)
+        rows = self._client.execute(sql_text("session_of_piles"), external_tables=table)
+        hints = {SessionKey(pile_id, connector, trade_no): since for pile_id, connector, trade_no, since in rows}
+        return self._evaluate(hints, _Decision(as_of_ms, observed_until_ms))
+
+    def _begin(self) -> ChangeReader:
+        """Take up where an earlier process stopped."""
+        ((watermark_ms,),) = self._client.execute("SELECT max(watermark_ms) FROM biller_progress")
+        for pile_id, connector, trade_no, start_ms, life, recheck_ms in self._client.execute(
+            sql_text("session_pending")
+        ):
+            key = SessionKey(pile_id, connector, trade_no)
+            self._due[key] = (recheck_ms, start_ms)
+            if life == "open":
+                self._open.add(key)
+        recent = self._client.execute(
+            f"SELECT DISTINCT batch_id FROM session_revisions ORDER BY batch_id DESC LIMIT {_RECENT_BATCHES}"
+        )
+        for (batch_id,) in recent:
+            self._finish(batch_id)
+        self._changes = ChangeReader(self._client, self._thresholds, watermark_ms)
+        return self._changes
+
+    def _named(self, changes: list[Change]) -> dict[SessionKey, int]:
+        """The sessions that the changes name, without those that merely go on charging."""
+        hints: dict[SessionKey, int] = {}
+        for change in changes:
+            key = change.key
+            if key is None:
+                continue
+            if key in self._open and change.kind == "readings" and change.charging_last:
+                start_ms = min(self._due[key][1], change.from_ms)
+                self._due[key] = (change.last_receive_ms + self._thresholds.offline_ms, start_ms)
+                continue
+            since = min(change.from_ms, hints.get(key, change.from_ms))
+            hints[key] = min(since, self._due[key][1]) if key in self._due else since
+        return hints
+
+    def _evaluate(self, hints: dict[SessionKey, int], decision: _Decision) -> BillerReport:
+        report = BillerReport()
+        ordered = iter(sorted(hints.items(), key=lambda item: (item[1], item[0])))
+        while chunk := dict(islice(ordered, CHUNK_SESSIONS)):
+            report.add(self._evaluate_chunk(chunk, decision))
+        return report
+
+    def _evaluate_chunk(self, hints: dict[SessionKey, int], decision: _Decision) -> BillerReport:
+        current = self._current(list(hints))
+        for key, revision in current.items():
+            if revision.start_ms > _UNHEARD_MS:
+                hints[key] = min(hints[key], revision.start_ms)
+        versions = {version.tariff_version_id: version for pile in self._directory for version in pile.tariffs}
+        undecided = frozenset(key for key in hints if key not in current or current[key].bill_state != "lost")
+        rows: list[SessionRow] = []
+        evaluated: set[SessionKey] = set()
+        for facts in self._facts.read(hints, undecided):
+            before = current.get(facts.key, CurrentRevision())
+            facts = _until(facts, decision)
+            row = session_row(facts, before, decision.as_of_ms, decision.stays_since_ms, self._thresholds, versions)
+            self._remember(row)
+            evaluated.add(facts.key)
+            if row.inputs_digest != before.inputs_digest or before.revision == 0:
+                rows.append(row)
+        for key in hints.keys() - evaluated:
+            self._due[key] = (decision.as_of_ms + UNKNOWN_PILE_RETRY_MS, hints[key])
+        bills = self._append(rows, decision.as_of_ms) if rows else 0
+        return BillerReport(sessions_evaluated=len(evaluated), session_revisions=len(rows), bill_revisions=bills)
+
+    def _current(self, keys: list[SessionKey]) -> dict[SessionKey, CurrentRevision]:
+        rows = self._client.execute(sql_text("session_current"), external_tables=wanted_table(keys, [0] * len(keys)))
+        return {keys[number]: CurrentRevision(*current) for number, current in rows}
+
+    def _remember(self, row: SessionRow) -> None:
+        if row.recheck_ms:
+            self._due[row.key] = (row.recheck_ms, row.start_ms)
+        else:
+            self._due.pop(row.key, None)
+        if row.life == "open":
+            self._open.add(row.key)
+        else:
+            self._open.discard(row.key)
+
+    def _append(self, rows: list[SessionRow], as_of_ms: int) -> int:
+        """Store the revisions, then their codes and bills; gives the number of bills."""
+        batch_id = (self._clock() << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+        stored: list[dict[str, Any]] = [
+            {**row.columns, "batch_id": batch_id, "computed_ms": as_of_ms, "revision": row.revision} for row in rows
+        ]
+        names = list(stored[0])
+        columns = [[row[name] for row in stored] for name in names]
+        self._client.execute(
+            f"INSERT INTO session_revisions ({', '.join(names)}) VALUES", columns, columnar=True, types_check=False
+        )
+        return self._finish(batch_id)
+
+    def _finish(self, batch_id: int) -> int:
+        """Compute what is missing of a batch's codes and bills; does nothing for a complete one."""
+        batch = {"batch_id": batch_id}
+        self._client.execute(sql_text("codes"), {**self._thresholds.sql_parameters(), **batch})
+        self._client.execute(sql_text("bill"), batch)
+        ((bills,),) = self._client.execute("SELECT count() FROM bill_revisions WHERE batch_id = %(batch_id)s", batch)
+        return int(bills)
+
+    def _keep_progress(self, reader: ChangeReader, *, worked: bool) -> None:
+        if worked or reader.watermark_ms - self._progress_ms >= PROGRESS_EVERY_MS:
+            self._client.execute("INSERT INTO biller_progress (watermark_ms) VALUES", [(reader.watermark_ms,)])
+            self._progress_ms = reader.watermark_ms
+
+
+def _earliest(known: dict[SessionKey, int], more: dict[SessionKey, int]) -> dict[SessionKey, int]:
+    return {key: min(since, known.get(key, since)) for key, since in more.items()}
+
+
+def _until(facts: SessionFacts, decision: _Decision) -> SessionFacts:
+    """`facts` without what was heard after the moment of decision."""
+    facts.heard = [(first, min(last, decision.as_of_ms)) for first, last in facts.heard if first <= decision.as_of_ms]
+    facts.outages = merge_spans(
+        (first, min(last, decision.as_of_ms)) for first, last in facts.outages if first <= decision.as_of_ms
+    )
+    return facts

@@ -1,0 +1,252 @@
+"""What is stored about a set of sessions, read with one query per table for the whole set."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from clickhouse_driver import Client
+
+from analytics.sql_files import sql_text
+from analytics.thresholds import HOUR_MS, Thresholds
+from core.directory import Pile, PileDirectory
+
+Int64Array = npt.NDArray[np.int64]
+READING_COLUMNS = ("event_ms", "receive_ms", "counter_e4kwh", "state", "plugged", "power_w", "charge_minutes", "seq")
+CHARGING = 3
+NO_TRADE_NO = "0" * 32
+_HEX_32 = re.compile(r"[0-9A-F]{32}")
+_MARGIN_MS = HOUR_MS
+_COMMAND_MARGIN_MS = 24 * HOUR_MS
+
+
+class SessionKey(NamedTuple):
+    """What names a session."""
+
+    pile_id: int
+    connector: int
+    trade_no: str
+
+
+class BillFacts(msgspec.Struct, frozen=True, array_like=True):
+    """The first of the bills that a charger uploaded under one number; the fields are those of `pile_bill_uploads`."""
+
+    start_ms: int
+    end_ms: int
+    energy_e4kwh: int
+    amount_e4yuan: int
+    class_energy_e4kwh: tuple[int, ...]
+    meter_start_e4kwh: int
+    meter_end_e4kwh: int
+    stop_reason: int
+    start_mode: int
+    vin: str
+    physical_card: str
+    receive_ms: int
+    different_bills: int
+
+
+class AfterFacts(msgspec.Struct, frozen=True, array_like=True):
+    """What a connector showed after the last charging reading of a session, 0 = not seen (`session_after.sql`)."""
+
+    after_ms: int = 0
+    after_state: int = 0
+    next_start_ms: int = 0
+    unplugged_ms: int = 0
+    plugged_until_ms: int = 0
+    power_until_ms: int = 0
+    fault: int = 0
+
+
+class SessionFacts(msgspec.Struct):
+    """Everything stored about one session. `readings` holds one int64 array per name in `READING_COLUMNS`."""
+
+    key: SessionKey
+    pile: Pile
+    readings: dict[str, Int64Array]
+    bill: BillFacts | None = None
+    start_command_ms: int = 0
+    start_acked: bool = False
+    after: AfterFacts = AfterFacts()
+    clock_offsets: Sequence[tuple[int, int]] = ()
+    tariff_acks: Sequence[tuple[int, int]] = ()
+    outages: Sequence[tuple[int, int]] = ()
+    heard: Sequence[tuple[int, int]] = ()
+
+    @property
+    def last_charging_ms(self) -> int:
+        """Event time of the last charging reading, 0 without one."""
+        charging = self.readings["event_ms"][self.readings["state"] == CHARGING]
+        return int(charging.max()) if charging.size else 0
+
+    @property
+    def end_hint_ms(self) -> int:
+        """About when the charge ended: the last charging reading, else the bill."""
+        return self.last_charging_ms or (self.bill.end_ms or self.bill.receive_ms if self.bill else 0)
+
+
+def bit_numbers(trade_no: str) -> tuple[int, int]:
+    """A YKC trade number as the two numbers that `readings` keeps; (0, 0) when it is no 32-digit one."""
+    if not _HEX_32.fullmatch(trade_no):
+        return 0, 0
+    return int(trade_no[:16], 16), int(trade_no[16:], 16)
+
+
+def wanted_table(keys: Sequence[SessionKey], from_ms: Sequence[int]) -> list[dict[str, Any]]:
+    """`keys` as the external table `wanted` of the session queries; `number` is the position in `keys`."""
+    rows = [
+        {
+            "number": number,
+            "pile_id": key.pile_id,
+            "connector": key.connector,
+            "trade_no": key.trade_no,
+            "trade_hi": high,
+            "trade_lo": low,
+            "from_ms": since,
+        }
+        for number, (key, since) in enumerate(zip(keys, from_ms, strict=True))
+        for high, low in (bit_numbers(key.trade_no),)
+    ]
+    structure = [
+        ("number", "UInt32"),
+        ("pile_id", "UInt32"),
+        ("connector", "UInt8"),
+        ("trade_no", "String"),
+        ("trade_hi", "UInt64"),
+        ("trade_lo", "UInt64"),
+        ("from_ms", "Int64"),
+    ]
+    return [{"name": "wanted", "structure": structure, "data": rows}]
+
+
+class FactsReader:
+    """Reads the facts of sessions; a session of a pile that the directory does not know is left out and counted."""
+
+    def __init__(self, client: Client, directory: PileDirectory, thresholds: Thresholds) -> None:
+        self._client = client
+        self._directory = directory
+        self._thresholds = thresholds
+        self.unknown_piles: set[int] = set()
+
+    def read(self, hints: Mapping[SessionKey, int], need_heard: frozenset[SessionKey]) -> list[SessionFacts]:
+        """The facts of the sessions in `hints`; its values say from when on there may be readings.
+
+        When a charger was heard is read only for the piles of `need_heard` (and of sessions without a bill among
+        `hints` that are in it).
+        """
+        known: list[tuple[SessionKey, int, Pile]] = []
+        for key, since in hints.items():
+            pile = self._directory.by_id(key.pile_id)
+            if pile is None:
+                self.unknown_piles.add(key.pile_id)
+            else:
+                known.append((key, since, pile))
+        if not known:
+            return []
+        keys = [key for key, _since, _pile in known]
+        from_ms = min(since for _key, since, _pile in known) - _MARGIN_MS
+        wanted = wanted_table(keys, [since for _key, since, _pile in known])
+        readings = self._readings(wanted, from_ms, len(keys))
+        facts = [
+            SessionFacts(key=key, pile=pile, readings=own)
+            for (key, _since, pile), own in zip(known, readings, strict=True)
+        ]
+        self._add_bills(facts, wanted)
+        self._add_commands(facts, wanted, from_ms - _COMMAND_MARGIN_MS)
+        self._add_after(facts)
+        self._add_pile_facts(facts, wanted, from_ms)
+        self._add_heard([one for one in facts if one.key in need_heard and one.bill is None])
+        return facts
+
+    def _readings(self, wanted: list[dict[str, Any]], from_ms: int, count: int) -> list[dict[str, Int64Array]]:
+        columns = self._client.execute(
+            sql_text("session_readings"), {"from_ms": from_ms}, external_tables=wanted, columnar=True
+        )
+        arrays = [np.asarray(column, dtype=np.int64) for column in columns]
+        if not arrays:
+            arrays = [np.empty(0, dtype=np.int64) for _ in range(len(READING_COLUMNS) + 1)]
+        borders = np.searchsorted(arrays[0], np.arange(count + 1))
+        return [
+            {
+                name: array[borders[number] : borders[number + 1]]
+                for name, array in zip(READING_COLUMNS, arrays[1:], strict=True)
+            }
+            for number in range(count)
+        ]
+
+    def _add_bills(self, facts: list[SessionFacts], wanted: list[dict[str, Any]]) -> None:
+        contents: dict[int, list[tuple[int, tuple[Any, ...]]]] = defaultdict(list)
+        for number, _digest, receive_ms, content in self._client.execute(
+            sql_text("session_bills"), external_tables=wanted
+        ):
+            contents[number].append((receive_ms, content))
+        for number, found in contents.items():
+            receive_ms, content = found[0]
+            facts[number].bill = msgspec.convert((*content, receive_ms, len(found) - 1), BillFacts)
+
+    def _add_commands(self, facts: list[SessionFacts], wanted: list[dict[str, Any]], from_ms: int) -> None:
+        for number, sent_ms, acked in self._client.execute(
+            sql_text("session_commands"), {"from_ms": from_ms}, external_tables=wanted
+        ):
+            facts[number].start_command_ms = sent_ms
+            facts[number].start_acked = bool(acked)
+
+    def _add_after(self, facts: list[SessionFacts]) -> None:
+        ends = [one.end_hint_ms for one in facts]
+        ended = [end for end in ends if end]
+        if not ended:
+            return
+        parameters = {
+            "from_ms": min(ended),
+            "balancing_w": self._thresholds.balancing_w,
+            "occupancy_max_wait_ms": self._thresholds.occupancy_max_wait_ms,
+        }
+        # a session whose end nobody knows must not collect the whole history of its connector
+        wanted = wanted_table([one.key for one in facts], [end or 2**62 for end in ends])
+        for number, *after in self._client.execute(sql_text("session_after"), parameters, external_tables=wanted):
+            facts[number].after = msgspec.convert(after, AfterFacts)
+
+    def _add_pile_facts(self, facts: list[SessionFacts], wanted: list[dict[str, Any]], from_ms: int) -> None:
+        offsets = self._by_pile("session_clock", from_ms, wanted)
+        acks = self._by_pile("session_tariff_acks", from_ms, wanted)
+        outages = merge_spans(self._client.execute(sql_text("session_outages"), {"from_ms": from_ms}))
+        for one in facts:
+            one.clock_offsets = offsets[one.key.pile_id]
+            one.tariff_acks = sorted(acks[one.key.pile_id])
+            one.outages = outages
+
+    def _add_heard(self, waiting: list[SessionFacts]) -> None:
+        if not waiting:
+            return
+        from_ms = min(one.end_hint_ms for one in waiting)
+        wanted = wanted_table([one.key for one in waiting], [0] * len(waiting))
+        heard = self._by_pile("session_heard", from_ms, wanted)
+        for one in waiting:
+            one.heard = heard[one.key.pile_id]
+
+    def _by_pile(self, name: str, from_ms: int, wanted: list[dict[str, Any]]) -> dict[int, list[tuple[int, int]]]:
+        found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for pile_id, first, second in self._client.execute(
+            sql_text(name), {"from_ms": from_ms}, external_tables=wanted
+        ):
+            found[pile_id].append((first, second))
+        return found
+
+
+def merge_spans(spans: Iterable[tuple[int, int]], silence_ms: int = 0) -> list[tuple[int, int]]:
+    """`spans`, sorted by start, with those joined that overlap or lie at most `silence_ms` apart."""
+    merged: list[tuple[int, int]] = []
+    for first, last in spans:
+        if merged and first - merged[-1][1] <= silence_ms:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+        else:
+            merged.append((first, last))
+    return merged
+
+
+def overlap_ms(from_ms: int, to_ms: int, spans: Iterable[tuple[int, int]]) -> int:
+    """How much of [from_ms, to_ms] lies in `spans` (disjoint)."""
+    return sum(max(0, min(to_ms, last) - max(from_ms, first)) for first, last in spans)

@@ -1,0 +1,292 @@
+"""From the facts of one session to the row of its revision."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from analytics.missing_bill import BillState, Verdict, judge_missing_bill
+from analytics.occupancy import Occupancy, occupancy
+from analytics.session_facts import CHARGING, READING_COLUMNS, SessionFacts, SessionKey, overlap_ms
+from analytics.session_measurement import Measured, measure
+from analytics.thresholds import HOUR_MS, MINUTE_MS, Thresholds
+from core.half_hours import half_hour_starts
+from core.meter.flags import Quality
+from core.session import RULE_VERSION
+from core.tariff import TariffTimeline
+from core.tariff_version import TariffVersion
+
+LONGEST_FAILED_START_MS = 5 * MINUTE_MS
+_ALL_CLASSES = 15
+_LONGEST_MASKED_MS = 23 * HOUR_MS
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_APP_START = 1
+_NOT_INPUTS = ("inputs_digest", "recheck_ms")
+
+Life = Literal["open", "ended", "ended_offline", "failed_start"]
+
+
+class CurrentRevision(NamedTuple):
+    """What stands of a session now; revision 0 = nothing yet."""
+
+    revision: int = 0
+    inputs_digest: int = 0
+    start_ms: int = 0
+    life: str = ""
+    bill_state: str = ""
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """A row for `session_revisions`: `columns` lacks only revision, batch_id and computed_ms."""
+
+    key: SessionKey
+    revision: int
+    inputs_digest: int
+    recheck_ms: int
+    start_ms: int
+    life: Life
+    columns: dict[str, Any]
+
+
+def session_row(
+    facts: SessionFacts,
+    before: CurrentRevision,
+    as_of_ms: int,
+    stays_since_ms: int | None,
+    thresholds: Thresholds,
+    versions: dict[int, TariffVersion],
+) -> SessionRow:
+    """The revision of a session that these facts give at `as_of_ms`; `before` is the one that stands.
+
+    `stays_since_ms`: see `Biller.settle`. Equal facts give an equal digest, whatever the order they came in.
+    """
+    measured = measure(facts, versions, thresholds)
+    life = _life(facts, measured, as_of_ms, stays_since_ms, thresholds)
+    verdict = _bill_verdict(facts, measured, life, before, as_of_ms, stays_since_ms, thresholds)
+    stand = Occupancy(False, 0)
+    if life != "open" and measured.result.end_ms:
+        stand = occupancy(facts.after, measured.result.end_ms, facts.pile, as_of_ms, stays_since_ms, thresholds)
+    rechecks = [moment for moment in (verdict.recheck_ms, stand.recheck_ms) if moment]
+    columns = {
+        **_identity(facts, measured, as_of_ms),
+        "thresholds_digest": thresholds.digest(),
+        "life": life,
+        "recheck_ms": min(rechecks, default=0),
+        **_start_and_occupancy(facts, stand),
+        **measured.columns,
+        **_clock(facts, measured),
+        "bill_state": verdict.state,
+        **_bill(facts, thresholds, measured.timeline),
+    }
+    if life == "open":
+        columns |= _NOTHING_FINAL
+    digest = _digest(facts, columns, life)
+    return SessionRow(
+        key=facts.key,
+        revision=before.revision + 1,
+        inputs_digest=digest,
+        recheck_ms=columns["recheck_ms"],
+        start_ms=measured.result.start_ms,
+        life=life,
+        columns={**columns, "inputs_digest": digest},
+    )
+
+
+_NOTHING_FINAL: dict[str, Any] = {
+    "final_rule": 0,
+    "final_energy_e4kwh": None,
+    "final_quality": int(Quality.MISSING),
+    "slot_start_ms": [],
+    "slot_of_day": [],
+    "slot_energy_e4kwh": [],
+    "slot_tariff_version": [],
+    "slot_method": "none",
+}
+
+
+def _life(
+    facts: SessionFacts, measured: Measured, as_of_ms: int, stays_since_ms: int | None, thresholds: Thresholds
+) -> Life:
+    last_ms = facts.last_charging_ms
+    ended_ms = min((moment for moment in _ends(facts) if moment > last_ms), default=0)
+    if last_ms and not ended_ms:
+        silent_ms = as_of_ms - int(facts.readings["receive_ms"].max())
+        return "open" if silent_ms < thresholds.offline_ms and stays_since_ms is None else "ended_offline"
+    if measured.without_energy and measured.result.end_ms - measured.result.start_ms <= LONGEST_FAILED_START_MS:
+        return "failed_start"
+    if last_ms and ended_ms - last_ms > measured.gap_ms:
+        return "ended_offline"
+    return "ended"
+
+
+def _ends(facts: SessionFacts) -> tuple[int, ...]:
+    """Moments at which the charge is known to be over, 0 = unknown; a bill is never sent before."""
+    return (facts.after.after_ms, max(facts.bill.receive_ms, facts.last_charging_ms + 1) if facts.bill else 0)
+
+
+def _bill_verdict(
+    facts: SessionFacts,
+    measured: Measured,
+    life: Life,
+    before: CurrentRevision,
+    as_of_ms: int,
+    stays_since_ms: int | None,
+    thresholds: Thresholds,
+) -> Verdict:
+    if facts.bill is not None:
+        return Verdict("present", 0)
+    if life == "open":
+        last_heard_ms = int(facts.readings["receive_ms"].max())
+        return Verdict("waiting", last_heard_ms + thresholds.offline_ms)
+    if before.bill_state == "lost":
+        return Verdict("lost", 0)
+    heard = facts.heard
+    if stays_since_ms is not None and heard and not _silent_while_charging(facts, thresholds):
+        online_at_last = stays_since_ms - heard[-1][1] < thresholds.offline_ms
+        heard = [*heard[:-1], (heard[-1][0], as_of_ms)] if online_at_last else heard
+    return judge_missing_bill(
+        end_ms=measured.result.end_ms,
+        heard=heard,
+        outages=facts.outages,
+        as_of_ms=as_of_ms,
+        proof_of_start=_proof_of_start(facts) and life != "failed_start",
+        thresholds=thresholds,
+    )
+
+
+def _silent_while_charging(facts: SessionFacts, thresholds: Thresholds) -> bool:
+    """Whether the last that was heard of the whole charger is this session's charging."""
+    if facts.after.after_ms or not facts.last_charging_ms:
+        return False
+    return facts.heard[-1][1] - int(facts.readings["receive_ms"].max()) <= thresholds.silence_ms
+
+
+def _proof_of_start(facts: SessionFacts) -> bool:
+    return facts.start_acked or int(np.count_nonzero(facts.readings["state"] == CHARGING)) >= 2
+
+
+def _identity(facts: SessionFacts, measured: Measured, as_of_ms: int) -> dict[str, Any]:
+    pile = facts.pile
+    at_ms = measured.result.end_ms or measured.result.start_ms or (facts.bill.receive_ms if facts.bill else as_of_ms)
+    return {
+        "operator_id": pile.operator_at(at_ms),
+        "station_id": pile.station_id,
+        "pile_id": pile.pile_id,
+        "pile": pile.code,
+        "connector": facts.key.connector,
+        "trade_no": facts.key.trade_no,
+        "zone": pile.zone,
+        "local_day": _local_day(at_ms, pile.zone),
+        "commissioned_ms": pile.commissioned_ms,
+        "current_kind": pile.current_kind,
+        "occupancy_grace_ms": pile.occupancy_grace_ms,
+    }
+
+
+def _local_day(at_ms: int, zone: str) -> date:
+    return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(ZoneInfo(zone)).date()
+
+
+def _start_and_occupancy(facts: SessionFacts, stand: Occupancy) -> dict[str, Any]:
+    bill = facts.bill
+    return {
+        "start_command_ms": facts.start_command_ms,
+        "start_acked": int(facts.start_acked),
+        "order_created_ms": facts.start_command_ms,
+        "start_mode": bill.start_mode if bill else _APP_START if facts.start_command_ms else 0,
+        "after_ms": facts.after.after_ms,
+        "next_start_ms": facts.after.next_start_ms,
+        "occupancy_decided": int(stand.decided),
+        "unplugged_ms": stand.unplugged_ms,
+        "plugged_until_ms": stand.plugged_until_ms,
+        "occupancy_from_ms": stand.from_ms,
+        "fault_after_end": int(stand.fault),
+    }
+
+
+def _clock(facts: SessionFacts, measured: Measured) -> dict[str, Any]:
+    until_ms = max(measured.result.end_ms, facts.bill.receive_ms if facts.bill else 0)
+    inside = [offset for at_ms, offset in facts.clock_offsets if measured.result.start_ms <= at_ms <= until_ms]
+    return {
+        "clock_offset_ms": max(inside, key=abs, default=0),
+        "clock_step_ms": max(inside) - min(inside) if inside else 0,
+        "outage_ms": overlap_ms(measured.result.start_ms, measured.result.end_high_ms, facts.outages)
+        if measured.result.start_ms
+        else 0,
+    }
+
+
+def _bill(facts: SessionFacts, thresholds: Thresholds, timeline: TariffTimeline) -> dict[str, Any]:
+    bill = facts.bill
+    if bill is None:
+        return {
+            "has_bill": 0,
+            "different_bills": 0,
+            "bill_receive_ms": 0,
+            "bill_start_ms": 0,
+            "bill_end_ms": 0,
+            "bill_energy_e4kwh": 0,
+            "bill_amount_e4yuan": 0,
+            "bill_class_energy_e4kwh": [],
+            "bill_class_mask": _ALL_CLASSES,
+            "bill_meter_start_e4kwh": 0,
+            "bill_meter_end_e4kwh": 0,
+            "bill_stop_reason": 0,
+            "vin": "",
+            "physical_card": "",
+        }
+    return {
+        "has_bill": 1,
+        "different_bills": bill.different_bills,
+        "bill_receive_ms": bill.receive_ms,
+        "bill_start_ms": bill.start_ms,
+        "bill_end_ms": bill.end_ms,
+        "bill_energy_e4kwh": bill.energy_e4kwh,
+        "bill_amount_e4yuan": bill.amount_e4yuan,
+        "bill_class_energy_e4kwh": list(bill.class_energy_e4kwh),
+        "bill_class_mask": _class_mask(bill.start_ms, bill.end_ms, facts.pile.zone, timeline, thresholds),
+        "bill_meter_start_e4kwh": bill.meter_start_e4kwh,
+        "bill_meter_end_e4kwh": bill.meter_end_e4kwh,
+        "bill_stop_reason": bill.stop_reason,
+        "vin": bill.vin,
+        "physical_card": bill.physical_card,
+    }
+
+
+def _class_mask(start_ms: int, end_ms: int, zone: str, timeline: TariffTimeline, thresholds: Thresholds) -> int:
+    """The rate classes of the half-hours that the bill touches, with the margin of code 4, one bit each."""
+    if start_ms <= 0 or not start_ms <= end_ms <= start_ms + _LONGEST_MASKED_MS:
+        return _ALL_CLASSES
+    mask = 0
+    for slot in half_hour_starts(start_ms - thresholds.part_margin_ms, end_ms + thresholds.part_margin_ms, zone):
+        version, _stale = timeline.version_for_slot(slot.slot_start_ms)
+        if version is None:
+            return _ALL_CLASSES
+        mask |= 1 << version.slot_classes[slot.slot_of_day]
+    return mask
+
+
+def _digest(facts: SessionFacts, columns: dict[str, Any], life: Life) -> int:
+    """A number for the inputs of a revision. A charge under way gets no new revision with each reading."""
+    if life == "open":
+        inputs: list[Any] = [facts.key, life, columns["operator_id"], RULE_VERSION]
+        return _hash(msgspec.msgpack.encode(inputs))
+    inputs = [columns[name] for name in sorted(columns) if name not in _NOT_INPUTS]
+    return _hash(msgspec.msgpack.encode(inputs), _canonical_readings(facts))
+
+
+def _canonical_readings(facts: SessionFacts) -> bytes:
+    """The different readings in their one order, as bytes."""
+    columns: Sequence[Any] = [facts.readings[name] for name in READING_COLUMNS]
+    return bytes(np.unique(np.stack(columns, axis=1), axis=0).tobytes()) if columns[0].size else b""
+
+
+def _hash(*parts: bytes) -> int:
+    return int.from_bytes(blake2b(b"".join(parts), digest_size=8).digest(), "big")
+
+
+__all__ = ["BillState", "CurrentRevision", "SessionRow", "session_row"]

@@ -1,0 +1,43 @@
+-- What is billed under these trade numbers, and why? One row per session; a charge under way has no bill yet.
+SELECT
+    session.trade_no AS trade_no,
+    session.pile AS pile,
+    session.connector AS connector,
+    session.zone AS zone,
+    session.start_ms AS start_ms,
+    session.end_ms AS end_ms,
+    session.life AS life,
+    if(session.has_bill = 1, session.bill_energy_e4kwh, NULL) AS pile_energy_e4kwh,
+    session.best_e4kwh AS platform_energy_e4kwh,
+    session.low_e4kwh AS low_e4kwh,
+    session.high_e4kwh AS high_e4kwh,
+    if(bill.revision = 0, session.quality, bill.quality) AS bill_quality,
+    bill.final_energy_e4kwh AS final_energy_e4kwh,
+    bill.amount_fen AS amount_fen,
+    bill.held AS held,
+    bill.codes_raw AS codes_raw,
+    bill.codes AS codes,
+    bill.causes AS causes
+FROM
+(
+    SELECT *
+    FROM
+    (
+        SELECT *
+        FROM session_revisions
+        WHERE trade_no IN %(trade_nos)s
+        ORDER BY revision DESC, inputs_digest DESC
+        LIMIT 1 BY pile_id, connector, trade_no
+    )
+    WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
+) AS session
+LEFT JOIN
+(
+    SELECT *
+    FROM bill_revisions
+    WHERE trade_no IN %(trade_nos)s
+    ORDER BY revision DESC, inputs_digest DESC
+    LIMIT 1 BY pile_id, connector, trade_no
+) AS bill ON session.pile_id = bill.pile_id AND session.connector = bill.connector AND session.trade_no = bill.trade_no
+ORDER BY trade_no, start_ms, pile, connector
+SETTINGS join_use_nulls = 0

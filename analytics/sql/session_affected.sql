@@ -1,0 +1,28 @@
+-- Which known sessions does a fact touch that does not carry their trade number?
+-- `changes`: facts of a pile (tariff, clock) or of a connector (readings of another session or of none).
+SELECT DISTINCT pile_id, connector, trade_no, start_ms
+FROM
+(
+    SELECT pile_id, connector, trade_no, life, start_ms, end_ms, after_ms, occupancy_decided, unplugged_ms, next_start_ms,
+        bill_receive_ms, charging_readings
+    FROM session_revisions
+    WHERE pile_id IN (SELECT pile_id FROM changes) AND local_day >= toDate(fromUnixTimestamp64Milli(toInt64(%(from_ms)s), 'UTC')) - 3
+    ORDER BY revision DESC, inputs_digest DESC
+    LIMIT 1 BY pile_id, connector, trade_no
+) AS session
+INNER JOIN changes ON session.pile_id = changes.pile_id
+WHERE multiIf(
+    changes.kind = 'tariff',
+        session.end_ms > changes.from_ms,
+    changes.kind = 'clock',
+        session.start_ms <= changes.to_ms AND greatest(session.end_ms, session.bill_receive_ms) >= changes.from_ms,
+    -- another reading of the same connector: it ends the session, or tells until when it stood plugged
+    session.connector = changes.connector AND session.trade_no != changes.trade_no AND changes.to_ms > session.end_ms
+        AND (
+            session.life = 'open'
+            OR session.after_ms = 0
+            OR changes.from_ms < session.after_ms
+            OR (session.occupancy_decided = 0 AND (changes.unplugged = 1 OR changes.charged = 1))
+            OR (session.occupancy_decided = 1 AND changes.from_ms < least(
+                if(session.unplugged_ms = 0, session.end_ms + %(occupancy_max_wait_ms)s, session.unplugged_ms),
+                if(session.next_start_ms = 0, session.end_ms + %(occupancy_max_wait_ms)s, session.next_start_ms)))))

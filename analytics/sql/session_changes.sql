@@ -1,0 +1,44 @@
+-- Which facts came in since a moment of insertion, and whose are they?
+-- `entries` are the moments of insertion with their rows: a caller that asks with an overlap sees what is new.
+SELECT
+    'readings' AS kind,
+    pile_id,
+    connector,
+    concat(leftPad(hex(trade_hi), 16, '0'), leftPad(hex(trade_lo), 16, '0')) AS trade_no,
+    min(event_ms) AS from_ms,
+    max(event_ms) AS to_ms,
+    max(receive_ms) AS last_receive_ms,
+    argMax(state, (event_ms, receive_ms)) = 3 AS charging_last,
+    countIf(state = 3) > 0 AS charged,
+    countIf(plugged = 0) > 0 AS unplugged,
+    sumMap([inserted_ms], [toUInt64(1)]) AS entries
+FROM readings
+WHERE inserted_ms > %(since_ms)s
+GROUP BY pile_id, connector, trade_hi, trade_lo
+UNION ALL
+SELECT 'bill', pile_id, connector, trade_no, min(receive_ms), max(receive_ms), max(receive_ms), 0, 0, 0,
+    sumMap([inserted_ms], [toUInt64(1)])
+FROM pile_bill_uploads
+WHERE inserted_ms > %(since_ms)s
+GROUP BY pile_id, connector, trade_no
+UNION ALL
+SELECT 'command', pile_id, connector, trade_no, min(sent_ms), max(sent_ms), 0, 0, 0, 0,
+    sumMap([inserted_ms], [toUInt64(1)])
+FROM commands
+WHERE inserted_ms > %(since_ms)s AND trade_no != '' AND command = 'remote_start'
+GROUP BY pile_id, connector, trade_no
+UNION ALL
+SELECT 'tariff', pile_id, 0, '', min(event_ms), max(event_ms), 0, 0, 0, 0, sumMap([inserted_ms], [toUInt64(1)])
+FROM tariff_acks
+WHERE inserted_ms > %(since_ms)s
+GROUP BY pile_id
+UNION ALL
+SELECT 'clock', pile_id, 0, '', min(event_ms), max(event_ms), 0, 0, 0, 0, sumMap([inserted_ms], [toUInt64(1)])
+FROM clock_offsets
+WHERE inserted_ms > %(since_ms)s
+GROUP BY pile_id
+UNION ALL
+SELECT 'outage', 0, 0, '', from_ms, to_ms, 0, 0, 0, 0, sumMap([inserted_ms], [toUInt64(1)])
+FROM platform_outages
+WHERE inserted_ms > %(since_ms)s
+GROUP BY from_ms, to_ms

@@ -1,0 +1,9 @@
+-- Which revision of these sessions stands now?
+SELECT
+    wanted.number,
+    argMax((revision, inputs_digest, start_ms, life, bill_state), (revision, inputs_digest)) AS current
+FROM session_revisions AS session
+INNER JOIN wanted ON session.pile_id = wanted.pile_id AND session.connector = wanted.connector
+    AND session.trade_no = wanted.trade_no
+WHERE (session.pile_id, session.connector, session.trade_no) IN (SELECT pile_id, connector, trade_no FROM wanted)
+GROUP BY wanted.number

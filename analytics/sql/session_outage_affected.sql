@@ -1,0 +1,11 @@
+-- Which known sessions does an outage of the platform touch?
+SELECT pile_id, connector, trade_no, start_ms
+FROM
+(
+    SELECT pile_id, connector, trade_no, life, start_ms, end_ms, bill_receive_ms
+    FROM session_revisions
+    WHERE local_day >= toDate(fromUnixTimestamp64Milli(toInt64(%(from_ms)s), 'UTC')) - 3
+    ORDER BY revision DESC, inputs_digest DESC
+    LIMIT 1 BY pile_id, connector, trade_no
+)
+WHERE life != 'open' AND start_ms <= %(to_ms)s AND greatest(end_ms, bill_receive_ms) >= %(from_ms)s
