@@ -193,6 +193,8 @@ def encode_realtime(row not None):
 
 def _check_fits(str name, values):
     """Raise `YkcEncodeError` when a value of the column does not fit its field."""
+    if values.dtype.kind not in "iu" and not all(type(value) is int for value in values.tolist()):
+        raise YkcEncodeError(f"realtime: column {name} holds {values.dtype} values; it must hold integers")
     if len(values) == 0:
         return
     low, high = 0, int(np.iinfo(COLUMN_TYPES[name]).max)
@@ -331,7 +333,7 @@ cdef class RealtimeColumns:
                 continue
             if name not in columns:
                 raise YkcEncodeError(f"realtime: column {name} is missing")
-            values = columns[name]
+            values = np.asarray(columns[name])
             if rows < 0:
                 rows = len(values)
             if len(values) != rows:

@@ -221,6 +221,22 @@ def test_missing_column_is_named() -> None:
         encode_realtime(row)
 
 
+@pytest.mark.parametrize("values", [np.zeros(1), np.array(["le"]), np.array(["le"], dtype=object), np.array([True])])
+def test_columns_of_other_than_integers_are_refused(values: Any) -> None:
+    columns = RealtimeColumns(1)
+    columns.decode_many(*packed([wrap_body(0x13, bytes(BODY_BYTES))]))
+    with pytest.raises(YkcEncodeError, match=r"column checksum_order holds .* it must hold integers"):
+        RealtimeColumns(1).fill({**columns.columns(), "checksum_order": values})
+
+
+def test_columns_of_different_length_or_too_long_are_refused() -> None:
+    one = {name: np.ones(1, dtype=kind) for name, kind in COLUMN_TYPES.items()}
+    with pytest.raises(YkcEncodeError, match="column soc has 2 rows, others 1"):
+        RealtimeColumns(2).fill({**one, "soc": np.ones(2, dtype=np.uint8)})
+    with pytest.raises(YkcBufferError, match="2 rows, but there is room for 1"):
+        RealtimeColumns(1).fill({name: np.ones(2, dtype=kind) for name, kind in COLUMN_TYPES.items()})
+
+
 def test_numpy_integers_are_integers() -> None:
     columns = RealtimeColumns(1)
     frame = wrap_body(0x13, bytes(range(BODY_BYTES)))
