@@ -27,18 +27,19 @@ class Kind(IntEnum):
     STOPPED = 8
     ABORT = 9
     CHARGE_END = 10
-    UNPLUGGED = 11
+    RECORD = 11
+    UNPLUGGED = 12
 
 
 class Moment(msgspec.Struct, frozen=True, order=True):
-    """Something that the charger tells, and when. The record is no part of this: its sending depends on the link."""
+    """Something that the charger tells, and when."""
 
     time_ms: int
     kind: Kind
 
 
 def single_moments(charge: Charge, traits: Traits) -> list[Moment]:
-    """All moments but the periodic readings, ascending."""
+    """All moments but the periodic readings and the record, whose sending depends on the link; ascending."""
     moments = [Moment(charge.plug_ms, Kind.PLUGGED)]
     if charge.start_mode == START_BY_APP:
         moments.append(Moment(charge.order_ms + 700, Kind.START_REPLY))

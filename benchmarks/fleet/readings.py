@@ -74,6 +74,11 @@ def frames_of(columns: Columns, seq: IntArray) -> list[bytes]:
     return [data[at : at + FRAME_BYTES] for at in range(0, rows * FRAME_BYTES, FRAME_BYTES)]
 
 
+def frame_of(columns: Columns, seq: bytes) -> bytes:
+    """The frame of a single row, with these two sequence bytes."""
+    return frames_of(columns, np.array([int.from_bytes(seq, "little")], dtype=np.int64))[0]
+
+
 def _columns(pile: SimPile, connector: int, traits: Traits, rows: int) -> Columns:
     columns: Columns = {
         name: np.zeros(rows, dtype=np.uint64 if name in _UNSIGNED else np.int64)

@@ -1,0 +1,87 @@
+"""A whole fleet on real sockets: switched on together, stopped in order, with an account of what it did."""
+
+import asyncio
+from typing import Any, Final
+
+from benchmarks.fleet.charger import Charger, Timings
+from benchmarks.fleet.clock import Clock
+from benchmarks.fleet.link import Counters
+from benchmarks.fleet.orders import Orders
+from benchmarks.fleet.plan import Plan
+
+LAST_ACKS_S: Final = 1.5
+LOOK_AGAIN_S: Final = 0.05
+
+
+class LiveFleet:
+    """All chargers of a plan, connected to one platform."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        host: str,
+        port: int,
+        *,
+        clock: Clock | None = None,
+        orders: Orders | None = None,
+        with_bms: bool = True,
+        timings: Timings | None = None,
+    ) -> None:
+        self.counters = Counters()
+        clock = clock or Clock()
+        live_ms = clock.now_ms() if plan.live_ms is None else plan.live_ms
+        self.chargers = [
+            Charger(
+                pile,
+                host,
+                port,
+                clock,
+                self.counters,
+                live_ms=live_ms,
+                orders=orders,
+                with_bms=with_bms,
+                first_contact=plan.live_ms is None,
+                timings=timings,
+            )
+            for pile in plan.piles
+        ]
+
+    def start(self) -> None:
+        """Switch all chargers on."""
+        for charger in self.chargers:
+            charger.start()
+
+    async def stop(self) -> None:
+        """Let nothing new begin, wait up to 1.5 s for acknowledgements under way, hang up."""
+        for charger in self.chargers:
+            charger.stop_charging()
+        deadline = asyncio.get_running_loop().time() + LAST_ACKS_S
+        while self._waiting() and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(LOOK_AGAIN_S)
+        await asyncio.gather(*(charger.stop() for charger in self.chargers))
+        # One turn of the loop lets the sockets close.
+        await asyncio.sleep(0)
+
+    def report(self) -> dict[str, Any]:
+        """What was sent, and which records (by trade number) the platform acknowledged or did not."""
+        counters = self.counters
+        return {
+            "chargers": len(self.chargers),
+            "online": sum(charger.online for charger in self.chargers),
+            "frames_sent": counters.frames_sent,
+            "realtime_sent": counters.realtime_sent,
+            "records_sent": counters.records_sent,
+            "bytes_sent": counters.bytes_sent,
+            "frames_received": counters.frames_received,
+            "bad_bytes_received": counters.bad_bytes_received,
+            "connections": counters.connections,
+            "connections_lost": counters.connections_lost,
+            "logins_refused": counters.logins_refused,
+            "sessions": counters.sessions,
+            "starts_abandoned": counters.starts_abandoned,
+            "acked_bills": [trade_no for charger in self.chargers for trade_no in charger.book.acknowledged],
+            "unacked": [trade_no for charger in self.chargers for trade_no in charger.book.unacknowledged],
+        }
+
+    def _waiting(self) -> bool:
+        return any(charger.online and charger.book.unacknowledged for charger in self.chargers)
