@@ -99,8 +99,10 @@ cdef class MeterCalculator:
         elif self.has_doubt and self.confirms_doubt(event_ms, value):
             self.believe_doubt()
             self.accept(event_ms, value, self.last_power_w)
+        elif value == 0 and self.has_doubt and self.doubt_value != 0:
+            self.reading_flags |= FLAG_ZERO_READ
         else:
-            if self.has_doubt:
+            if self.has_doubt and not self.is_still_zero(value):
                 self.drop_doubt()
             self.raise_doubt(event_ms, value)
         self.flags |= self.reading_flags | self.earlier_flags
@@ -126,11 +128,13 @@ cdef class MeterCalculator:
         self.earlier_flags = 0
         if self.has_doubt:
             if self.has_reference or self.doubt_value == 0:
+                if self.doubt_value != 0:
+                    self.doubt_reference()
                 self.drop_doubt()
             else:
                 self.believe_doubt()
         self.reading_flags = 0
-        self.end_rest(0, 0)
+        self.end_rest(0, 0, True)
         self.flags |= self.reading_flags | self.earlier_flags
 
     # ---- what is physically possible --------------------------------------------------------------------------
@@ -155,10 +159,14 @@ cdef class MeterCalculator:
         return -2 * self.quantum <= self.rise(from_value, to_value) <= self.reach(to_ms - from_ms)
 
     cdef bint confirms_doubt(self, int64_t event_ms, int64_t value) noexcept nogil:
-        """A zero confirms nothing: meters that cannot be read answer zero, and do so repeatedly."""
+        """A zero confirms and refutes nothing: meters that cannot be read answer zero, and do so repeatedly."""
         if value == 0 or (self.doubt_value == 0 and self.zero_is_false):
             return False
         return self.follows(self.doubt_ms, self.doubt_value, event_ms, value)
+
+    cdef bint is_still_zero(self, int64_t value) noexcept nogil:
+        """Zeros before the first true value of an absolute register may be true: the first other value decides."""
+        return not self.has_reference and value == 0 and self.doubt_value == 0
 
     # ---- the step from reading to reading ---------------------------------------------------------------------
 
@@ -183,7 +191,7 @@ cdef class MeterCalculator:
         if risen > 0:
             if value < self.reference_value:
                 self.reading_flags |= FLAG_ROLLOVER
-            self.end_rest(risen, self.step_power if self.step_ms <= self.gap_ms else 0)
+            self.end_rest(risen, self.step_power if self.step_ms <= self.gap_ms else 0, False)
             self.accepted_e4kwh += risen
             self.segment_accepted += risen
             self.reference_value = value
@@ -196,26 +204,29 @@ cdef class MeterCalculator:
     # ---- a register that rests --------------------------------------------------------------------------------
 
     cdef void rest(self, int64_t event_ms, int64_t power_w) noexcept nogil:
-        """The register did not rise. While power flows it may be frozen and catch up later in one step."""
+        """The register did not rise. Where power flowed it may be frozen and catch up later in one step."""
         if power_w > FLOWING_W and self.step_ms <= self.gap_ms:
             self.rest_ms += self.step_ms
             self.rest_power += self.step_power
-        else:
-            self.end_rest(0, 0)
+        if self.rest_power <= 4 * W_MS_PER_E4KWH * self.quantum:
             self.reach_since_ms = event_ms
 
-    cdef void end_rest(self, int64_t risen, int64_t last_step_power) noexcept nogil:
+    cdef void end_rest(self, int64_t risen, int64_t last_step_power, bint at_end) noexcept nogil:
         """The register rose by `risen` after resting. What power says it missed is estimated, W being good to 5 %.
 
         Resting longer than 5 minutes is not enough: a register of whole kWh rests 17 minutes at 3.5 kW, so more than
-        two quanta must have flowed as well.
+        two quanta must have flowed as well. A shorter rest after which the register goes on is how it counts; at the
+        end of the session it may have been about to count, which the interval covers.
         """
         cdef int64_t flowed = (self.rest_power + last_step_power) // (2 * W_MS_PER_E4KWH)
         cdef int64_t missed = flowed - risen
-        if self.rest_ms > FROZEN_MS and missed > 2 * self.quantum + flowed // 20:
+        cdef int64_t doubtful = 2 * self.quantum + flowed // 20
+        if self.rest_ms > FROZEN_MS and missed > doubtful:
             self.reading_flags |= FLAG_FROZEN
             self.frozen_e4kwh += missed
-            self.frozen_high_e4kwh += missed + flowed // 50 + 1
+            self.frozen_high_e4kwh += missed + flowed // 20 + 1
+        elif at_end and self.rest_ms > 0 and missed > doubtful:
+            self.unsure_high_e4kwh += missed + flowed // 20 + 1
         self.rest_ms = self.rest_power = 0
 
     # ---- a reading that does not follow -----------------------------------------------------------------------
@@ -264,21 +275,29 @@ cdef class MeterCalculator:
         self.reference_value = self.doubt_value
         self.rest_ms = self.rest_power = 0
 
+    cdef void doubt_reference(self) noexcept nogil:
+        """After a fall: the reference may have been a spike, where it is one that the test for jumps lets pass."""
+        cdef int64_t fallen = self.reference_value - self.doubt_value
+        if 0 < fallen <= self.reach(self.doubt_ms - self.reference_ms):
+            self.unsure_low_e4kwh += clip(fallen, 0, self.segment_accepted)
+
     cdef void break_segment(self) noexcept nogil:
         """The energy between the reference and the doubted reading lies in [0, Pmax x time]."""
         cdef int64_t elapsed_ms = self.doubt_ms - self.reference_ms
         cdef int64_t fallen = self.reference_value - self.doubt_value
         self.earlier_index = self.doubt_index
-        self.end_rest(0, 0)
+        self.end_rest(0, 0, False)
         if fallen < 0:
             self.earlier_flags = FLAG_JUMP
         elif self.doubt_value <= self.reach(elapsed_ms):
             self.earlier_flags = FLAG_RESET
         else:
             self.earlier_flags = FLAG_ROLLBACK
-        if self.earlier_flags == FLAG_ROLLBACK or 0 <= fallen <= self.reach(elapsed_ms):
+        if self.earlier_flags == FLAG_ROLLBACK:
             # Either the register lost what it had counted, or its last values were too high.
             self.unsure_low_e4kwh += clip(fallen, 0, self.segment_accepted)
+        else:
+            self.doubt_reference()
         self.unsure_high_e4kwh += self.energy_at_pmax(elapsed_ms + self.tolerance_ms)
         self.segments += 1
         self.segment_accepted = 0

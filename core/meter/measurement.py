@@ -94,7 +94,7 @@ def measure(
     trusted = (ordered.kept & all_readings.charging & ((flags & NOT_TRUSTED) == 0)) | _rose(accepted)
     last_ms = int(all_readings.event_ms[last])
     end_high_ms = max(end_high_ms, last_ms)
-    figure = _Figure(calculator, profile, began_ms, end_high_ms, bool(trusted.any()))
+    figure = _Figure(calculator, profile, began_ms, end_high_ms, calculator.has_reference and bool(trusted.any()))
     figure.set_baseline(int(all_readings.event_ms[first]), facts)
     if figure.baseline_extra:
         accepted = accepted + figure.baseline_extra
@@ -178,20 +178,27 @@ class _Figure:
                 self.flags |= Flag.LATE_BASELINE
             return
         delay_ms = self._calculator.baseline_ms - self._began_ms
-        if not self.is_valid or delay_ms <= LATE_BASELINE_MS:
+        if not self.is_valid or delay_ms <= 0:
             return
+        late = delay_ms > LATE_BASELINE_MS
+        if late and self._take_start_from(facts, delay_ms):
+            return
+        self._baseline_unsure = self._profile.energy_at_pmax(delay_ms)
+        if late:
+            self.flags |= Flag.LATE_BASELINE
+
+    def _take_start_from(self, facts: RegisterFacts, delay_ms: int) -> bool:
+        """The previous session's end, or the bill's start, where the register can have come from there."""
         reach = self._profile.energy_at_pmax(delay_ms + self._profile.time_tolerance_ms)
-        reach += 2 * self._profile.quantum_e4kwh
         for start, flag in (
             (facts.previous_end_e4kwh, Flag.BASELINE_PREV_END),
             (facts.bill_start_e4kwh, Flag.BASELINE_BILL_START),
         ):
-            if start and 0 <= self._calculator.baseline_value - start <= reach:
+            if start and 0 <= self._calculator.baseline_value - start <= reach + 2 * self._profile.quantum_e4kwh:
                 self.baseline_extra = self._calculator.baseline_value - start
                 self.flags |= flag
-                return
-        self._baseline_unsure = self._profile.energy_at_pmax(delay_ms)
-        self.flags |= Flag.LATE_BASELINE
+                return True
+        return False
 
     def _proven_is_impossible(self) -> bool:
         span_ms = self._calculator.reference_ms - self._began_ms + self._profile.time_tolerance_ms
