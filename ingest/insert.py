@@ -1,5 +1,6 @@
 """Inserts that store each row once, however often they are tried (promise P4)."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,9 @@ INSERT_SETTINGS: dict[str, Any] = {
     "min_insert_block_size_rows": 1_048_576,  # one insert is one block: the token then covers it as a whole
     "min_insert_block_size_bytes": 0,
 }
+
+# The driver warns at every insert with an Enum column that it handles that column value by value; it is meant here.
+logging.getLogger("clickhouse_driver.columns.service").setLevel(logging.ERROR)
 
 
 class DatabaseAwayError(IngestError):

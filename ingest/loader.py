@@ -22,6 +22,7 @@ BATCH_BYTES = 48 * 1024 * 1024  # far more than the largest record
 INTERVAL_S = 1.0
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 5.0
+STATUS_INTERVAL_S = 1.0
 STATUS_FILE = "loader.json"
 
 _log = logging.getLogger(__name__)
@@ -39,9 +40,13 @@ class LoadReport:
 
 
 class LoaderStatus(msgspec.Struct, frozen=True):
-    """The file `loader.json` in the spool's folder: how far the database is behind, and why."""
+    """The file `loader.json` in the spool's folder: how far the database is behind, and why.
+
+    What was durable in the spool at `loaded_until_ms` is in the database.
+    """
 
     updated_ms: int
+    loaded_until_ms: int
     waiting_bytes: int
     records: int
     rows: dict[str, int]
@@ -71,6 +76,7 @@ class Loader:
         """`client_factory(use_numpy=…)` connects to the database. `keep_loaded` keeps segments that are loaded."""
         self.total = LoadReport()
         self.last_error = ""
+        self._loaded_until_ms = 0
         self._folder = spool_folder
         self._inserter = Inserter(client_factory)
         self._directory = directory
@@ -78,6 +84,7 @@ class Loader:
         self._batch_records = batch_records
         self._interval_s = interval_s
         self._disk = disk or Disk()
+        self._status_due_s = time.monotonic() + STATUS_INTERVAL_S
         (spool_folder / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
         drop_states_without_segment(spool_folder)
 
@@ -94,11 +101,8 @@ class Loader:
         Raises DatabaseAwayError when ClickHouse does not take it; the next call goes on where this one stopped.
         """
         report = LoadReport()
-        try:
-            for segment in list_segments(self._folder):
-                self._load_segment(segment, report)
-        finally:
-            self._add_to_total(report)
+        for segment in list_segments(self._folder):
+            self._load_segment(segment, report)
         return report
 
     def run(self, stop: threading.Event) -> None:
@@ -120,6 +124,7 @@ class Loader:
         self._inserter.disconnect()
 
     def _try_once(self) -> bool:
+        began_ms = time.time_ns() // 1_000_000
         try:
             self.load_available()
         except DatabaseAwayError as error:
@@ -131,6 +136,7 @@ class Loader:
             self._note_error(f"{type(error).__name__}: {error}")
         else:
             self.last_error = ""
+            self._loaded_until_ms = began_ms
         self._write_status()
         return not self.last_error
 
@@ -176,13 +182,17 @@ class Loader:
             self._inserter.insert(rows, segment.segment_id, start, end, maybe_stored=maybe_stored)
         for event in undecodable:
             self._set_aside(segment, event.segment_offset, event.payload, event.reason)
-        self._count(report, records.count, {rows.table: len(rows) for rows in tables}, len(undecodable))
+        loaded_rows = {rows.table: len(rows) for rows in tables}
+        self._count(report, LoadReport(records.count, loaded_rows, undecodable_events=len(undecodable)))
         return self._loaded(segment, end, state.intent_end)
 
     def _loaded(self, segment: Segment, end: int, intent_end: int) -> LoadState:
         # An intent outlives a part of itself: what was damaged since must not make the rest look untried.
         state = LoadState(end, intent_end if intent_end > end else 0)
         write_state(self._folder, segment.segment_id, state, self._disk)
+        self.last_error = ""
+        if time.monotonic() >= self._status_due_s:  # a long catching up must be seen while it lasts
+            self._write_status()
         return state
 
     def _step_over_damage(self, segment: Segment, file: int, start: int, report: LoadReport) -> int:
@@ -192,7 +202,7 @@ class Loader:
         length = len(data) if following < 0 else following
         reason = scan_records(data, 0, 1).stop
         self._set_aside(segment, start, data[:length], reason)
-        report.damaged_bytes += length
+        self._count(report, LoadReport(damaged_bytes=length))
         return start + length
 
     def _set_aside(self, segment: Segment, offset: int, data: bytes, reason: str) -> None:
@@ -205,23 +215,22 @@ class Loader:
         segment.path.unlink(missing_ok=True)
         self._disk.sync_folder(self._folder)
         drop_states_without_segment(self._folder)
-        report.segments_deleted += 1
+        self._count(report, LoadReport(segments_deleted=1))
 
-    @staticmethod
-    def _count(report: LoadReport, records: int, rows: dict[str, int], undecodable: int) -> None:
-        report.records += records
-        report.undecodable_events += undecodable
-        for table, count in rows.items():
-            report.rows[table] = report.rows.get(table, 0) + count
-
-    def _add_to_total(self, report: LoadReport) -> None:
-        self._count(self.total, report.records, report.rows, report.undecodable_events)
-        self.total.damaged_bytes += report.damaged_bytes
-        self.total.segments_deleted += report.segments_deleted
+    def _count(self, report: LoadReport, part: LoadReport) -> None:
+        for summary in (report, self.total):
+            summary.records += part.records
+            summary.damaged_bytes += part.damaged_bytes
+            summary.undecodable_events += part.undecodable_events
+            summary.segments_deleted += part.segments_deleted
+            for table, count in part.rows.items():
+                summary.rows[table] = summary.rows.get(table, 0) + count
 
     def _write_status(self) -> None:
+        self._status_due_s = time.monotonic() + STATUS_INTERVAL_S
         status = LoaderStatus(
             time.time_ns() // 1_000_000,
+            self._loaded_until_ms,
             self.waiting_bytes(),
             self.total.records,
             self.total.rows,
