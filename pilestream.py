@@ -11,7 +11,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from analytics.errors import AnalyticsError
+from backoffice.errors import BackofficeError
 from core.errors import CoreError
+from ingest.errors import IngestError
 from service.errors import ServiceError, SettingsError
 from service.settings import Settings, load_settings
 
@@ -26,19 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"pilestream: {error}", file=sys.stderr)
         return WRONG_USE
-    except (CoreError, ServiceError, *_package_errors()) as error:
+    except (AnalyticsError, BackofficeError, CoreError, IngestError, ServiceError) as error:
         print(f"pilestream: {error}", file=sys.stderr)
         return NO
     return result
-
-
-def _package_errors() -> tuple[type[Exception], ...]:
-    from analytics.errors import AnalyticsError
-    from backoffice.errors import BackofficeError
-    from dashboard.errors import DashboardError
-    from ingest.errors import IngestError
-
-    return AnalyticsError, BackofficeError, DashboardError, IngestError
 
 
 def _serve(options: argparse.Namespace) -> int:

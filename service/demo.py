@@ -12,9 +12,9 @@ import msgspec
 import backoffice
 from backoffice.database import open_database
 from backoffice.master_file import load_master_file
+from service.child_process import ChildProcess
 from service.demo_counts import acked_bills_missing, count_period
 from service.demo_history import replay_history
-from service.child_process import ChildProcess
 from service.lifeline import stop_on_signal
 from service.platform_processes import FolderLock, Platform, watch
 from service.roles import now_ms

@@ -14,7 +14,9 @@ def count_period(client: Client, from_ms: int, to_ms: int) -> dict[str, Any]:
 
     `abnormal` counts the sets of raw codes, `abnormal_corrected` what remains after correction.
     """
-    counts: dict[str, Any] = dict(ask(client, "period_counts", PLATFORM_SCOPE, from_ms=from_ms, to_ms=to_ms).first() or {})
+    counts: dict[str, Any] = dict(
+        ask(client, "period_counts", PLATFORM_SCOPE, from_ms=from_ms, to_ms=to_ms).first() or {}
+    )
     raw: Counter[str] = Counter()
     corrected: Counter[str] = Counter()
     for codes_raw, codes, bills in ask(client, "period_code_sets", PLATFORM_SCOPE, from_ms=from_ms, to_ms=to_ms).rows:

@@ -11,3 +11,7 @@ class SettingsError(ServiceError):
 
 class StartError(ServiceError):
     """A process of the platform did not come up."""
+
+
+class AlreadyRunsError(StartError):
+    """Another platform runs on the data folder."""

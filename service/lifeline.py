@@ -25,7 +25,12 @@ def on_stop(callback: Callable[[], None]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: call_once())
-    threading.Thread(target=_wait_for_parent_end, args=(call_once,), name="lifeline", daemon=True).start()
+    on_parent_end(call_once)
+
+
+def on_parent_end(callback: Callable[[], None]) -> None:
+    """Call `callback` from a thread when the parent process has ended."""
+    threading.Thread(target=_wait_for_parent_end, args=(callback,), name="lifeline", daemon=True).start()
 
 
 def stop_on_signal() -> threading.Event:

@@ -14,8 +14,8 @@ from analytics.embedded import EmbeddedServer
 from analytics.migrate import migrate
 from backoffice.database import open_database
 from backoffice.publish import publish
-from service.errors import StartError
 from service.child_process import ChildProcess
+from service.errors import AlreadyRunsError, StartError
 from service.roles import RoleSettings
 from service.settings import Settings
 
@@ -45,7 +45,7 @@ class Platform:
         if self.settings.clickhouse:
             self.address = ClickHouseAddress.from_url(self.settings.clickhouse)
         else:
-            self._embedded = EmbeddedServer(self.folder / "clickhouse", port=self.settings.clickhouse_port)
+            self._embedded = EmbeddedServer(self.folder / "clickhouse", port=self.settings.clickhouse_port or None)
             self.address = msgspec.structs.replace(self._embedded.start(), database=self.settings.clickhouse_database)
         migrate(self.address)
         publish(open_database(self.settings.database_url), self.client())
@@ -110,7 +110,7 @@ class Platform:
         assert self.address is not None
         path = self.folder / "run" / "role.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = msgspec.json.encode(RoleSettings(self.settings, self.address, str(self.folder)))
+        content = msgspec.json.encode(RoleSettings(self.settings, self.address))
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -125,7 +125,7 @@ class FolderLock:
         self._descriptor: int | None = None
 
     def take(self) -> None:
-        """Raises `StartError` when another platform runs on the folder."""
+        """Raises `AlreadyRunsError` when another platform runs on the folder."""
         if self._descriptor is not None:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ class FolderLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(descriptor)
-            raise StartError(
+            raise AlreadyRunsError(
                 f"a platform already runs on {self._path.parent}; stop it, or set PILESTREAM_DATA to another folder"
             ) from error
         self._descriptor = descriptor

@@ -12,8 +12,8 @@ MAY_IMPORT = {
     "ingest": {"ingest", "core"},
     "analytics": {"analytics", "core"},
     "backoffice": {"backoffice", "analytics", "core"},
-    "dashboard": {"dashboard", "analytics", "backoffice"},
-    "benchmarks": {"benchmarks", "core"},
+    "dashboard": {"dashboard", "analytics", "backoffice", "core"},
+    "benchmarks": {"benchmarks", "ingest", "core"},
     "service": set(PACKAGES),
 }
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import StartError
 from service.child_process import ChildProcess
+from service.errors import StartError
 
 OBEDIENT = """
 from service.lifeline import say_ready, stop_event
@@ -18,6 +18,14 @@ stop = stop_event()
 say_ready(port=4711)
 stop.wait()
 print("last words", flush=True)
+"""
+
+DEAF = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("{}", flush=True)
+sys.stdin.read()
+time.sleep(60)
 """
 
 PARENT = f"""
@@ -61,8 +69,7 @@ def test_child_that_fails_is_reported_with_its_log(tmp_path: Path) -> None:
 
 
 def test_child_that_will_not_stop_is_killed(tmp_path: Path) -> None:
-    deaf = "import signal, sys; signal.signal(15, signal.SIG_IGN); print('{}', flush=True); sys.stdin.read(); import time; time.sleep(60)"
-    child = ChildProcess("deaf", ["-c", deaf], tmp_path)
+    child = ChildProcess("deaf", ["-c", DEAF], tmp_path)
     child.start()
     child.ask_to_stop()
     child.wait_stopped(0.3)

@@ -15,7 +15,9 @@ def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_flag_outweighs_environment_outweighs_file(tmp_path: Path) -> None:
     (tmp_path / "pilestream.toml").write_text('ykc_port = 1\ndashboard_port = 2\nlanguage = "en"\n')
-    settings = load_settings({"ykc_port": 5, "bind": None}, {"PILESTREAM_YKC_PORT": "3", "PILESTREAM_DASHBOARD_PORT": "4"})
+    settings = load_settings(
+        {"ykc_port": 5, "bind": None}, {"PILESTREAM_YKC_PORT": "3", "PILESTREAM_DASHBOARD_PORT": "4"}
+    )
     assert (settings.ykc_port, settings.dashboard_port, settings.language) == (5, 4, "en")
     assert settings.bind == Settings().bind
 

@@ -1,0 +1,104 @@
+"""`pilestream replay`: a capture through the same way as live frames, and every session of its chargers decided."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from clickhouse_driver import Client
+
+from analytics.biller import Biller
+from analytics.client import ClickHouseAddress, connect
+from analytics.questions import PLATFORM_SCOPE, ask
+from backoffice.database import open_database
+from backoffice.directory import read_directory, register_pile
+from backoffice.publish import publish
+from core.directory import PileDirectory
+from ingest.loader import Loader
+from ingest.replay import Replayer, ReplayReport
+from ingest.spool import Spool
+from service.errors import AlreadyRunsError, ServiceError
+from service.platform_processes import Platform
+from service.roles import now_ms
+from service.running import running_database
+from service.settings import Settings
+
+WEEK_MS = 7 * 24 * 3_600_000
+UNKNOWN_PILE_CONNECTORS = 2
+DONE = 0
+
+
+def replay_capture(settings: Settings, capture: Path, *, into_live: bool) -> int:
+    """Take in `capture`; gives the exit code.
+
+    Raises `ServiceError` where `serve` runs on the folder or live sessions are open, unless `into_live`.
+    """
+    if not capture.is_file():
+        raise ServiceError(
+            f"there is no capture {capture}; a capture is a file of JSON lines with ts, conn, protocol, hex"
+        )
+    with _database(settings, into_live) as address:
+        client = connect(address)
+        if not into_live:
+            _refuse_open_sessions(client, settings)
+        report = _take(settings, address, capture)
+        client.disconnect()
+    _say(report)
+    return DONE
+
+
+@contextmanager
+def _database(settings: Settings, into_live: bool) -> Iterator[ClickHouseAddress]:
+    """The database of the folder: started for this replay, or that of the platform that runs there."""
+    platform = Platform(settings)
+    try:
+        address = platform.prepare()
+    except AlreadyRunsError as error:
+        if not into_live:
+            raise ServiceError(f"{error}; or take the capture in beside it with --into-live") from error
+        with running_database(settings) as running:
+            yield running
+        return
+    try:
+        yield address
+    finally:
+        platform.stop()
+
+
+def _take(settings: Settings, address: ClickHouseAddress, capture: Path) -> ReplayReport:
+    """Frames into a spool of the replays' own (a running gateway holds the other), from there into the database."""
+    engine = open_database(settings.database_url)
+    directory = PileDirectory(read_directory(engine))
+    folder = settings.folder / "replay-spool"
+    register = partial(register_pile, engine, protocol="ykc", connectors=UNKNOWN_PILE_CONNECTORS)
+    spool = Spool(folder, clock=now_ms, node=settings.node, max_bytes=settings.spool_max_bytes)
+    try:
+        report = Replayer(directory, spool, register).replay_lines(capture)
+    finally:
+        spool.close()
+    client = connect(address)
+    publish(engine, client)
+    loader = Loader(folder, partial(connect, address), directory)
+    loader.load_available()
+    loader.close()
+    Biller(client, directory, clock=now_ms).settle(report.pile_ids, max(report.to_ms, now_ms()) + WEEK_MS, report.to_ms)
+    return report
+
+
+def _refuse_open_sessions(client: Client, settings: Settings) -> None:
+    open_sessions = ask(client, "open_sessions", PLATFORM_SCOPE, since_ms=now_ms() - WEEK_MS).first()
+    if open_sessions and open_sessions["sessions"]:
+        raise ServiceError(
+            f"{settings.folder} has {open_sessions['sessions']} live sessions that are still open; "
+            "use another folder (PILESTREAM_DATA), or --into-live"
+        )
+
+
+def _say(report: ReplayReport) -> None:
+    words = (
+        f"{report.frames} frames ({report.readings} readings, {report.bills} bills) "
+        f"of {len(report.pile_ids)} chargers, {report.quarantined} quarantined, {report.repeated} taken before"
+    )
+    others = ", ".join(f"{count} lines of {name!r}" for name, count in report.other_protocols.items())
+    print(f"{words}{f'; not read: {others}' if others else ''}", file=sys.stderr)

@@ -1,0 +1,83 @@
+"""The command line's contract: exit codes, data on standard output, words on standard error."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+GOOD = "680C000000025503141278230500DA4C"
+WRONG_CHECKSUM = "6822000000015503141278230500020F56342E312E353000010101010101010101010104675A"
+
+
+def run(
+    *arguments: str, stdin: str | bytes = "", cwd: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `pilestream` as a process."""
+    answer = subprocess.run(
+        [sys.executable, str(ROOT / "pilestream.py"), *arguments],
+        input=stdin.encode() if isinstance(stdin, str) else stdin,
+        capture_output=True,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    return subprocess.CompletedProcess(answer.args, answer.returncode, answer.stdout.decode(), answer.stderr.decode())
+
+
+def decode(text: str | bytes) -> list[dict[str, Any]]:
+    answer = run("decode", "ykc", stdin=text)
+    assert answer.returncode == 0, answer.stderr
+    return [json.loads(line) for line in answer.stdout.splitlines()]
+
+
+def test_decode_gives_one_object_a_line_and_goes_on_after_a_bad_one() -> None:
+    lines = decode(f"{GOOD}\nzz\n{WRONG_CHECKSUM}\n\n{GOOD.lower()}\n")
+    assert [line["ok"] for line in lines] == [True, False, False, False, True]
+    assert [line.get("error") for line in lines] == [None, "hex", "checksum", "hex", None]
+    assert lines[0]["type"] == "0x02"
+    assert lines[0]["name"] == "login_ack"
+    assert lines[0]["fields"] == {"pile_code": "55031412782305", "result": 0}
+    assert all(line["detail"] for line in lines if not line["ok"])
+
+
+def test_decode_reads_a_last_line_without_a_line_break_and_bytes_that_are_no_text() -> None:
+    lines = decode(b"\xff\xfe\n" + GOOD.encode())
+    assert [line["ok"] for line in lines] == [False, True]
+
+
+def test_every_command_shows_an_example() -> None:
+    for command in ("serve", "demo", "status", "config", "decode", "replay", "anomalies", "bill"):
+        answer = run(command, "--help")
+        assert answer.returncode == 0
+        assert "example: pilestream" in " ".join(answer.stdout.split())
+
+
+@pytest.mark.parametrize("arguments", [(), ("decode",), ("decode", "ocpp"), ("demo", "--seconds", "soon")])
+def test_wrong_use_exits_with_2(arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).returncode == 2
+
+
+def test_wrong_setting_exits_with_2_and_names_the_right_one() -> None:
+    answer = run("config", PILESTREAM_YKC_PROT="1")
+    assert answer.returncode == 2
+    assert "did you mean 'ykc_port'" in answer.stderr
+
+
+def test_config_shows_values_in_force_without_passwords(tmp_path: Path) -> None:
+    answer = run(
+        "config", cwd=tmp_path, PILESTREAM_CLICKHOUSE="clickhouse://me:geheim@db:9000/p", PILESTREAM_YKC_PORT="12"
+    )
+    assert "ykc_port = 12" in answer.stdout
+    assert "geheim" not in answer.stdout + answer.stderr
+
+
+def test_questions_to_an_empty_folder_are_answered_with_what_to_do(tmp_path: Path) -> None:
+    answer = run("anomalies", PILESTREAM_DATA=str(tmp_path / "nothing"))
+    assert answer.returncode == 1
+    assert "holds no data yet" in answer.stderr
+    assert answer.stdout == ""
