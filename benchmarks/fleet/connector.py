@@ -153,10 +153,13 @@ class Connector:
                 self._show_idle()
                 return None
         self._awaits_start = False
-        begun = charge.shifted(self._clock.now_ms() - charge.order_ms)
+        begun = charge
         if self._started.is_set():
             begun = msgspec.structs.replace(
-                begun, trade_no=self._start_trade_no, start_mode=START_BY_APP, physical_card="0" * 16
+                charge.shifted(self._clock.now_ms() - charge.order_ms),
+                trade_no=self._start_trade_no,
+                start_mode=START_BY_APP,
+                physical_card="0" * 16,
             )
         self._charge = begun
         self._meterman = Meterman(begun, self._charger.tariff)
