@@ -509,7 +509,7 @@ class _Writer:
             "longest_gap_ms": 422_000 if story.name == "gap" else 15_000,
             "bill_state": facts["bill_state"] if story.name != "running" else "waiting",
             "has_bill": int(has_bill),
-            "different_bills": int(has_bill),
+            "different_bills": 0,
             "bill_receive_ms": story.end_ms + 2_000 if has_bill else 0,
             "bill_start_ms": story.start_ms + shift if has_bill else 0,
             "bill_end_ms": story.end_ms + shift if has_bill else 0,
@@ -610,7 +610,7 @@ def _facts(
     held: int = 0,
     life: str = "ended",
     bill_state: str = "present",
-    reason: str = "outside_interval",
+    reason: str = "BILL_ABOVE",
 ) -> dict[str, Any]:
     return {
         "bill": bill,
@@ -644,14 +644,14 @@ _FACTS = {
         held=1,
         bill_state="lost",
         flags=["TAIL_GAP"],
-        reason="no_record",
+        reason="NO_BILL",
     ),
     "bill_x1000": _facts(
-        bill=lambda true: true * 1000, raw=[4, 8], codes=[4, 8], rule=3, held=1, reason="over_physical_limit"
+        bill=lambda true: true * 1000, raw=[4, 8], codes=[4, 8], rule=3, held=1, reason="OVER_PHYSICAL_LIMIT"
     ),
-    "zero_bill": _facts(bill=lambda _true: 0, raw=[11], codes=[11], rule=3, held=1, reason="zero_energy"),
-    "clock": _facts(raw=[3], codes=[3], held=1, causes=["CLOCK_STEP"], reason="clock_offset"),
-    "occupancy": _facts(raw=[6], codes=[6], reason="stayed_plugged"),
+    "zero_bill": _facts(bill=lambda _true: 0, raw=[11], codes=[11], rule=3, held=1, reason="NO_ENERGY"),
+    "clock": _facts(raw=[3], codes=[3], held=1, causes=["CLOCK_STEP"], reason="CLOCK_OFF"),
+    "occupancy": _facts(raw=[6], codes=[6], reason="UNPLUGGED_LATE"),
     "failed": _facts(bill=lambda _true: 0, final=lambda _true: 0, causes=["START_FAILED"], life="failed_start"),
 }
 

@@ -1,0 +1,1 @@
+"""The live overview: what the fleet does now, and what today has brought."""

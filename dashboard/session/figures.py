@@ -1,0 +1,200 @@
+"""The three facts of a session side by side: what the charger says, what was measured, what is billed."""
+
+from typing import Any
+
+from dash import html
+
+from dashboard import written
+from dashboard.catalogue import Catalogue
+from dashboard.parts import badge, card, fact, icon, table
+from dashboard.session.record import SessionRecord
+
+FLOWING_RECORDS = ("waiting", "overdue")
+GOOD_QUALITY = ("VALID", "VERIFIED", "MANUAL", "DERIVED")
+
+
+def three_figures(record: SessionRecord, words: Catalogue) -> html.Div:
+    """The three figures, each with the line that qualifies it."""
+    return html.Div(
+        [_charger_says(record, words), _measured(record, words), _billed(record, words)], className="figures three"
+    )
+
+
+def _figure(label: str, picture: str, value: str, unit: str, notes: list[Any], *, tone: str = "") -> html.Section:
+    return card(
+        [
+            html.Div([icon(picture, size=17), html.H2(label, className="figure-label")], className="figure-head"),
+            html.Div([html.Span(value, className="figure-value"), html.Span(unit, className="figure-unit")]),
+            html.Div([html.Div(note) for note in notes], className="figure-detail"),
+        ],
+        class_name=f"figure {tone}".strip(),
+    )
+
+
+def _charger_says(record: SessionRecord, words: Catalogue) -> html.Section:
+    upload, session = record.upload, record.session
+    if upload is None:
+        waiting = session["bill_state"] in FLOWING_RECORDS
+        note = words.text("session.reports.waiting" if waiting else "session.reports.none")
+        state = badge(words.word("record", session["bill_state"]), "info" if waiting else "warn")
+        return _figure(words.text("session.reports"), "plug", written.NOTHING, "", [note, state])
+    notes: list[Any] = [
+        words.text("session.reports.amount", amount=written.money_e4(upload["bill_amount_e4yuan"])),
+        words.text("session.reports.received", time=written.clock(upload["first_receive_ms"], record.zone)),
+    ]
+    if upload["uploads"] > 1:
+        notes.append(words.text("session.reports.repeated", count=upload["uploads"]))
+    if len(record.uploads) > 1:
+        notes.append(badge(words.word("cause", "DUPLICATE_BILL"), "warn"))
+    value = written.energy(upload["bill_energy_e4kwh"], 4)
+    return _figure(words.text("session.reports"), "plug", value, words.text("unit.kwh"), notes)
+
+
+def _measured(record: SessionRecord, words: Catalogue) -> html.Section:
+    session, upload = record.session, record.upload
+    notes: list[Any] = [
+        words.text(
+            "session.measured.interval",
+            low=written.energy(session["low_e4kwh"], 4),
+            high=written.energy(session["high_e4kwh"], 4),
+        )
+    ]
+    if upload is not None:
+        difference = session["best_e4kwh"] - upload["bill_energy_e4kwh"]
+        text = written.signed(written.energy(difference, 4), difference)
+        notes.append(
+            words.text("session.measured.diff", diff=text) if difference else words.text("session.measured.same")
+        )
+    good = session["quality"] in GOOD_QUALITY
+    notes.append(badge(words.word("quality", session["quality"]), "good" if good else "warn"))
+    value = written.energy(session["best_e4kwh"], 4)
+    return _figure(words.text("session.measured"), "gauge", value, words.text("unit.kwh"), notes)
+
+
+def _billed(record: SessionRecord, words: Catalogue) -> html.Section:
+    bill = record.bill
+    if bill is None:
+        notes: list[Any] = [words.text("session.billed.open")]
+        return _figure(words.text("session.billed"), "receipt", written.NOTHING, "", notes, tone="figure-lead")
+    energy = f"{written.energy(bill['final_energy_e4kwh'], 4)} {words.text('unit.kwh')}"
+    notes = [
+        html.Span(energy, className="strong"),
+        words.text(
+            "session.billed.amount",
+            electricity=written.money(bill["electricity_fen"]),
+            service=written.money(bill["service_fen"]),
+        ),
+    ]
+    if bill["held"]:
+        notes.append(badge(words.text("session.billed.held"), "warn"))
+    elif bill["status"] == "provisional":
+        notes.append(badge(words.text("session.billed.provisional"), "info"))
+    value = written.money(bill["amount_fen"])
+    return _figure(words.text("session.billed"), "receipt", value, words.text("unit.yuan"), notes, tone="figure-lead")
+
+
+def rule_note(record: SessionRecord, words: Catalogue) -> html.Div:
+    """Which rule chose the final figure, in words."""
+    rule = words.word("session.rule", record.session["final_rule"])
+    return html.Div([html.Span(words.text("session.rule"), className="note-label"), html.Span(rule)], className="note")
+
+
+def compare_table(record: SessionRecord, words: Catalogue) -> html.Div:
+    """The charger's record beside the platform's own figures, with the differences."""
+    session, zone = record.session, record.zone
+    upload = record.upload
+    sent = upload or {}
+
+    def times(pile_ms: int, platform_ms: int) -> list[Any]:
+        gap = pile_ms - platform_ms if pile_ms and platform_ms else None
+        shown = written.NOTHING if gap is None else written.signed(written.length(gap, words), gap)
+        return [written.full_time(pile_ms, zone), written.full_time(platform_ms, zone), shown]
+
+    def energies(pile: int | None, platform: int | None) -> list[Any]:
+        gap = None if pile is None or platform is None else pile - platform
+        shown = written.NOTHING if gap is None else written.signed(written.energy(gap, 4), gap)
+        return [written.energy(pile, 4), written.energy(platform, 4), shown]
+
+    pile_span = sent.get("bill_end_ms", 0) - sent.get("bill_start_ms", 0)
+    platform_span = session["end_ms"] - session["start_ms"]
+    usable = bool(sent.get("bill_end_ms") and sent.get("bill_start_ms"))
+    spans: list[Any] = [
+        written.length(pile_span, words) if usable else written.NOTHING,
+        written.length(platform_span, words),
+        written.signed(written.length(pile_span - platform_span, words), pile_span - platform_span)
+        if usable
+        else written.NOTHING,
+    ]
+    said = sent.get("bill_energy_e4kwh")
+    rows = [
+        [words.text("session.compare.start"), *times(sent.get("bill_start_ms", 0), session["start_ms"])],
+        [words.text("session.compare.end"), *times(sent.get("bill_end_ms", 0), session["end_ms"])],
+        [words.text("session.compare.duration"), *spans],
+        [words.text("session.compare.energy"), *energies(said, session["best_e4kwh"])],
+        [words.text("session.compare.counter"), *energies(said, session["counter_energy_e4kwh"])],
+        [words.text("session.compare.power"), *energies(said, session["power_energy_e4kwh"])],
+        [words.text("session.compare.naive"), *energies(said, session["naive_energy_e4kwh"])],
+        [words.text("session.compare.amount"), *_amounts(record)],
+        [words.text("session.compare.meter"), _register_span(sent), written.NOTHING, written.NOTHING],
+    ]
+    head = [words.text(f"session.compare.{column}") for column in ("fact", "pile", "platform", "diff")]
+    return table(head, rows, numeric=(1, 2, 3))
+
+
+def _amounts(record: SessionRecord) -> list[str]:
+    said = record.upload["bill_amount_e4yuan"] if record.upload else None
+    ours = record.bill["amount_fen"] if record.bill else None
+    if said is None or ours is None:
+        return [written.money_e4(said), written.money(ours), written.NOTHING]
+    gap = said - ours * 100
+    return [written.money_e4(said, 4), written.money(ours), written.signed(written.money_e4(gap, 4), gap)]
+
+
+def _register_span(sent: dict[str, Any]) -> str:
+    start, end = sent.get("bill_meter_start_e4kwh", 0), sent.get("bill_meter_end_e4kwh", 0)
+    if not start and not end:
+        return written.NOTHING
+    return f"{written.energy(start, 4)} → {written.energy(end, 4)}"
+
+
+def session_facts(record: SessionRecord, words: Catalogue) -> html.Dl:
+    """Where, on what, started by whom, and why it ended."""
+    session, upload = record.session, record.upload or {}
+    mode = session["start_mode"] or (1 if session["start_command_ms"] else 0)
+    started = words.word("mode", mode)
+    if session["start_command_ms"]:
+        time = written.clock(session["start_command_ms"], record.zone)
+        started += f" · {words.text('session.facts.command', time=time)}"
+    card_no = (session["physical_card"] or "").strip("0")
+    connector = words.text("connector", number=session["connector"])
+    rated = written.kilowatts(session["rated_power_w"], 0)
+    stop = upload.get("bill_stop_reason")
+    facts = [
+        fact(words.text("session.facts.station"), words.name(session["station"], session["station_en"])),
+        fact(words.text("session.facts.operator"), words.name(session["operator"], session["operator_en"])),
+        fact(words.text("session.facts.pile"), f"{session['pile']} · {connector}"),
+        fact(
+            words.text("session.facts.model"),
+            f"{session['vendor']} {session['model']} · {rated} {words.text('unit.kw')}",
+        ),
+        fact(words.text("session.facts.mode"), started),
+        fact(words.text("session.facts.vin"), session["vin"] or written.NOTHING),
+    ]
+    if card_no:
+        facts.append(fact(words.text("session.facts.card"), session["physical_card"]))
+    if stop is not None:
+        facts.append(fact(words.text("session.facts.stop"), words.word("stop", f"0x{stop:02X}")))
+    facts.append(fact(words.text("session.facts.life"), _life(record, words)))
+    facts.append(fact(words.text("session.facts.record"), words.word("record", session["bill_state"])))
+    return html.Dl(facts, className="facts")
+
+
+def _life(record: SessionRecord, words: Catalogue) -> str:
+    session, zone = record.session, record.zone
+    parts = [words.word("life", session["life"])]
+    if session["end_high_ms"] - session["end_low_ms"] > 60_000:
+        low, high = written.clock(session["end_low_ms"], zone), written.clock(session["end_high_ms"], zone)
+        parts.append(words.text("session.facts.end_between", low=low, high=high))
+    if session["longest_gap_ms"] > 60_000:
+        parts.append(words.text("session.facts.unobserved", length=written.length(session["longest_gap_ms"], words)))
+    return " · ".join(parts)
