@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 from core.connector import EVENT_BILLED, EVENT_CHARGING, EVENT_NAMES, EVENT_STOPPED
 from core.directory import Pile
+from core.tariff_version import TariffVersion
 from ingest import ykc_types
 from ingest.connection_registry import PileState
 from ingest.event_log import EventLog
@@ -43,7 +44,10 @@ class ChargerLink:
         owner: LinkOwner,
         dialogue: YkcDialogue,
         make_stream: Callable[[Callable[[int, int, int, int, int, str], None]], YkcStream],
+        *,
+        answers_leave: bool = True,
     ) -> None:
+        """`answers_leave` is False in a replay: what the dialogue would answer today was never sent."""
         self.dialogue = dialogue
         self.stream = make_stream(self._connector_changed)
         self.state: PileState | None = None
@@ -53,6 +57,7 @@ class ChargerLink:
         self.time_wanted = False
         self.bills = 0
         self._owner = owner
+        self._answers_leave = answers_leave
         self._fast_frames_at_offer = 0
         if dialogue.pile is not None:
             self._bind(dialogue.pile)
@@ -97,13 +102,15 @@ class ChargerLink:
             self._answered(answer, data, receive_ms)
         if reaction.durable_replies and frame_type == ykc_types.RECORD:
             self._billed(body, receive_ms)
+        self._fast_frames_at_offer = stream.fast_frames
+        if not self._answers_leave:
+            return
         self._keep_replies(reaction.replies, frame_type, receive_ms)
         self._keep_replies(reaction.durable_replies, frame_type, receive_ms)
         self.replies += reaction.replies
         self.durable_replies += reaction.durable_replies
         self.time_wanted |= reaction.send_time
         self.close_reason = reaction.close or self.close_reason
-        self._fast_frames_at_offer = stream.fast_frames
 
     def after_frames(self, receive_ms: int) -> None:
         """What readings and heartbeats, which Python never sees, mean for the dialogue and for presence."""
@@ -126,6 +133,11 @@ class ChargerLink:
             )
             self._owner.events.add(presence, now_ms)
         stream.presences.clear()
+
+    def tariff_offered(self, version: TariffVersion | None) -> None:
+        """A tariff went out by another way than the dialogue's answer; None = one that nobody knows here."""
+        self.dialogue.offered_tariff = version
+        self._fast_frames_at_offer = self.stream.fast_frames
 
     def finish(self, now_ms: int) -> None:
         """The connection is over: what waits for more bytes is quarantined, the last minute is written."""

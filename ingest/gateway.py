@@ -109,12 +109,12 @@ class Gateway:
                 await self._housekeeping
         if self._control is not None:
             await self._control.stop()
-        await self.group_commit.drain()
+        await self._drain()
         for connection in list(self._connections.values()):
             connection.close("shutdown")
         await self._wait_all_closed()
         self._server = None
-        await self.group_commit.drain()
+        await self._drain()
         if self._liveness is not None:
             self._liveness.stopped(self.clock())
         self._write_status()
@@ -299,6 +299,12 @@ class Gateway:
         if outage is not None:
             self.events.add(outage, now_ms)
         self._liveness.beat(now_ms)
+
+    async def _drain(self) -> None:
+        """Give the disk time to take what is buffered. A disk that refuses must not keep the process alive: what it did
+        not take was not acknowledged, so the chargers send it again."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.group_commit.drain(), self.settings.drain_timeout_ms / 1000)
 
     async def _wait_all_closed(self) -> None:
         """Wait for the transports to flush and end; a charger that does not read is cut off."""

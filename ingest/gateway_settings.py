@@ -13,6 +13,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     `garbage_limit_bytes`: consecutive bytes without one good frame before hanging up.
     `evidence_bytes_per_minute`: quarantined bytes kept per connection and minute; the rest is counted only.
     `turn_bytes`: bytes handled in one turn of the event loop before the connections that flood are paused.
+    `drain_timeout_ms`: how long a stop waits for the disk, and for chargers to read their last answers.
     `status_path`, `beat_path`, `control_path`: files of the running gateway, None to do without.
     """
 
@@ -24,7 +25,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     turn_bytes: int = 1_048_576
     backlog: int = 4_096
     max_connections: int = 50_000
-    drain_timeout_ms: int = 3_000
+    drain_timeout_ms: int = 500
     time_sync_interval_ms: int = 86_400_000
     status_path: Path | None = None
     beat_path: Path | None = None

@@ -11,6 +11,9 @@ from core.connector import ConnectorCycle
 from core.ykc.splitter import FrameSplitter
 from ingest.record_buffer import RecordBuffer
 
+def whole_frame_kind(data: bytes) -> int:
+    """Span kind of bytes that claim to be one whole frame (`core.ykc.splitter`)."""
+
 class YkcStream:
     """One connection's frames, in the order of the wire.
 
@@ -79,6 +82,9 @@ class YkcStream:
 
         Nothing is searched for inside: a damaged frame is quarantined as a whole.
         """
+
+    def take_fast(self, frame: bytes, receive_ms: int) -> bool:
+        """As `take_frame`, for an undamaged reading or heartbeat of the bound charger; False: nothing was done."""
 
     def keep(self, frame: bytes, connector: int, event_ms: int) -> bool:
         """Store a frame that the charger sent; False when the spool refused it."""

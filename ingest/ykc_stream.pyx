@@ -65,6 +65,11 @@ cdef inline uint8_t kind_of_whole(const uint8_t* frame, Py_ssize_t length) noexc
     return kind if frame[4] == 0 else <uint8_t>ENCRYPTED
 
 
+def whole_frame_kind(bytes data not None):
+    """Span kind of bytes that claim to be one whole frame."""
+    return kind_of_whole(<const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+
+
 cdef class YkcStream:
     def __cinit__(self):
         self._acks = NULL
@@ -135,6 +140,27 @@ cdef class YkcStream:
         if self._fast(frame, length, kind):
             return None
         return kind, frame[5], data
+
+    def take_fast(self, bytes data not None, int64_t receive_ms):
+        cdef const uint8_t* frame = <const uint8_t*>PyBytes_AS_STRING(data)
+        cdef Py_ssize_t length = PyBytes_GET_SIZE(data)
+        cdef Py_ssize_t code_at = HEADER_BYTES
+        cdef uint8_t kind
+        if self.pile_id == 0 or length < HEARTBEAT_FRAME_BYTES:
+            return False
+        if frame[5] == REALTIME_TYPE and length >= REALTIME_MIN_BYTES:
+            code_at = PILE_CODE_OFFSET_REALTIME
+        elif frame[5] != HEARTBEAT_TYPE or length != HEARTBEAT_FRAME_BYTES:
+            return False
+        if memcmp(frame + code_at, self._pile_code, PILE_CODE_BYTES) != 0:
+            return False
+        if frame[5] == REALTIME_TYPE and connector_of_bcd(frame[code_at + PILE_CODE_BYTES]) == 0:
+            return False
+        kind = kind_of_whole(frame, length)
+        if kind != FRAME_LE and kind != FRAME_BE:
+            return False
+        self._heard(length, receive_ms)
+        return self._fast(frame, length, kind)
 
     def keep(self, bytes frame not None, int connector, int64_t event_ms):
         return 1 == self.records.append_c(

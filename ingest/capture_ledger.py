@@ -1,0 +1,85 @@
+"""Which lines of captures the spool has taken: a line is taken once, through repeats and crashes."""
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from ingest.disk import Disk
+from ingest.errors import IngestError
+from ingest.spool import Spool
+
+FOLDER: Final = "replayed"
+_SUFFIX: Final = ".lines"
+_STAGING_PREFIX: Final = "staging-"
+
+
+class LedgerEntry(msgspec.Struct, frozen=True):
+    """What one replay took: the identities of its lines (uint64, sorted, little-endian) and their chargers."""
+
+    lines: bytes
+    pile_ids: list[int]
+
+
+class CaptureLedger:
+    """The replays of one spool, in the folder `replayed` inside it.
+
+    A replay writes its segments in a staging folder. It counts from the moment its entry is on the disk: only then the
+    segments move into the spool, and what a crash left in between moves at the next look.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._folder = spool.folder / FOLDER
+        self._disk = Disk()
+
+    @staticmethod
+    def name_of(identities: npt.NDArray[np.uint64]) -> str:
+        """The name of the replay of these lines, whatever their order."""
+        return hashlib.blake2b(np.sort(identities).astype("<u8").tobytes(), digest_size=16).hexdigest()
+
+    def finish_interrupted(self) -> None:
+        """Complete the replays whose entry stands, forget those that never got one."""
+        for staging in sorted(self._folder.glob(f"{_STAGING_PREFIX}*")):
+            name = staging.name.removeprefix(_STAGING_PREFIX)
+            if self._entry_path(name).exists():
+                self._spool.adopt(staging)
+            shutil.rmtree(staging)
+
+    def taken(self, identities: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.bool_], set[int]]:
+        """Which of the lines an earlier replay took, and the chargers of the replays that took any of them."""
+        taken = np.zeros(len(identities), dtype=np.bool_)
+        pile_ids: set[int] = set()
+        for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
+            entry = _read_entry(path)
+            here = np.isin(identities, np.frombuffer(entry.lines, dtype="<u8"))
+            if here.any():
+                taken |= here
+                pile_ids.update(entry.pile_ids)
+        return taken, pile_ids
+
+    def staging(self, name: str) -> Path:
+        """Where the replay with that name writes its segments."""
+        return self._folder / f"{_STAGING_PREFIX}{name}"
+
+    def commit(self, name: str, identities: npt.NDArray[np.uint64], pile_ids: set[int]) -> None:
+        """The staged segments are complete and on the disk: from now on these lines are taken."""
+        entry = LedgerEntry(np.sort(identities).astype("<u8").tobytes(), sorted(pile_ids))
+        self._disk.replace(self._entry_path(name), msgspec.msgpack.encode(entry))
+        staging = self.staging(name)
+        self._spool.adopt(staging)
+        shutil.rmtree(staging)
+
+    def _entry_path(self, name: str) -> Path:
+        return self._folder / f"{name}{_SUFFIX}"
+
+
+def _read_entry(path: Path) -> LedgerEntry:
+    try:
+        return msgspec.msgpack.decode(path.read_bytes(), type=LedgerEntry)
+    except msgspec.DecodeError as error:
+        raise IngestError(f"the list of replayed lines {path} is damaged: {error}") from error

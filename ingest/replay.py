@@ -1,0 +1,289 @@
+"""Captures and histories through the same stream and dialogue as live chargers, on their own time."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from core.directory import Pile, PileDirectory
+from core.ykc.codec import raw_fields
+from core.ykc.splitter import ENCRYPTED
+from ingest import ykc_types
+from ingest.capture import read_capture
+from ingest.capture_ledger import CaptureLedger
+from ingest.charger_link import ChargerLink
+from ingest.command_matcher import ANSWER_TIMEOUT_MS, CommandMatcher, SentCommand
+from ingest.connection_registry import ConnectionRegistry, PileState
+from ingest.event_log import EventLog
+from ingest.events import CommandOutcome
+from ingest.spool import Spool
+from ingest.trade_numbers import TradeNumbers
+from ingest.ykc_dialogue import CommandAnswer, Reason, YkcDialogue
+from ingest.ykc_stream import YkcStream, whole_frame_kind
+
+# Frames between two looks at the memory that waits for the disk; a frame's record has at most 315 bytes.
+LOOK_EVERY: Final = 4_096
+WRITE_AT_BYTES: Final = 8 << 20
+ALL_EVIDENCE: Final = 1 << 62
+_COMMANDS: Final = {
+    ykc_types.REMOTE_START: "remote_start",
+    ykc_types.REMOTE_STOP: "remote_stop",
+    ykc_types.TIME_SYNC: "time_sync",
+}
+
+Register = Callable[[str], Pile | None]
+
+
+class ReplayReport(msgspec.Struct):
+    """What a replay brought: good frames (readings and bills among them), lines in quarantine, the chargers spoken of.
+
+    `repeated` are lines that an earlier replay took, `other_protocols` lines that this version cannot read. Times are
+    those of the frames that were taken, 0 when there were none.
+    """
+
+    frames: int = 0
+    readings: int = 0
+    bills: int = 0
+    quarantined: int = 0
+    repeated: int = 0
+    from_ms: int = 0
+    to_ms: int = 0
+    pile_ids: set[int] = msgspec.field(default_factory=set)
+    other_protocols: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Replayer:
+    """Takes frames that were received earlier into `spool`, which the caller opens and closes.
+
+    A frame belongs to the charger that it names, whether or not a login was seen. Unknown chargers are handed to
+    `register`, which may put them into the master data; without it, or where it gives None, their frames are
+    quarantined.
+    """
+
+    def __init__(self, directory: PileDirectory, spool: Spool, register: Register | None = None) -> None:
+        self._directory = directory
+        self._spool = spool
+        self._register = register
+
+    def replay_frames(self, frames: Iterable[tuple[int, str, bytes]]) -> ReplayReport:
+        """Take (ts_ms, connection, frame) in the order of time; all of it is on the disk when this returns.
+
+        Each call takes what it is given: whoever must not take frames twice uses `replay_lines`.
+        """
+        run = _Run(self._directory, self._spool, self._register)
+        run.take_all(frames)
+        run.finish()
+        self._spool.commit()
+        return run.report
+
+    def replay_lines(self, path: Path) -> ReplayReport:
+        """Take the lines of a capture file that no earlier replay into this spool took.
+
+        Raises `CaptureError` for a file that is no capture, `OSError` when the disk does not take it; then nothing of
+        it was taken, and the same call may be made again.
+        """
+        ledger = CaptureLedger(self._spool)
+        ledger.finish_interrupted()
+        capture = read_capture(path)
+        taken, pile_ids = ledger.taken(capture.identities)
+        fresh = [i for i, was_taken in enumerate(taken.tolist()) if not was_taken]
+        report = ReplayReport()
+        if fresh:
+            name = ledger.name_of(capture.identities[fresh])
+            staged = Spool(ledger.staging(name), clock=lambda: 1 + capture.frames[fresh[0]].ts, node=self._spool.node)
+            try:
+                run = _Run(self._directory, staged, self._register)
+                for i in fresh:
+                    frame = capture.frames[i]
+                    if frame.frame is None:
+                        run.quarantine_text(frame.ts, frame.conn, frame.text)
+                    else:
+                        run.take(frame.ts, frame.conn, frame.frame)
+                run.finish()
+            finally:
+                staged.close()
+            report = run.report
+            ledger.commit(name, capture.identities[fresh], report.pile_ids)
+        report.repeated = len(capture.frames) - len(fresh)
+        report.pile_ids |= pile_ids
+        report.other_protocols = capture.other_protocols
+        return report
+
+
+class _Run:
+    """One replay: the links of its connections and the state of its chargers."""
+
+    def __init__(self, directory: PileDirectory, spool: Spool, register: Register | None) -> None:
+        self.events = EventLog(spool.buffer)
+        self.report = ReplayReport()
+        self._directory = directory
+        self._spool = spool
+        self._register = register
+        self._registry = ConnectionRegistry()
+        self._matcher = CommandMatcher()
+        self._trade_numbers = TradeNumbers()
+        self._links: dict[tuple[str, str | None], ChargerLink] = {}
+        self._last_links: dict[str, ChargerLink] = {}  # by connection: the link of its last frame
+        self._refused_codes: set[str] = set()
+        self._since_look = 0
+        self._now_ms = 0
+
+    # What the links call
+
+    def state_of(self, pile: Pile) -> PileState:
+        """What is remembered of a charger."""
+        return self._registry.state_of(pile)
+
+    def charger_answered(
+        self, pile_id: int, answer: CommandAnswer, reply: bytes, receive_ms: int
+    ) -> CommandOutcome | None:
+        """Match an answer to its order and keep the outcome."""
+        _, outcome = self._matcher.answer(pile_id, answer, reply, receive_ms)
+        if outcome is not None:
+            self.events.add(outcome, receive_ms)
+        return outcome
+
+    # What the replayer calls
+
+    def take_all(self, frames: Iterable[tuple[int, str, bytes]]) -> None:
+        """Take every frame. The loop keeps what it needs in locals: it runs a million times for a day of history."""
+        last_links = self._last_links
+        take = self.take
+        taken = 0
+        for ts_ms, conn, frame in frames:
+            link = last_links.get(conn)
+            if link is None or self._now_ms == 0 or not link.stream.take_fast(frame, ts_ms):
+                take(ts_ms, conn, frame)
+                continue
+            if link.stream.presences or link.dialogue.offered_tariff is not None:
+                link.after_frames(ts_ms)
+            self._now_ms = ts_ms
+            taken += 1
+            if taken % LOOK_EVERY == 0:
+                self._look()
+
+    def take(self, ts_ms: int, conn: str, frame: bytes) -> None:
+        """Take one frame."""
+        self._heard(ts_ms)
+        kind = whole_frame_kind(frame)
+        if kind >= ENCRYPTED:
+            self.report.quarantined += 1
+            self._some_link(conn).stream.take_frame(frame, ts_ms)
+            return
+        frame_type = frame[5]
+        body = frame[6:-2]
+        code = ykc_types.pile_code_of(frame_type, body)
+        link = self._some_link(conn) if code is None else self._link_of(conn, code)
+        self._last_links[conn] = link
+        if ykc_types.is_down(frame_type):
+            self._take_sent(link, frame_type, body, frame, ts_ms)
+            return
+        quarantined = link.stream.quarantined_bytes
+        left = link.stream.take_frame(frame, ts_ms)
+        if left is not None:
+            link.handle_frame(left, ts_ms)
+        link.after_frames(ts_ms)
+        self.report.quarantined += link.stream.quarantined_bytes != quarantined
+
+    def quarantine_text(self, ts_ms: int, conn: str, text: str) -> None:
+        """Keep what a line has in the place of hex digits."""
+        self._heard(ts_ms)
+        stream = self._some_link(conn).stream
+        stream.feed(0, ts_ms)
+        stream.quarantine(text.encode()[:1024], Reason.GARBAGE)
+        self.report.quarantined += 1
+
+    def finish(self) -> None:
+        """The last frame was taken: write what was still held back."""
+        for _, outcome in self._matcher.expire(self._now_ms + ANSWER_TIMEOUT_MS):
+            self.events.add(outcome, self._now_ms)
+        for link in self._links.values():
+            link.finish(self._now_ms)
+            self.report.frames += link.stream.frames
+            self.report.readings += link.stream.readings
+            self.report.bills += link.bills
+            if link.stream.pile_id:
+                self.report.pile_ids.add(link.stream.pile_id)
+        self.report.to_ms = self._now_ms
+
+    # Inside
+
+    def _heard(self, ts_ms: int) -> None:
+        if self._now_ms == 0:
+            self.report.from_ms = ts_ms
+        self._now_ms = ts_ms
+        self._since_look += 1
+        if self._since_look >= LOOK_EVERY:
+            self._since_look = 0
+            self._look()
+
+    def _look(self) -> None:
+        if self._spool.buffer.pending > WRITE_AT_BYTES:
+            self._spool.write()
+        for _, outcome in self._matcher.expire(self._now_ms):
+            self.events.add(outcome, self._now_ms)
+
+    def _take_sent(self, link: ChargerLink, frame_type: int, body: bytes, frame: bytes, ts_ms: int) -> None:
+        """A frame that the platform of that time sent."""
+        connector = ykc_types.connector_of(frame_type, body)
+        link.stream.keep_sent(frame, connector, ts_ms)
+        self.report.frames += 1
+        if link.state is None:
+            return
+        if frame_type == ykc_types.TARIFF_REPLY:
+            model_no = raw_fields(frame_type, body).get("model_no")
+            versions = (version for version in link.state.pile.tariffs if version.model_no == model_no)
+            link.tariff_offered(next(versions, None))
+        command = _COMMANDS.get(frame_type)
+        if command is not None:
+            self._matcher.sent(
+                SentCommand(
+                    command=command,
+                    pile_id=link.state.pile.pile_id,
+                    connector=connector,
+                    trade_no=ykc_types.trade_no_of(frame_type, body) or link.state.trade_no(connector),
+                    sent_ms=ts_ms,
+                    request=frame,
+                )
+            )
+
+    def _some_link(self, conn: str) -> ChargerLink:
+        """The link for what does not say whose it is: that of the connection's last frame."""
+        return self._last_links.get(conn) or self._link_of(conn, None)
+
+    def _link_of(self, conn: str, code: str | None) -> ChargerLink:
+        pile = self._pile_of(code) if code is not None else None
+        key = (conn, pile.code if pile else None)
+        link = self._links.get(key)
+        if link is None:
+            link = self._links[key] = self._make_link(conn, pile)
+        return link
+
+    def _pile_of(self, code: str) -> Pile | None:
+        pile = self._directory.by_code(code)
+        if pile is None and self._register is not None and code not in self._refused_codes:
+            pile = self._register(code)
+            if pile is None:
+                self._refused_codes.add(code)
+            else:
+                self._directory.add(pile)
+        return pile if pile is not None and pile.protocol == "ykc" else None
+
+    def _make_link(self, conn: str, pile: Pile | None) -> ChargerLink:
+        connection_id = int.from_bytes(hashlib.blake2b(conn.encode(), digest_size=8).digest(), "little")
+        state = self._registry.state_of(pile) if pile else None
+        dialogue = YkcDialogue(
+            self._directory.by_code,
+            self._trade_numbers,
+            connection_id=connection_id,
+            peer=conn,
+            pile=pile,
+            **({"record_is_fresh": state.record_is_fresh} if state else {}),
+        )
+
+        def make_stream(on_event: Callable[[int, int, int, int, int, str], None]) -> YkcStream:
+            return YkcStream(self._spool.buffer, connection_id, on_event, ALL_EVIDENCE)
+
+        return ChargerLink(self, dialogue, make_stream, answers_leave=False)

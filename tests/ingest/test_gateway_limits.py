@@ -1,0 +1,223 @@
+"""What a hostile, broken or silent charger cannot do to the gateway (DESIGN invariant 4)."""
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+
+from ingest.events import ConnectionEvent, PlatformOutage
+from tests.ingest.charger_frames import CODE, SpoolContent, charging, heartbeat, login, record, trade_no_of
+from tests.ingest.running_gateway import Charger, now_ms, run, running
+
+pytestmark = pytest.mark.server
+
+
+def reasons(content: SpoolContent) -> list[str]:
+    return [event.detail for event in content.of(ConnectionEvent) if event.event == "closed"]
+
+
+def test_a_silent_connection_is_closed(tmp_path: Path) -> None:
+    async def talk() -> None:
+        async with running(tmp_path, idle_timeout_ms=100) as here:
+            charger = await Charger.logged_in(here.gateway)
+            await charger.hung_up()
+            await here.until(lambda: here.gateway.status().connections == 0)
+            assert reasons(await here.content()) == ["idle"]
+
+    run(talk())
+
+
+def test_a_connection_that_never_logs_in_is_closed_even_when_it_talks(tmp_path: Path) -> None:
+    async def talk() -> None:
+        async with running(tmp_path, login_timeout_ms=100) as here:
+            charger = await Charger.connect(here.gateway)
+            for _ in range(30):
+                await charger.send(heartbeat())
+                await asyncio.sleep(0.05)
+                if here.gateway.status().connections == 0:
+                    break
+            assert here.gateway.status().closed == {"no_login": 1}
+
+    run(talk())
+
+
+def test_endless_garbage_is_closed_and_its_evidence_bounded(tmp_path: Path) -> None:
+    noise = random.Random(1).randbytes(60_000)
+
+    async def talk() -> None:
+        async with running(tmp_path, garbage_limit_bytes=4_096, evidence_bytes_per_minute=2_000) as here:
+            charger = await Charger.logged_in(here.gateway)
+            await charger.send(noise)
+            await charger.hung_up()
+            await here.until(lambda: here.gateway.status().connections == 0)
+            content = await here.content()
+            assert reasons(content) == ["garbage"]
+            kept = sum(len(data) for _, data in content.quarantine)
+            status = here.gateway.status()
+            assert kept <= 2_000
+            assert status.quarantined_bytes == kept + status.evidence_dropped_bytes
+            assert status.bytes_in == status.quarantined_bytes + len(login())
+            assert sum(status.quarantined.values()) == status.quarantined_bytes
+
+    run(talk())
+
+
+def test_garbage_with_good_frames_in_between_is_borne(tmp_path: Path) -> None:
+    async def talk() -> None:
+        async with running(tmp_path, garbage_limit_bytes=100) as here:
+            charger = await Charger.logged_in(here.gateway)
+            for _ in range(10):
+                await charger.send(b"\x00" * 60 + heartbeat())
+                await charger.receive()
+            assert here.gateway.status().connections == 1
+
+    run(talk())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_byte_of_a_garbled_stream_is_accounted_for(tmp_path: Path, seed: int) -> None:
+    """P2: bytes in = bytes in records + bytes in quarantine, for any damage."""
+    chance = random.Random(seed)
+    trade_no = trade_no_of()
+    frames = [heartbeat(), charging(trade_no, 500, 1), record(trade_no), heartbeat(order="be")]
+    stream = bytearray(b"".join(chance.choices(frames, k=200)))
+    for _ in range(60):
+        at = chance.randrange(len(stream))
+        match chance.randrange(3):
+            case 0:
+                stream[at] ^= 1 << chance.randrange(8)
+            case 1:
+                del stream[at : at + chance.randrange(1, 9)]
+            case _:
+                stream[at:at] = chance.randbytes(chance.randrange(1, 9))
+
+    async def talk() -> None:
+        async with running(tmp_path, garbage_limit_bytes=1 << 30, evidence_bytes_per_minute=1 << 30) as here:
+            charger = await Charger.logged_in(here.gateway)
+            at = 0
+            while at < len(stream):
+                step = chance.randrange(1, 400)
+                await charger.send(bytes(stream[at : at + step]))
+                at += step
+            await charger.close()
+            await here.until(lambda: here.gateway.status().connections == 0)
+            content = await here.content()
+            stored = sum(map(len, content.up)) + sum(len(data) for _, data in content.quarantine)
+            assert stored == len(login()) + len(stream) == here.gateway.status().bytes_in
+            assert here.gateway.status().evidence_dropped_bytes == 0
+
+    run(talk())
+
+
+def test_many_chargers_flooding_neither_starve_nor_lose(tmp_path: Path) -> None:
+    """A turn budget far below the flood: connections take turns, timers and new connections still get theirs."""
+    count, frames = 20, 3_000
+    flood = b"".join(charging(trade_no_of(), 500, 1) for _ in range(frames))
+
+    async def talk() -> None:
+        async with running(tmp_path, turn_bytes=16_384) as here:
+            chargers = [await Charger.connect(here.gateway) for _ in range(count)]
+            code = CODE
+
+            async def pour(charger: Charger) -> None:
+                await charger.send(flood + login(code))
+
+            pouring = [asyncio.create_task(pour(charger)) for charger in chargers]
+            late = await Charger.connect(here.gateway)
+            await late.send(login("32010600019237"))
+            assert [frame[5] for frame in await late.receive(2)] == [0x02, 0x56]
+            await asyncio.gather(*pouring)
+            expected = count * (len(flood) + len(login())) + len(login())
+            await here.until(lambda: here.gateway.status().bytes_in == expected)
+
+    run(talk())
+
+
+def test_a_charger_that_does_not_read_is_not_read_from(tmp_path: Path) -> None:
+    """Its answers would pile up in memory; so the line is left full until it reads."""
+    beats = 600_000
+
+    async def talk() -> None:
+        async with running(tmp_path) as here:
+            reader, writer = await asyncio.open_connection("127.0.0.1", here.gateway.port, limit=1_024)
+            writer.write(login())
+            await reader.readexactly(12 + 4 + 18 + 4)  # 0x02 and 0x56
+            sending = asyncio.create_task(send_all(writer, heartbeat(), beats))
+            handled = -1
+            while handled != here.gateway.status().heartbeats:
+                handled = here.gateway.status().heartbeats
+                await asyncio.sleep(0.3)
+            assert 0 < handled < beats
+            answers = await reader.readexactly(beats * len(heartbeat()))
+            await sending
+            assert answers == answers[:17] * beats
+            assert here.gateway.status().heartbeats == beats
+            writer.close()
+
+    run(talk())
+
+
+async def send_all(writer: asyncio.StreamWriter, frame: bytes, count: int) -> None:
+    for _ in range(count // 1_000):
+        writer.write(frame * 1_000)
+        await writer.drain()
+
+
+def test_too_many_connections_are_turned_away(tmp_path: Path) -> None:
+    async def talk() -> None:
+        async with running(tmp_path, max_connections=1) as here:
+            first = await Charger.logged_in(here.gateway)
+            second = await Charger.connect(here.gateway)
+            assert await second.hung_up() == b""
+            await first.send(heartbeat())
+            await first.receive()
+            assert here.gateway.status().closed == {"too_many_connections": 1}
+
+    run(talk())
+
+
+def test_a_cut_line_leaves_its_half_frame_as_evidence(tmp_path: Path) -> None:
+    async def talk() -> None:
+        async with running(tmp_path) as here:
+            charger = await Charger.logged_in(here.gateway)
+            await charger.send(heartbeat() + record(trade_no_of())[:50])
+            await charger.receive()
+            await here.until(lambda: here.gateway.status().bytes_in == len(login()) + len(heartbeat()) + 50)
+            charger.cut()
+            await here.until(lambda: here.gateway.status().connections == 0)
+            content = await here.content()
+            assert [data for _, data in content.quarantine] == [record(trade_no_of())[:50]]
+            assert reasons(content)[0] in ("lost", "peer")
+
+    run(talk())
+
+
+def test_stopping_tells_every_connection_s_end(tmp_path: Path) -> None:
+    async def talk() -> SpoolContent:
+        async with running(tmp_path) as here:
+            chargers = [await Charger.logged_in(here.gateway), await Charger.connect(here.gateway)]
+            await chargers[0].send(record(trade_no_of()))
+            await here.until(lambda: here.gateway.status().bills_received == 1)
+        # Stopped: the record's acknowledgement was still earned and sent.
+        assert [frame[5] for frame in await chargers[0].receive()] == [0x40]
+        return SpoolContent(here.spool.folder)
+
+    content = run(talk())
+    assert reasons(content) == ["shutdown", "shutdown"]
+
+
+def test_the_time_without_a_gateway_is_an_outage(tmp_path: Path) -> None:
+    beat = tmp_path / "beat.json"
+
+    async def one_run() -> None:
+        async with running(tmp_path, beat_path=beat):
+            pass
+
+    before = now_ms()
+    run(one_run())
+    between = now_ms()
+    run(one_run())
+    (outage,) = SpoolContent(tmp_path / "spool").of(PlatformOutage)
+    assert before <= outage.from_ms <= between <= outage.to_ms <= now_ms()
+    assert outage.cause == "stopped"
