@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from backoffice import models
@@ -33,16 +34,11 @@ def register_pile(engine: Engine, code: str, protocol: str = "ykc", connectors: 
     the connectors that it lacks. Raises `BackofficeError` for a code, protocol or number of connectors that cannot be.
     """
     _check(code, protocol, connectors)
-    with writing(engine) as session:
-        known = session.scalar(select(models.Pile).where(models.Pile.code == code))
-        if known is None:
-            known = _unassigned_pile(session, code, protocol)
-            session.add(known)
-        power_w = known.model.rated_power_w
-        for number in range(len(known.connectors) + 1, connectors + 1):
-            known.connectors.append(models.Connector(number=number, rated_power_w=power_w))
-        session.flush()
-        return _read(session, [known.pile_id])[0]
+    try:
+        return _register(engine, code, protocol, connectors)
+    except IntegrityError:
+        # PostgreSQL lets two transactions look for the code at once; the second to insert finds it the next time.
+        return _register(engine, code, protocol, connectors)
 
 
 def effective_versions(
@@ -50,11 +46,12 @@ def effective_versions(
 ) -> tuple[TariffVersion, ...]:
     """The versions valid at a station, each with the moment from which it is valid *there*, in that order.
 
-    `assignments`: (from_ms, versions of the tariff), in the order of `from_ms`; each holds until the next begins.
+    `assignments`: (from_ms, versions of the tariff), in the order of `from_ms`; each holds until the next begins, and
+    for as long as the next one's tariff has no version yet.
     """
     valid: list[TariffVersion] = []
-    ends = [from_ms for from_ms, _ in assignments[1:]] + [OPEN_END_MS]
-    for (from_ms, versions), to_ms in zip(assignments, ends, strict=True):
+    bounds = pairwise([*(from_ms for from_ms, _ in assignments), OPEN_END_MS])
+    for (_, versions), (from_ms, to_ms) in zip(assignments, bounds, strict=True):
         ordered = sorted(versions, key=lambda version: version.from_ms)
         starts = [version.from_ms for version in ordered] + [OPEN_END_MS]
         for version, (begins, ends_at) in zip(ordered, pairwise(starts), strict=True):
@@ -75,6 +72,19 @@ def tariff_version(row: models.TariffVersion) -> TariffVersion:
         electricity_price_e5yuan=(electricity[0], electricity[1], electricity[2], electricity[3]),
         service_price_e5yuan=(service[0], service[1], service[2], service[3]),
     )
+
+
+def _register(engine: Engine, code: str, protocol: str, connectors: int) -> Pile:
+    with writing(engine) as session:
+        known = session.scalar(select(models.Pile).where(models.Pile.code == code))
+        if known is None:
+            known = _unassigned_pile(session, code, protocol)
+            session.add(known)
+        power_w = known.model.rated_power_w
+        for number in range(len(known.connectors) + 1, connectors + 1):
+            known.connectors.append(models.Connector(number=number, rated_power_w=power_w))
+        session.flush()
+        return _read(session, [known.pile_id])[0]
 
 
 def _check(code: str, protocol: str, connectors: int) -> None:
