@@ -31,7 +31,10 @@ _WHOLE_FRAME_REASONS = (3, 20, 21, 22)
 
 
 def frame_rows(batch: "Batch", picked: NDArray[np.intp], operators: NDArray[np.uint32]) -> TableRows:
-    """Rows of the picked records, all of them frames or quarantined bytes."""
+    """Rows of the picked records, all of them frames or quarantined bytes.
+
+    Column `protocol` is left to its first value, "ykc": the driver would handle it value by value.
+    """
     records = batch.records
     frames = [batch.payload(index) for index in picked.tolist()]
     kinds = records.kind[picked].tolist()
@@ -40,22 +43,25 @@ def frame_rows(batch: "Batch", picked: NDArray[np.intp], operators: NDArray[np.u
     seqs = records.seq[picked].tolist()
     verdicts = []
     trade_nos = []
-    for i, (kind, reason, frame_type, frame) in enumerate(zip(kinds, reasons, types, frames, strict=True)):
+    for i, (kind, frame_type, frame) in enumerate(zip(kinds, types, frames, strict=True)):
         if kind == QUARANTINE:
-            verdicts.append(QUARANTINE_VERDICTS.get(reason, f"reason_{reason}"))
-            if reason in _WHOLE_FRAME_REASONS and len(frame) >= SMALLEST_FRAME and frame[0] == START_BYTE:
+            verdicts.append(QUARANTINE_VERDICTS.get(reasons[i], f"reason_{reasons[i]}"))
+            if reasons[i] in _WHOLE_FRAME_REASONS and len(frame) >= SMALLEST_FRAME and frame[0] == START_BYTE:
                 types[i] = frame_type = frame[5]
                 seqs[i] = frame[2] << 8 | frame[3]
+        elif len(frame) == _FRAME_BYTES.get(frame_type):
+            verdicts.append("ok")
         else:
             verdicts.append(_verdict(frame_type, frame))
-        trade_nos.append(trade_no_of(frame_type, frame[HEADER_BYTES:-CHECKSUM_BYTES]) if frame_type else "")
+        trade_nos.append(
+            trade_no_of(frame_type, frame[HEADER_BYTES:-CHECKSUM_BYTES]) if frame_type in _WITH_TRADE_NO else ""
+        )
     columns = {
         "operator_id": operators[picked].tolist(),
         "pile_id": records.pile_id[picked].tolist(),
         "connection_id": records.connection_id[picked].tolist(),
         "receive_ms": records.receive_ms[picked].tolist(),
         "direction": ["down" if kind == FRAME_DOWN else "up" for kind in kinds],
-        "protocol": ["ykc"] * len(frames),
         "verdict": verdicts,
         "frame_type": types,
         "seq": seqs,
@@ -69,14 +75,14 @@ def frame_rows(batch: "Batch", picked: NDArray[np.intp], operators: NDArray[np.u
 
 
 def _verdict(frame_type: int, frame: bytes) -> str:
-    message = MESSAGES.get(frame_type)
-    if message is None:
+    """The verdict on a frame that has not the one length of its type."""
+    if frame_type not in MESSAGES:
         return "unknown_type"
-    if message.group:
-        fits = decode_body(frame_type, frame[HEADER_BYTES:-CHECKSUM_BYTES]).layout_ok
-    else:
-        fits = len(frame) == _FRAME_BYTES[frame_type]
-    return "ok" if fits else "variant"
+    if decode_body(frame_type, frame[HEADER_BYTES:-CHECKSUM_BYTES]).layout_ok:
+        return "ok"
+    return "variant"
 
 
-_FRAME_BYTES = {frame_type: SMALLEST_FRAME + message.length for frame_type, message in MESSAGES.items()}
+# Whole frames of the types whose length never varies, and the types that may name a session.
+_FRAME_BYTES = {number: SMALLEST_FRAME + message.length for number, message in MESSAGES.items() if not message.group}
+_WITH_TRADE_NO = {number for number in range(256) if trade_no_of(number, b"\1" * 16)}
