@@ -21,7 +21,7 @@ Format = Literal["table", "csv", "json"]
 
 
 class AnomalyTable(msgspec.Struct, frozen=True):
-    """Final bills by their set of codes, raw and after correction, and by cause; bills without codes only in `bills`."""
+    """Final bills by their set of codes, raw and after correction, and by cause; `bills` counts those without too."""
 
     bills: int
     raw: dict[str, int]

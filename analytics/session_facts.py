@@ -143,6 +143,7 @@ class FactsReader:
             if pile is None:
                 self.unknown_piles.add(key.pile_id)
             else:
+                self.unknown_piles.discard(key.pile_id)
                 known.append((key, since, pile))
         if not known:
             return []

@@ -1,7 +1,7 @@
 """What the serving path must know of each charger: a plain, replaceable snapshot of the master data."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -78,5 +78,5 @@ class PileDirectory:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def __iter__(self) -> "Iterable[Pile]":  # type: ignore[override]
+    def __iter__(self) -> Iterator[Pile]:
         return iter(self._by_id.values())

@@ -81,7 +81,7 @@ def clean_row(number: int = 1, **changes: Any) -> dict[str, Any]:
     }
     unknown = set(changes) - set(row) - _OPTIONAL
     assert not unknown, f"no such column: {unknown}"
-    return {**{name: 0 for name in _OPTIONAL}, **row, **changes}
+    return {**dict.fromkeys(_OPTIONAL, 0), **row, **changes}
 
 
 _OPTIONAL = frozenset(

@@ -1,0 +1,106 @@
+"""Deciding a capture's sessions as if a week had passed, and the golden case of a charger that fell silent."""
+
+import pytest
+from clickhouse_driver import Client
+
+from analytics.biller import Biller
+from tests.analytics.stored_facts import DAY, HOUR, MINUTE, SECOND, T0, Facts, trade_no
+
+pytestmark = pytest.mark.server
+
+WEEK = 7 * DAY
+END = T0 + 20 * MINUTE
+
+
+@pytest.fixture
+def facts(database: Client) -> Facts:
+    return Facts(database)
+
+
+def settled(database: Client, facts: Facts, last_ms: int) -> tuple[str, list[int], str, int]:
+    """Life of the session, corrected codes, status and hold of its bill after `settle`."""
+    biller = Biller(database, facts.directory, clock=lambda: last_ms + WEEK)
+    biller.settle([4], last_ms + WEEK)
+    again = biller.settle([4], last_ms + WEEK)
+    assert again.session_revisions == 0
+    ((life,),) = database.execute("SELECT life FROM sessions")
+    ((codes, status, held),) = database.execute("SELECT codes, status, held FROM bills")
+    return life, codes, str(status), held
+
+
+def test_charger_that_was_online_stays_so_without_sending_the_bill(database: Client, facts: Facts) -> None:
+    facts.insert("readings", [*facts.charging(T0, 20), facts.idle(END + SECOND, 0)])
+    assert settled(database, facts, END + SECOND) == ("ended", [1], "final", 0)
+
+
+def test_charger_that_fell_silent_in_the_charge_stays_silent(database: Client, facts: Facts) -> None:
+    facts.insert("readings", facts.charging(T0, 20))
+    facts.heard(T0, END)
+    assert settled(database, facts, END) == ("ended_offline", [2], "final", 1)
+
+
+def test_connector_that_fell_silent_while_its_charger_was_heard(database: Client, facts: Facts) -> None:
+    facts.insert("readings", facts.charging(T0, 20))
+    facts.heard(T0, END + HOUR)
+    assert settled(database, facts, END + HOUR) == ("ended_offline", [1], "final", 1)
+
+
+def test_charger_away_long_before_the_end_of_the_capture_stays_away(database: Client, facts: Facts) -> None:
+    facts.insert("readings", [*facts.charging(T0, 20), facts.idle(END + SECOND, 0)])
+    biller = Biller(database, facts.directory, clock=lambda: END + WEEK)
+    biller.settle([4], END + WEEK, observed_until_ms=END + HOUR)
+    assert database.execute("SELECT codes FROM bills") == [([2],)]
+
+
+def test_car_that_was_plugged_stays_plugged(database: Client, facts: Facts) -> None:
+    facts.insert("readings", [*facts.charging(T0, 20), facts.idle(END + SECOND)])
+    facts.insert("pile_bill_uploads", [facts.bill(T0, 20)])
+    assert settled(database, facts, END + 2 * SECOND) == ("ended", [6], "final", 0)
+
+
+def test_settle_leaves_other_piles_alone(database: Client, facts: Facts) -> None:
+    facts.insert("readings", [*facts.charging(T0, 20), facts.idle(END + SECOND, 0)])
+    biller = Biller(database, facts.directory, clock=lambda: END + WEEK)
+    assert biller.settle([5], END + WEEK).sessions_evaluated == 0
+    assert biller.settle([], END + WEEK).sessions_evaluated == 0
+
+
+def test_energy_of_a_charge_that_ended_in_a_silence(database: Client, facts: Facts) -> None:
+    """Golden case G1 as a session counter: 36.36 kWh proven, 422 s in which more may have flowed, code 1, held."""
+    start = T0
+    count = 1_617 * SECOND // 15_000
+    readings = [
+        facts.reading(
+            start + n * 15_000, energy_e4kwh=363_600 * n // count, seq=n, charge_minutes=n // 4, current_da=2_025
+        )
+        for n in range(count + 1)
+    ]
+    last = readings[-1]["event_ms"]
+    back = last + 422 * SECOND
+    facts.insert(
+        "readings",
+        [*readings, facts.idle(back, 0, state=1), facts.idle(back + MINUTE, 0)],
+    )
+    assert settled(database, facts, back + MINUTE) == ("ended_offline", [1], "final", 1)
+    ((low, best, high, quality, end_low, end_high),) = database.execute(
+        "SELECT low_e4kwh, best_e4kwh, high_e4kwh, quality, end_low_ms, end_high_ms FROM sessions"
+    )
+    assert (best, quality) == (363_600, "ESTIMATED")
+    assert (end_low, end_high) == (last, back)
+    limit = 132_000 * 422_000 // 360_000
+    assert low <= best <= high
+    assert best + limit <= high <= best + limit + 2 * 132_000 * 30_000 // 360_000
+    ((final, causes),) = database.execute("SELECT final_energy_e4kwh, causes FROM bills")
+    assert (final, causes) == (363_600, ["OFFLINE"])
+
+
+def test_trade_number_used_by_two_connectors_gives_two_sessions(database: Client, facts: Facts) -> None:
+    for connector in (1, 2):
+        readings = facts.charging(T0, 20, connector=connector)
+        facts.insert("readings", [*readings, facts.idle(END + SECOND, 0, connector=connector)])
+        facts.insert("pile_bill_uploads", [facts.bill(T0, 20, connector=connector, content_digest=connector)])
+    Biller(database, facts.directory, clock=lambda: END + HOUR).settle([4], END + WEEK)
+    found = database.execute(
+        "SELECT connector, final_energy_e4kwh FROM bills WHERE trade_no = %(t)s", {"t": trade_no()}
+    )
+    assert sorted(found) == [(1, 200_000), (2, 200_000)]
