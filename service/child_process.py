@@ -34,10 +34,12 @@ class ChildProcess:
         self.restarts = 0
 
     def start(self) -> dict[str, Any]:
-        """Start it and give what it said when it became ready (a port, for instance).
+        """`launch` and `await_ready` in one."""
+        self.launch()
+        return self.await_ready()
 
-        Raises `StartError` with the end of its log when it ends before, or says nothing for 30 s.
-        """
+    def launch(self) -> None:
+        """Start it and return at once."""
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
@@ -49,7 +51,6 @@ class ChildProcess:
                 start_new_session=True,
             )
         self._started = time.monotonic()
-        return self._await_ready()
 
     def alive(self) -> bool:
         """Whether the process runs."""
@@ -82,7 +83,11 @@ class ChildProcess:
         self._process = None
         return rest or ""
 
-    def _await_ready(self) -> dict[str, Any]:
+    def await_ready(self) -> dict[str, Any]:
+        """What it said when it became ready (a port, for instance).
+
+        Raises `StartError` with the end of its log when it ends before, or says nothing for 30 s.
+        """
         assert self._process is not None
         assert self._process.stdout is not None
         line = _read_line(self._process.stdout, READY_TIMEOUT_S)

@@ -17,7 +17,7 @@ from service.demo_counts import acked_bills_missing, count_period
 from service.demo_history import replay_history
 from service.lifeline import stop_on_signal
 from service.platform_processes import FolderLock, Platform, watch
-from service.roles import now_ms
+from service.role import now_ms
 from service.settings import Settings
 
 MASTER_FILE = Path(backoffice.__file__).with_name("demo_fleet.toml")
@@ -49,6 +49,7 @@ def demo(settings: Settings, *, seconds: float | None, as_json: bool) -> int:
         _say(f"dashboard:      {platform.dashboard_url}")
         _say("Ctrl-C stops everything")
         watch(platform, None if seconds is None else time.monotonic() + seconds, stopped)
+        ended_ms = now_ms()
         report = _stop_fleet(fleet, settings.folder)
         fleet = None
         platform.stop_serving()
@@ -59,6 +60,7 @@ def demo(settings: Settings, *, seconds: float | None, as_json: bool) -> int:
             _stop_fleet(fleet, settings.folder)
         platform.stop()
     result |= {
+        "frames_per_second": round(1000 * result["frames"] / (ended_ms - live_from_ms), 1),
         "dashboard": platform.dashboard_url,
         "acked_bills": len(report["acked_bills"]),
         "acked_bills_stored": not missing,

@@ -15,7 +15,7 @@ from ingest.loader import Loader
 from ingest.replay import Replayer
 from ingest.spool import Spool
 from service.platform_processes import Platform
-from service.roles import now_ms
+from service.role import now_ms
 
 
 def replay_history(platform: Platform, master_file: Path, seed: int, live_ms: int) -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from backoffice.database import open_database
 from backoffice.publish import publish
 from service.child_process import ChildProcess
 from service.errors import AlreadyRunsError, StartError
-from service.roles import RoleSettings
+from service.role import RoleSettings
 from service.settings import Settings
 
+ROLES = ("gateway", "loader", "biller", "dashboard")
 STOP_LIMIT_S = {"gateway": 1.5, "loader": 2.0, "biller": 1.5, "dashboard": 1.0}
 
 
@@ -34,7 +36,7 @@ class Platform:
         self.folder = settings.folder
         self.address: ClickHouseAddress | None = None
         self.ykc_port = 0
-        self.dashboard_url = ""
+        self.dashboard_port = 0
         self._children: dict[str, ChildProcess] = {}
         self._embedded: EmbeddedServer | None = None
         self._lock = FolderLock(self.folder)
@@ -51,6 +53,11 @@ class Platform:
         publish(open_database(self.settings.database_url), self.client())
         return self.address
 
+    @property
+    def dashboard_url(self) -> str:
+        """Where the pages answer."""
+        return f"http://127.0.0.1:{self.dashboard_port}/"
+
     def client(self) -> Client:
         """A new connection to this platform's database."""
         if self.address is None:
@@ -63,29 +70,42 @@ class Platform:
             self.prepare()
         role_file = self._write_role_file()
         try:
-            self.ykc_port = self._start_child("gateway", role_file)["port"]
-            self._start_child("loader", role_file)
-            self._start_child("biller", role_file)
-            self.dashboard_url = self._start_child("dashboard", role_file)["url"]
+            for role in ROLES:
+                self._launch(role, role_file)
+            answers = {name: child.await_ready() for name, child in self._children.items()}
         except StartError:
             self.stop()
             raise
+        self.ykc_port = answers["gateway"]["port"]
+        self.dashboard_port = answers["dashboard"]["port"]
+        # A process that is started again must be found where it was.
+        self.settings = msgspec.structs.replace(
+            self.settings, ykc_port=self.ykc_port, dashboard_port=self.dashboard_port
+        )
+        self._write_role_file()
 
     def restart_fallen(self) -> list[str]:
-        """Start again what ended by itself; gives the names."""
-        fallen = [child for child in self._children.values() if not child.alive() and child.pause_over()]
-        for child in fallen:
-            child.restart()
+        """Start again what ended by itself; gives the names of what runs again."""
         if self._embedded is not None:
             self._embedded.ensure_running()
-        return [child.name for child in fallen]
+        risen = []
+        for child in self._children.values():
+            if child.alive() or not child.pause_over():
+                continue
+            try:
+                child.restart()
+            except StartError as error:
+                print(f"pilestream: {error}", file=sys.stderr, flush=True)
+            else:
+                risen.append(child.name)
+        return risen
 
     def stop_serving(self) -> None:
         """End all processes but ClickHouse, in an order that leaves nothing behind in the spool."""
         dashboard = self._children.get("dashboard")
         if dashboard is not None:
             dashboard.ask_to_stop()
-        for name in ("gateway", "loader", "biller", "dashboard"):
+        for name in ROLES:
             child = self._children.pop(name, None)
             if child is not None:
                 child.ask_to_stop()
@@ -100,11 +120,10 @@ class Platform:
         self.address = None
         self._lock.release()
 
-    def _start_child(self, role: str, role_file: Path) -> dict[str, Any]:
-        child = ChildProcess(role, ["-m", "service.roles", role, str(role_file)], self.folder / "logs")
-        answer = child.start()
+    def _launch(self, role: str, role_file: Path) -> None:
+        child = ChildProcess(role, ["-m", f"service.{role}_role", str(role_file)], self.folder / "logs")
+        child.launch()
         self._children[role] = child
-        return answer
 
     def _write_role_file(self) -> Path:
         assert self.address is not None

@@ -20,7 +20,7 @@ from ingest.replay import Replayer, ReplayReport
 from ingest.spool import Spool
 from service.errors import AlreadyRunsError, ServiceError
 from service.platform_processes import Platform
-from service.roles import now_ms
+from service.role import now_ms
 from service.running import running_database
 from service.settings import Settings
 

@@ -1,0 +1,62 @@
+"""The dashboard as a process: pages on the loopback."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from functools import partial
+
+from clickhouse_driver import Client
+
+from analytics.client import connect
+from analytics.questions import PLATFORM_SCOPE
+from core.ykc.hex_lines import decode_line
+from dashboard.app import create_app
+from dashboard.server import serve
+from ingest.stored_frames import frame_hex
+from service.lifeline import on_parent_end, say_ready
+from service.role import RoleSettings, now_ms, run_role
+
+
+def run_dashboard(role: RoleSettings) -> None:
+    """Answer the pages until told to stop."""
+    settings = role.settings
+    port = settings.dashboard_port or _free_port()
+    app = create_app(
+        partial(connect, role.clickhouse),
+        PLATFORM_SCOPE,
+        clock=now_ms,
+        zone=settings.default_zone,
+        frame_hex=_hex_of_frame,
+        frame_fields=decode_line,
+    )
+    on_parent_end(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    threading.Thread(target=_say_ready_when_open, args=(port,), name="ready", daemon=True).start()
+    serve(app, "127.0.0.1", port)
+
+
+def _hex_of_frame(client: Client, pile_id: int, _receive_ms: int, segment_id: int, segment_offset: int) -> str | None:
+    return frame_hex(client, segment_id, segment_offset, pile_id=pile_id)
+
+
+def _say_ready_when_open(port: int) -> None:
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            say_ready(port=port)
+            return
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    run_role(run_dashboard)

@@ -1,0 +1,61 @@
+"""What a child process of the platform is told, and what several of them need."""
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from analytics.client import ClickHouseAddress
+from backoffice.database import open_database
+from backoffice.directory import read_directory
+from core.directory import PileDirectory
+from service.settings import Settings
+
+DIRECTORY_REFRESH_S = 10.0
+MS_PER_S = 1000
+
+
+class RoleSettings(msgspec.Struct, frozen=True):
+    """What a child process must know: the settings in force and where ClickHouse answers."""
+
+    settings: Settings
+    clickhouse: ClickHouseAddress
+
+    @property
+    def spool(self) -> Path:
+        """The folder of the spool."""
+        return self.settings.folder / "spool"
+
+    @property
+    def run(self) -> Path:
+        """The folder of what the running processes tell each other."""
+        return self.settings.folder / "run"
+
+
+def now_ms() -> int:
+    """UTC epoch milliseconds by the machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+def refreshed_directory(role: RoleSettings) -> PileDirectory:
+    """The chargers of the master data, read again every 10 s."""
+    engine = open_database(role.settings.database_url)
+    directory = PileDirectory(read_directory(engine))
+
+    def refresh() -> None:
+        while True:
+            time.sleep(DIRECTORY_REFRESH_S)
+            directory.replace(read_directory(engine))
+
+    threading.Thread(target=refresh, name="directory", daemon=True).start()
+    return directory
+
+
+def run_role(run: Callable[[RoleSettings], None]) -> None:
+    """Run a role in this process, which was started as `python -m service.<role>_role FILE`."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    run(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=RoleSettings))
