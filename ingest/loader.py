@@ -177,9 +177,8 @@ class Loader:
         tables, undecodable = rows_of(batch, self._directory)
         if not redo:
             write_state(self._folder, segment.segment_id, LoadState(start, end), self._disk)
-        maybe_stored = redo or segment.header.repeatable
         for rows in tables:
-            self._inserter.insert(rows, segment.segment_id, start, end, maybe_stored=maybe_stored)
+            self._inserter.insert(rows, segment.segment_id, start, end, maybe_stored=redo)
         for event in undecodable:
             self._set_aside(segment, event.segment_offset, event.payload, event.reason)
         loaded_rows = {rows.table: len(rows) for rows in tables}

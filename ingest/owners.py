@@ -13,11 +13,9 @@ def operators_at(
     operators = np.full(len(pile_id), UNASSIGNED_OPERATOR_ID, np.uint32)
     order = np.argsort(pile_id, kind="stable")
     piles, starts = np.unique(pile_id[order], return_index=True)
-    ends = [*starts[1:].tolist(), len(pile_id)]
-    for number, start, end in zip(piles.tolist(), starts.tolist(), ends, strict=True):
+    for number, rows in zip(piles.tolist(), np.split(order, starts)[1:], strict=True):
         pile = directory.by_id(number)
         if pile is not None:
-            rows = order[start:end]
             operators[rows] = _owners_of(pile, event_ms[rows])
     return operators
 

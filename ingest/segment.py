@@ -17,10 +17,9 @@ from ingest.record_buffer import LANE_FACTS, LANE_TELEMETRY
 LANES = (LANE_FACTS, LANE_TELEMETRY)
 LANE_NAMES = ("facts", "telemetry")
 SEGMENT_VERSION = 1
-FLAG_REPEATABLE = 1
 
 _MAGIC = b"PILESEG1"
-_HEADER = struct.Struct("<8sQqHBBI")  # magic, segment_id, created_ms, version, lane, flags, crc32 of what precedes
+_HEADER = struct.Struct("<8sQqHBxI")  # magic, segment_id, created_ms, version, lane, crc32 of what precedes
 SEGMENT_HEADER_BYTES = _HEADER.size
 
 _DURABLE = struct.Struct("<QQII")  # segment_id, bytes on the disk, lane, crc32 of what precedes
@@ -29,17 +28,15 @@ DURABLE_FILE = "durable"
 
 @dataclass(frozen=True)
 class SegmentHeader:
-    """What the first 32 bytes say. `repeatable`: the same id and bytes may be written again (replay of a capture)."""
+    """What the first 32 bytes say."""
 
     segment_id: int
     created_ms: int
     lane: int
-    repeatable: bool = False
 
     def pack(self) -> bytes:
         """The 32 bytes."""
-        flags = FLAG_REPEATABLE if self.repeatable else 0
-        head = _HEADER.pack(_MAGIC, self.segment_id, self.created_ms, SEGMENT_VERSION, self.lane, flags, 0)[:-4]
+        head = _HEADER.pack(_MAGIC, self.segment_id, self.created_ms, SEGMENT_VERSION, self.lane, 0)[:-4]
         return head + zlib.crc32(head).to_bytes(4, "little")
 
     @classmethod
@@ -47,12 +44,12 @@ class SegmentHeader:
         """The header, None when the bytes are not one (torn at creation, or not a segment)."""
         if len(data) < _HEADER.size:
             return None
-        magic, segment_id, created_ms, version, lane, flags, crc = _HEADER.unpack_from(data)
+        magic, segment_id, created_ms, version, lane, crc = _HEADER.unpack_from(data)
         if magic != _MAGIC or version != SEGMENT_VERSION or lane not in LANES:
             return None
         if zlib.crc32(data[: _HEADER.size - 4]) != crc:
             return None
-        return cls(segment_id, created_ms, lane, bool(flags & FLAG_REPEATABLE))
+        return cls(segment_id, created_ms, lane)
 
 
 @dataclass(frozen=True)

@@ -59,14 +59,10 @@ class Spool:
         segment_bytes: int = DEFAULT_SEGMENT_BYTES,
         max_bytes: int = DEFAULT_MAX_BYTES,
         disk: Disk | None = None,
-        new_segment_id: Callable[[], int] | None = None,
-        repeatable: bool = False,
     ) -> None:
         """Open the spool in `folder`, alone, after cutting off what a crash left torn.
 
         `clock` gives epoch milliseconds. `max_bytes` bounds the folder: beyond it the oldest telemetry is deleted.
-        `new_segment_id` gives the numbers of new segments (random ones by default); with `repeatable` the same number
-        may come again with the same bytes, and the loader looks in the database before it inserts.
         Raises SpoolInUseError when another process holds the folder.
         """
         self.folder = folder
@@ -77,8 +73,6 @@ class Spool:
         self._segment_bytes = min(segment_bytes, max(max_bytes // SMALLEST_SEGMENTS_OF_LIMIT, 1))
         self._max_bytes = max_bytes
         self._disk = disk or Disk()
-        self._new_segment_id = new_segment_id or (lambda: secrets.randbits(64))
-        self._repeatable = repeatable
         self._lock = threading.Lock()
         self._lanes = [_LaneFile(lane) for lane in LANES]
         self._written = 0
@@ -203,7 +197,7 @@ class Spool:
     def _begin(self, lane: "_LaneFile") -> None:
         self._keep_limit()
         created_ms = max(self._clock(), self._last_created_ms + 1)
-        header = SegmentHeader(self._new_segment_id(), created_ms, lane.number, self._repeatable)
+        header = SegmentHeader(secrets.randbits(64), created_ms, lane.number)
         path = segment_path(self.folder, header.segment_id)
         part = path.with_suffix(".part")
         file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)

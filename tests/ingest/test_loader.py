@@ -415,20 +415,6 @@ def test_an_insert_is_deduplicated_by_its_keys_when_the_token_is_forgotten(
     spool.close()
 
 
-def test_a_repeatable_segment_may_be_written_and_loaded_twice(
-    tmp_path: Path, database_address: ClickHouseAddress, database: Client
-) -> None:
-    for table in TABLES:
-        database.execute(f"ALTER TABLE {table} MODIFY SETTING non_replicated_deduplication_window = 0")
-    for run in range(2):
-        numbers = iter(range(100, 200))
-        spool = open_spool(tmp_path / str(run), new_segment_id=lambda: next(numbers), repeatable=True)  # noqa: B023
-        fill(spool)
-        make_loader(tmp_path / str(run), database_address).load_available()
-        spool.close()
-    assert counts(database) == EXPECTED
-
-
 def test_small_batches_give_the_same_rows(
     tmp_path: Path, database_address: ClickHouseAddress, database: Client
 ) -> None:
