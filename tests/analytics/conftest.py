@@ -20,3 +20,15 @@ def module_database(clickhouse: ClickHouseAddress) -> Iterator[Client]:
     yield client
     client.execute(f"DROP DATABASE {address.database} SYNC")
     client.disconnect()
+
+
+@pytest.fixture
+def empty_database(module_database: Client) -> Client:
+    """The module's database without any row: much cheaper than a fresh one for each test."""
+    tables = module_database.execute(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
+        " AND total_rows > 0 AND name != 'schema_migrations'"
+    )
+    for (table,) in tables:
+        module_database.execute(f"TRUNCATE TABLE {table}")
+    return module_database

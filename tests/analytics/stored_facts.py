@@ -59,6 +59,16 @@ def trade_no(number: int = 1) -> str:
     return f"{PILE_CODE}01231115080000{number:04d}"
 
 
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self, now_ms: int) -> None:
+        self.now_ms = now_ms
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
 class Facts:
     """Stores rows as the loader does; every method takes event times and may be called in any order."""
 

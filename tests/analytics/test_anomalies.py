@@ -14,9 +14,10 @@ from analytics.bill_lines import bill_lines, kwh_text, yuan_text
 from analytics.questions import PLATFORM_SCOPE, Scope
 from tests.analytics.session_revision_rows import T0, clean_row, compute, insert_rows, insert_tariff, trade_no
 
-HISTORIC_SETS = (
-    "1 2 3 3,4,5,8,9 3,5,7,8,9 3,5,8,9 3,6 3,8 3,8,6 3,8,9 4,8,6 6 7 7,8 7,8,9 7,8,9,6 7,9,6 8 8,6 8,9 8,9,6 9 9,6 11"
-).split()
+HISTORIC_SETS = [
+    *("1", "2", "3", "3,4,5,8,9", "3,5,7,8,9", "3,5,8,9", "3,6", "3,8", "3,8,6", "3,8,9", "4,8,6", "6", "7", "7,8"),
+    *("7,8,9", "7,8,9,6", "7,9,6", "8", "8,6", "8,9", "8,9,6", "9", "9,6", "11"),
+]
 MINUTE = 60_000
 LATE = {"unplugged_ms": 0, "plugged_until_ms": T0 + 180 * MINUTE}
 LOST = {"has_bill": 0, "bill_state": "lost", "bill_energy_e4kwh": 0, "bill_class_energy_e4kwh": []}

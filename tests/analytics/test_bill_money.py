@@ -11,6 +11,12 @@ from tests.analytics.session_revision_rows import clean_row, compute, insert_row
 
 pytestmark = pytest.mark.server
 
+
+@pytest.fixture
+def database(empty_database: Client) -> Client:
+    return empty_database
+
+
 SESSIONS = 2_500
 VERSIONS = 12
 UNKNOWN_VERSION = 999
@@ -94,15 +100,18 @@ def test_rounding_is_half_up_per_half_hour_and_once_to_fen(database: Client) -> 
     )
     insert_rows(database, [up, down, many])
     compute(database)
-    found = dict(
-        (row[0], row[1:])
-        for row in database.execute("SELECT trade_no, electricity_e5yuan, amount_fen FROM bill_revisions")
-    )
-    assert found == {trade_no(1): (1, 0), trade_no(2): (0, 0), trade_no(3): (500, 1)}
+    rows = database.execute("SELECT trade_no, electricity_e5yuan, amount_fen FROM bill_revisions")
+    found = {trade: money for trade, *money in rows}
+    assert found == {trade_no(1): [1, 0], trade_no(2): [0, 0], trade_no(3): [500, 1]}
 
 
 def test_unknown_tariff_or_energy_is_unknown_money_and_held(database: Client) -> None:
-    nothing = {"slot_start_ms": [], "slot_of_day": [], "slot_energy_e4kwh": [], "slot_tariff_version": []}
+    nothing: dict[str, Any] = {
+        "slot_start_ms": [],
+        "slot_of_day": [],
+        "slot_energy_e4kwh": [],
+        "slot_tariff_version": [],
+    }
     insert_rows(
         database,
         [

@@ -6,19 +6,14 @@ import pytest
 from clickhouse_driver import Client
 
 from analytics.biller import Biller
-from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, Facts, pile, trade_no
+from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, Clock, Facts, pile, trade_no
 
 pytestmark = pytest.mark.server
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self, now_ms: int) -> None:
-        self.now_ms = now_ms
-
-    def __call__(self) -> int:
-        return self.now_ms
+@pytest.fixture
+def database(empty_database: Client) -> Client:
+    return empty_database
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from clickhouse_driver import Client
 
 from analytics.biller import Biller
-from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, Facts, trade_no
+from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, Clock, Facts, trade_no
 
 pytestmark = pytest.mark.server
 
@@ -83,17 +83,17 @@ def test_any_order_and_any_batches_give_the_same_bills(
     rows = all_facts(facts)
     rng.shuffle(rows)
     repeated = [row for row in rows if row[0] == "pile_bill_uploads"]
-    clock_ms = T0
-    biller = Biller(database, facts.directory, clock=lambda: clock_ms)
+    clock = Clock(T0)
+    biller = Biller(database, facts.directory, clock=clock)
     while rows:
         count = rng.randrange(40, 250)
         store(facts, rows[:count])
         del rows[:count]
-        clock_ms = rng.randrange(T0, T0 + 6 * HOUR)
+        clock.now_ms = rng.randrange(T0, T0 + 6 * HOUR)
         biller.run_once()
         if rng.random() < 0.3:
-            biller = Biller(database, facts.directory, clock=lambda: clock_ms)
+            biller = Biller(database, facts.directory, clock=clock)
     store(facts, repeated)
-    clock_ms = T0 + 6 * HOUR
+    clock.now_ms = T0 + 6 * HOUR
     biller.run_once()
     assert current(database) == expected

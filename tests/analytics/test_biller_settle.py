@@ -8,6 +8,12 @@ from tests.analytics.stored_facts import DAY, HOUR, MINUTE, SECOND, T0, Facts, t
 
 pytestmark = pytest.mark.server
 
+
+@pytest.fixture
+def database(empty_database: Client) -> Client:
+    return empty_database
+
+
 WEEK = 7 * DAY
 END = T0 + 20 * MINUTE
 
