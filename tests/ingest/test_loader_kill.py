@@ -18,8 +18,8 @@ from analytics.embedded import EmbeddedServer
 from analytics.migrate import migrate
 from ingest.loader import Loader
 from tests.ingest.charger_frames import make_directory
+from tests.ingest.loader_parts import EXPECTED, counts, fill
 from tests.ingest.spool_parts import open_spool
-from tests.ingest.test_loader import EXPECTED, counts, fill
 
 pytestmark = [pytest.mark.server, pytest.mark.fault]
 
