@@ -28,7 +28,7 @@ def run(test: Coroutine[Any, Any, T]) -> T:
     """On the event loop of the product, with a bound on the time."""
 
     async def bounded() -> T:
-        return await asyncio.wait_for(test, 20)
+        return await asyncio.wait_for(test, 45)
 
     return uvloop.run(bounded())
 
@@ -59,8 +59,8 @@ class Charger:
         await self._writer.drain()
 
     async def receive(self, count: int = 1) -> list[bytes]:
-        """The next `count` frames; fails when they do not come within 5 s."""
-        async with asyncio.timeout(5):
+        """The next `count` frames; fails when they do not come within 15 s."""
+        async with asyncio.timeout(15):
             while len(self._frames) < count:
                 data = await self._reader.read(32_768)
                 assert data, f"the gateway hung up; got only {[frame.hex() for frame in self._frames]}"
@@ -87,7 +87,7 @@ class Charger:
 
     async def hung_up(self) -> bytes:
         """Wait for the end of the connection; gives what came before it."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             try:
                 return b"".join(self._frames) + await self._reader.read(-1)
             except ConnectionResetError:
@@ -115,8 +115,8 @@ class Running:
         return SpoolContent(self.spool.folder)
 
     async def until(self, condition: Any) -> None:
-        """Wait until `condition()` holds; fails after 5 s."""
-        async with asyncio.timeout(5):
+        """Wait until `condition()` holds; fails after 15 s."""
+        async with asyncio.timeout(15):
             while not condition():
                 await asyncio.sleep(0.005)
 
