@@ -67,8 +67,8 @@ cdef class MeterCalculator:
     cdef bint confirms_doubt(self, int64_t event_ms, int64_t value) noexcept nogil
     cdef bint is_still_zero(self, int64_t value) noexcept nogil
     cdef void note_step(self, int64_t event_ms, int64_t power_w) noexcept nogil
-    cdef void accept(self, int64_t event_ms, int64_t value, int64_t power_w) noexcept nogil
-    cdef void rest(self, int64_t event_ms, int64_t power_w) noexcept nogil
+    cdef void accept(self, int64_t event_ms, int64_t value) noexcept nogil
+    cdef void rest(self, int64_t event_ms) noexcept nogil
     cdef void end_rest(self, int64_t risen, int64_t last_step_power, bint at_end) noexcept nogil
     cdef void raise_doubt(self, int64_t event_ms, int64_t value) noexcept nogil
     cdef void drop_doubt(self) noexcept nogil

@@ -34,7 +34,7 @@ from core.meter.flag_bits cimport (
 cdef enum:
     STATE_CHARGING = 3              # of YKC 0x13
     W_MS_PER_E4KWH = 360000         # 1e-4 kWh = 0.1 Wh = 360 W s
-    FLOWING_W = 500                 # above this a resting register is suspect
+    FLOWING_W = 500                 # above this mean power a resting register is suspect
     FROZEN_MS = 300000              # and after this long it is frozen
     LONGEST_STEP_MS = 604800000     # 7 days: longer than any charge, short enough for 64 bits
     HIGHEST_POWER_W = 10000000
@@ -95,10 +95,10 @@ cdef class MeterCalculator:
             if self.has_doubt:
                 self.weigh_dropped_doubt(event_ms, value)
                 self.drop_doubt()
-            self.accept(event_ms, value, self.last_power_w)
+            self.accept(event_ms, value)
         elif self.has_doubt and self.confirms_doubt(event_ms, value):
             self.believe_doubt()
-            self.accept(event_ms, value, self.last_power_w)
+            self.accept(event_ms, value)
         elif value == 0 and self.has_doubt and self.doubt_value != 0:
             self.reading_flags |= FLAG_ZERO_READ
         else:
@@ -120,7 +120,7 @@ cdef class MeterCalculator:
         if self.has_last and self.has_reference and not self.has_doubt and event_ms >= self.last_ms:
             if value > self.reference_value and self.follows(self.reach_since_ms, self.reference_value, event_ms, value):
                 self.step_power = 0
-                self.accept(event_ms, value, 0)
+                self.accept(event_ms, value)
         return self.accepted_e4kwh - before
 
     cdef void close(self) noexcept nogil:
@@ -183,7 +183,7 @@ cdef class MeterCalculator:
         self.last_ms = event_ms
         self.last_power_w = power_w
 
-    cdef void accept(self, int64_t event_ms, int64_t value, int64_t power_w) noexcept nogil:
+    cdef void accept(self, int64_t event_ms, int64_t value) noexcept nogil:
         """Trust the reading. A register that jitters keeps its highest value as the reference."""
         cdef int64_t risen = self.rise(self.reference_value, value)
         self.step_from_ms = self.reference_ms
@@ -199,13 +199,13 @@ cdef class MeterCalculator:
         else:
             if risen < 0:
                 self.reading_flags |= FLAG_JITTER
-            self.rest(event_ms, power_w)
+            self.rest(event_ms)
 
     # ---- a register that rests --------------------------------------------------------------------------------
 
-    cdef void rest(self, int64_t event_ms, int64_t power_w) noexcept nogil:
+    cdef void rest(self, int64_t event_ms) noexcept nogil:
         """The register did not rise. Where power flowed it may be frozen and catch up later in one step."""
-        if power_w > FLOWING_W and self.step_ms <= self.gap_ms:
+        if self.step_power > 2 * FLOWING_W * self.step_ms and self.step_ms <= self.gap_ms:
             self.rest_ms += self.step_ms
             self.rest_power += self.step_power
         if self.rest_power <= 4 * W_MS_PER_E4KWH * self.quantum:
@@ -249,7 +249,10 @@ cdef class MeterCalculator:
             self.earlier_flags = FLAG_ZERO_READ | FLAG_ZERO_BASELINE
 
     cdef void weigh_dropped_doubt(self, int64_t event_ms, int64_t value) noexcept nogil:
-        """Where the reading follows from the doubt as well, the register may have gone that way: cover both."""
+        """Where the reading follows from the doubt as well, the register may have gone that way: cover both.
+
+        That way has a segment more, so it is known to one quantum less.
+        """
         cdef int64_t direct, detour_low, detour_high
         if not self.confirms_doubt(event_ms, value):
             return
@@ -257,10 +260,10 @@ cdef class MeterCalculator:
         direct = clip(self.rise(self.reference_value, value), 0, self.reach(event_ms - self.reach_since_ms))
         detour_low = clip(self.rise(self.doubt_value, value), 0, self.reach(event_ms - self.doubt_ms))
         detour_high = detour_low + self.energy_at_pmax(self.doubt_ms - self.reference_ms + self.tolerance_ms)
-        if detour_low < direct:
-            self.unsure_low_e4kwh += direct - detour_low
+        self.unsure_low_e4kwh += clip(direct - detour_low, 0, direct) + self.quantum
         if detour_high > direct:
             self.unsure_high_e4kwh += detour_high - direct
+        self.unsure_high_e4kwh += self.quantum
 
     cdef void believe_doubt(self) noexcept nogil:
         """The register really stands where the doubted reading said."""

@@ -162,8 +162,8 @@ class Oracle:
         direct = max(0, self._rise(self.reference.value, following.value))
         detour_low = max(0, self._rise(doubted.value, following.value))
         on_the_way = self._at_pmax(doubted.ms - self.reference.ms + self.profile.time_tolerance_ms)
-        self.unsure_low += max(0, direct - detour_low)
-        self.unsure_high += max(0, detour_low + on_the_way - direct)
+        self.unsure_low += max(0, direct - detour_low) + self.profile.quantum_e4kwh
+        self.unsure_high += max(0, detour_low + on_the_way - direct) + self.profile.quantum_e4kwh
 
     def _new_segment(self, place: int, decider: int) -> None:
         assert self.reference is not None
@@ -198,7 +198,7 @@ class Oracle:
             return
         self.flags[place] |= Flag.JITTER if risen < 0 else 0
         self.reference = reading._replace(value=old)
-        if observed and reading.power_w > FLOWING_W:
+        if observed and step_power > 2 * FLOWING_W * step_ms:
             self.resting_steps.append((step_ms, step_power))
         if sum(power for _, power in self.resting_steps) <= 4 * W_MS_PER_E4KWH * self.profile.quantum_e4kwh:
             self.standing_since_ms = reading.ms

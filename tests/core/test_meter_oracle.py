@@ -1,0 +1,122 @@
+"""The compiled calculator and its plain twin judge the same sessions alike, reading by reading."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.meter.calculator import MeterCalculator
+from core.meter.flags import Flag
+from core.meter.oracle import Judgement, Oracle, Reading
+from core.meter.profile import MeterProfile
+
+T0 = 1_700_000_000_000
+
+profiles = st.builds(
+    MeterProfile,
+    register_kind=st.sampled_from(["session", "lifetime", "boot"]),
+    quantum_e4kwh=st.sampled_from([1, 100, 10_000]),
+    pmax_w=st.sampled_from([7_700, 66_000, 132_000]),
+    digits=st.sampled_from([0, 3]),
+    time_tolerance_ms=st.sampled_from([0, 30_000]),
+)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Reading]:
+    """A register that mostly counts, and readings of it that are mostly right."""
+    steps_ms = st.sampled_from([15_000, 15_000, 15_000, 0, 1_000, 40_000, 90_000, 400_000])
+    powers_w = st.sampled_from([60_000, 60_000, 7_000, 500, 501, 0])
+    rises = st.one_of(st.just(0), st.integers(0, 3_000), st.integers(0, 3_000), st.integers(0, 60_000))
+    mistakes = st.sampled_from(["right"] * 12 + ["zero", "zero", "up", "down", "jitter", "restart", "idle"])
+    at_ms = T0
+    true_value = draw(st.sampled_from([0, 0, 50_000, 9_985_000]))
+    readings = []
+    for _ in range(draw(st.integers(0, 25))):
+        at_ms += draw(steps_ms)
+        true_value = (true_value + draw(rises)) % 10**7
+        mistake = draw(mistakes)
+        shown = true_value
+        if mistake == "zero":
+            shown = 0
+        elif mistake == "up":
+            shown = true_value + draw(st.sampled_from([50, 5_000, 500_000_000]))
+        elif mistake == "down":
+            shown = draw(st.integers(0, true_value))
+        elif mistake == "jitter":
+            shown = max(0, true_value - draw(st.integers(0, 3)))
+        elif mistake == "restart":
+            shown = true_value = draw(st.integers(0, 3_000))
+        readings.append(Reading(at_ms, shown, draw(powers_w), mistake != "idle"))
+    return readings
+
+
+def compiled(profile: MeterProfile, start_ms: int, readings: list[Reading], zero_is_false: bool) -> Judgement:
+    """The compiled calculator over whole columns."""
+    calculator = MeterCalculator(profile, start_ms, zero_is_false)
+    accepted = np.zeros(len(readings), dtype=np.int64)
+    flags = np.zeros(len(readings), dtype=np.uint32)
+    calculator.run(
+        np.array([reading.ms for reading in readings], dtype=np.int64),
+        np.array([reading.value for reading in readings], dtype=np.int64),
+        np.array([3 if reading.charging else 2 for reading in readings], dtype=np.uint8),
+        np.array([reading.power_w for reading in readings], dtype=np.int64),
+        accepted,
+        flags,
+    )
+    return Judgement(
+        calculator.accepted_e4kwh,
+        calculator.segments,
+        calculator.unsure_low_e4kwh,
+        calculator.unsure_high_e4kwh,
+        calculator.frozen_e4kwh,
+        calculator.flags,
+        flags.tolist(),
+        accepted.tolist(),
+        calculator.power_energy_e4kwh,
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(profiles, histories(), st.booleans(), st.sampled_from([0, 60_000, 600_000]))
+def test_the_compiled_calculator_equals_its_plain_twin(
+    profile: MeterProfile, readings: list[Reading], zero_is_false: bool, earlier_ms: int
+) -> None:
+    start_ms = T0 - earlier_ms
+    assert compiled(profile, start_ms, readings, zero_is_false) == Oracle(profile, start_ms, zero_is_false).judge(
+        readings
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(profiles, histories())
+def test_one_by_one_equals_whole_columns(profile: MeterProfile, readings: list[Reading]) -> None:
+    """The live figure is the final one, as far as the readings have come."""
+    charging = [reading for reading in readings if reading.charging]
+    calculator = MeterCalculator(profile, T0)
+    live = [calculator.observe(reading.ms, reading.value, reading.power_w) for reading in charging]
+    assert all(gain >= 0 for gain in live), "accepted energy never shrinks"
+    whole = compiled(profile, T0, charging, False)
+    assert calculator.accepted_e4kwh == sum(live) == whole.accepted_e4kwh
+    assert np.cumsum(live).tolist() == whole.running_e4kwh
+
+
+@settings(max_examples=100, deadline=None)
+@given(profiles, histories())
+def test_a_step_beyond_the_physical_limit_is_flagged(profile: MeterProfile, readings: list[Reading]) -> None:
+    """P6: what is accepted in one step never exceeds what the connector can deliver since the register last rose."""
+    judged = Oracle(profile, T0).judge(readings)
+    for place in range(1, len(readings)):
+        gained = judged.running_e4kwh[place] - judged.running_e4kwh[place - 1]
+        whole_time_ms = readings[place].ms - T0 + profile.time_tolerance_ms
+        assert gained <= profile.energy_at_pmax(whole_time_ms) + 2 * profile.quantum_e4kwh
+        if gained:
+            assert not judged.reading_flags[place] & (Flag.SPIKE | Flag.ZERO_READ | Flag.JUMP)
+
+
+def test_columns_of_different_lengths_are_refused() -> None:
+    calculator = MeterCalculator(MeterProfile("session", 1, 66_000), T0)
+    two, one = np.zeros(2, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    state, flags = np.zeros(2, dtype=np.uint8), np.zeros(2, dtype=np.uint32)
+    with pytest.raises(ValueError, match="one length"):
+        calculator.run(two, one, state, two, two.copy(), flags)
