@@ -26,6 +26,7 @@ READY_TIMEOUT_S: Final = 30.0
 LOCK_TIMEOUT_S: Final = 10.0
 STOP_TIMEOUT_S: Final = 8.0
 POLL_S: Final = 0.05
+PROBE_TIMEOUT_S: Final = 2.0
 PORT_ATTEMPTS: Final = 3
 LOOPBACK: Final = "127.0.0.1"
 LOCK_NAME: Final = "server.lock"
@@ -84,7 +85,7 @@ class EmbeddedServer:
             if owner is not None and owner.port and _lives(owner.pid):
                 try:
                     address = _address(owner.port, credentials(folder))
-                    connect(address).disconnect()
+                    connect(address, answer_timeout_s=PROBE_TIMEOUT_S).disconnect()
                     return address
                 except DatabaseUnreachable as error:
                     failure = error
@@ -197,7 +198,7 @@ class EmbeddedServer:
             if code is not None:
                 self._fail(code, address, log_start)
             try:
-                connect(address).disconnect()
+                connect(address, answer_timeout_s=PROBE_TIMEOUT_S).disconnect()
                 return
             except DatabaseUnreachable as error:
                 if time.monotonic() > deadline:

@@ -72,7 +72,7 @@ def _server(data: Path, port: int, http_port: int | None) -> dict[str, Any]:
         "uncompressed_cache_size": 0,
         "mmap_cache_size": 100,
         "max_concurrent_queries": 100,
-        "max_thread_pool_size": 200,
+        "max_thread_pool_size": 1000,
         "background_pool_size": 2,
         "background_common_pool_size": 2,
         "background_schedule_pool_size": 4,

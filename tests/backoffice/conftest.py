@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -62,7 +63,7 @@ def postgresql() -> Iterator[str]:
             _await(conninfo)
             yield conninfo
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)  # closes without waiting for connections
             server.wait(START_LIMIT_S)
 
 

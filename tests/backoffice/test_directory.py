@@ -1,13 +1,10 @@
 """What the serving path is told of each charger, and the registration of unknown ones."""
 
-import multiprocessing
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from backoffice.database import open_database
 from backoffice.directory import effective_versions, read_directory, register_pile
 from backoffice.errors import BackofficeError
 from core.tariff_version import TariffVersion
@@ -40,13 +37,6 @@ def test_registering_again_gives_the_same_pile_and_the_connectors_it_lacked(engi
     wider = register_pile(engine, "32010200000001", "ykc", 3)
     assert (wider.pile_id, wider.connectors) == (first.pile_id, 3)
     assert register_pile(engine, "32010200000001", "ykc", 2) == wider
-
-
-def test_processes_that_register_one_code_agree_on_its_number(database_url: str) -> None:
-    open_database(database_url).dispose()
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        numbers = pool.map(_register, [database_url] * 8)
-    assert len(set(numbers)) == 1
 
 
 @pytest.mark.parametrize(
@@ -95,10 +85,3 @@ def test_at_each_moment_the_right_version_is_valid(
     expected = [v for t in tariff for v in sorted(tariffs[t], key=lambda v: v.from_ms) if v.from_ms <= moment][-1:]
     if expected:
         assert valid[-1].model_no == expected[0].model_no
-
-
-def _register(url: str) -> int:
-    engine = open_database(url)
-    number = register_pile(engine, "32010200000001").pile_id
-    engine.dispose()
-    return number
