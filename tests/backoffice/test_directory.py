@@ -1,10 +1,15 @@
 """What the serving path is told of each charger, and the registration of unknown ones."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
+from backoffice import models
+from backoffice.database import writing
 from backoffice.directory import effective_versions, read_directory, register_pile
 from backoffice.errors import BackofficeError
 from core.tariff_version import TariffVersion
@@ -37,6 +42,21 @@ def test_registering_again_gives_the_same_pile_and_the_connectors_it_lacked(engi
     wider = register_pile(engine, "32010200000001", "ykc", 3)
     assert (wider.pile_id, wider.connectors) == (first.pile_id, 3)
     assert register_pile(engine, "32010200000001", "ykc", 2) == wider
+
+
+def test_a_code_that_another_transaction_is_registering_is_waited_for(engine: Engine) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with writing(engine) as session:
+            theirs = models.Pile(
+                code="32010200000001", station_id=1, pile_model_id=1, protocol="ykc", commissioned_ms=0
+            )
+            session.add(theirs)
+            session.flush()
+            ours = pool.submit(register_pile, engine, "32010200000001")
+            time.sleep(0.5)
+            assert not ours.done()
+        assert ours.result(timeout=20).code == "32010200000001"
+    assert len(read_directory(engine)) == 1
 
 
 @pytest.mark.parametrize(
