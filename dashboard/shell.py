@@ -11,9 +11,22 @@ from dashboard.context import request_theme, request_words
 from dashboard.parts import aria, icon
 from dashboard.plots import FONT
 
+DARK_SHADES = [  # from text to ground, in step with the dark theme of style.css
+    "#e4eaf0",
+    "#b8c4cf",
+    "#97a5b3",
+    "#6c7a88",
+    "#33414e",
+    "#2a3743",
+    "#1e2933",
+    "#18212a",
+    "#121920",
+    "#0c1116",
+]
 THEME = {
     "fontFamily": FONT,
     "primaryColor": "teal",
+    "colors": {"dark": DARK_SHADES},
     "defaultRadius": "md",
     "headings": {"fontFamily": FONT},
 }

@@ -7,8 +7,9 @@ from typing import Any
 
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error as ClickHouseError
+from clickhouse_driver.errors import NetworkError, SocketTimeoutError
 
-from analytics.errors import AnalyticsError
+from analytics.client import DatabaseUnreachable
 from analytics.questions import Answer, Scope, ask
 from dashboard.errors import DashboardError
 
@@ -47,12 +48,12 @@ class Source:
                 if getattr(self._own, "client", None) is None:
                     self._own.client = self._connect()
                 return use(self._own.client)
-            except (ClickHouseError, AnalyticsError, OSError, EOFError) as error:
+            except (ClickHouseError, DatabaseUnreachable, OSError, EOFError) as error:
                 self._forget_client()
-                if attempt == 2 or not _is_connection_trouble(error):
-                    if _is_connection_trouble(error):
-                        raise SourceAwayError(f"the database does not answer: {error}") from error
+                if not _is_connection_trouble(error):
                     raise
+                if attempt == 2:
+                    raise SourceAwayError(f"the database does not answer: {error}") from error
         raise AssertionError("unreachable")
 
     def ask(self, question: str, **parameters: object) -> Answer:
@@ -79,8 +80,4 @@ class Source:
 
 def _is_connection_trouble(error: Exception) -> bool:
     """Whether the database, not the question, is at fault."""
-    from clickhouse_driver.errors import NetworkError, SocketTimeoutError
-
-    if isinstance(error, (NetworkError, SocketTimeoutError, OSError, EOFError)):
-        return True
-    return isinstance(error, AnalyticsError) and type(error).__name__ == "DatabaseUnreachable"
+    return isinstance(error, (DatabaseUnreachable, NetworkError, SocketTimeoutError, OSError, EOFError))

@@ -1,4 +1,5 @@
 -- What was billed on a local day, by station: bills, energy and money, how many carry codes and how many wait for a person?
+-- The scope looks at the current revision: a charge that was assigned to another operator is no longer shown.
 WITH
     keys AS
     (
@@ -9,11 +10,15 @@ WITH
     current AS
     (
         SELECT *
-        FROM bill_revisions
+        FROM
+        (
+            SELECT *
+            FROM bill_revisions
+            WHERE (pile_id, connector, trade_no) IN (SELECT pile_id, connector, trade_no FROM keys)
+            ORDER BY revision DESC, inputs_digest DESC
+            LIMIT 1 BY pile_id, connector, trade_no
+        )
         WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
-            AND (pile_id, connector, trade_no) IN (SELECT pile_id, connector, trade_no FROM keys)
-        ORDER BY revision DESC, inputs_digest DESC
-        LIMIT 1 BY pile_id, connector, trade_no
     )
 SELECT
     station_id,

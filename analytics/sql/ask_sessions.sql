@@ -1,6 +1,6 @@
 -- Which charges match the filters, one page of them, in the wanted order, and how many are there in all?
 -- A charge belongs to the time of its start, or of its bill's arrival while the start is unknown. An empty list or text
--- leaves a filter out. codes_any is looked for in the codes after correction, codes_raw_any in the raw ones.
+-- leaves a filter out. The scope looks at the current revision. codes_any is looked for in the codes after correction, codes_raw_any in the raw ones.
 WITH
     keys AS
     (
@@ -16,8 +16,7 @@ WITH
     (
         SELECT *
         FROM session_revisions
-        WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
-            AND (pile_id, connector, trade_no) IN (SELECT pile_id, connector, trade_no FROM keys)
+        WHERE (pile_id, connector, trade_no) IN (SELECT pile_id, connector, trade_no FROM keys)
         ORDER BY revision DESC, inputs_digest DESC
         LIMIT 1 BY pile_id, connector, trade_no
     ),
@@ -25,8 +24,7 @@ WITH
     (
         SELECT *
         FROM bill_revisions
-        WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
-            AND (pile_id, connector, trade_no) IN (SELECT pile_id, connector, trade_no FROM keys)
+        WHERE (pile_id, connector, trade_no) IN (SELECT pile_id, connector, trade_no FROM keys)
         ORDER BY revision DESC, inputs_digest DESC
         LIMIT 1 BY pile_id, connector, trade_no
     ),
@@ -56,7 +54,7 @@ WITH
             bill.codes AS shown_codes,
             bill.codes_raw AS shown_codes_raw,
             bill.causes AS shown_causes
-        FROM session
+        FROM (SELECT * FROM session WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)) AS session
         LEFT JOIN
         (
             SELECT pile_id, connector, trade_no, toNullable(status) AS status, final_energy_e4kwh, amount_fen, toNullable(held) AS held, codes, codes_raw, causes

@@ -1,6 +1,7 @@
 """The chart of one session: the counter as reported and as accepted, power below, silences shaded."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,18 +35,9 @@ def curve_figure(curve: SessionCurve, words: Catalogue, zone: str) -> go.Figure:
     said = _with_breaks(times, np.minimum(reported, top) / 1e4, curve, chosen)
     _line(figure, said, words.text("session.curve.reported"), {"color": BLUE, "width": 1.6, "dash": "dot"})
     _flagged(figure, curve, words, zone, top)
-    _power(figure, _with_breaks(times, curve.power_w[chosen] / 1e3, curve, chosen), words)
+    _power(figure, _with_breaks(times, curve.power_w[chosen] / 1e3, curve, chosen), words.text("session.curve.power"))
     for from_ms, to_ms in curve.gaps():
-        figure.add_vrect(
-            x0=_local(from_ms, zone),
-            x1=_local(to_ms, zone),
-            fillcolor=AMBER,
-            opacity=0.12,
-            line_width=0,
-            annotation_text=words.text("session.curve.gap", length=written.length(to_ms - from_ms, words)),
-            annotation_position="top left",
-            annotation_font_size=11,
-        )
+        _silence(figure, from_ms, to_ms, words, zone)
     calm(figure, height=420, revision="session")
     figure.update_layout(
         showlegend=True,
@@ -77,20 +69,50 @@ def _line(figure: go.Figure, points: tuple[list[Any], list[Any]], name: str, lin
     )
 
 
-def _power(figure: go.Figure, points: tuple[list[Any], list[Any]], words: Catalogue) -> None:
-    figure.add_trace(
-        go.Scatter(
-            x=points[0],
-            y=points[1],
-            yaxis="y2",
-            mode="lines",
-            name=words.text("session.curve.power"),
-            line={"color": GREY, "width": 1.4},
-            fill="tozeroy",
-            fillcolor="rgba(139,151,166,0.12)",
-            hovertemplate="%{y:,.1f}",
-            connectgaps=False,
+def _power(figure: go.Figure, points: tuple[list[Any], list[Any]], name: str) -> None:
+    """One filled area per stretch without a silence: a single one would be filled across it."""
+    breaks = [-1, *[i for i, value in enumerate(points[1]) if value is None], len(points[1])]
+    for after, before in pairwise(breaks):
+        figure.add_trace(
+            go.Scatter(
+                x=points[0][after + 1 : before],
+                y=points[1][after + 1 : before],
+                yaxis="y2",
+                mode="lines",
+                name=name,
+                legendgroup="power",
+                showlegend=after < 0,
+                line={"color": GREY, "width": 1.4},
+                fill="tozeroy",
+                fillcolor="rgba(139,151,166,0.12)",
+                hovertemplate="%{y:,.1f}",
+            )
         )
+
+
+def _silence(figure: go.Figure, from_ms: int, to_ms: int, words: Catalogue, zone: str) -> None:
+    """A shaded band over the whole height with its length in words."""
+    left, right = _local(from_ms, zone), _local(to_ms, zone)
+    figure.add_shape(
+        type="rect",
+        x0=left,
+        x1=right,
+        y0=0,
+        y1=1,
+        yref="paper",
+        fillcolor=AMBER,
+        opacity=0.12,
+        line_width=0,
+        layer="below",
+    )
+    figure.add_annotation(
+        x=left + (right - left) / 2,
+        y=1,
+        yref="paper",
+        yanchor="top",
+        showarrow=False,
+        text=words.text("session.curve.gap", length=written.length(to_ms - from_ms, words)),
+        font={"size": 11},
     )
 
 

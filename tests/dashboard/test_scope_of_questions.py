@@ -1,0 +1,69 @@
+"""Nobody's scope sees nothing: every question is asked of the filled database with an empty scope."""
+
+from typing import Any
+
+import pytest
+
+from analytics.questions import PLATFORM_SCOPE, SQL_FOLDER, Scope, ask, question_parameters
+from tests.dashboard.fleet_database import DAY, NOW_MS, FleetDatabase
+from tests.dashboard.synthetic_fleet import pile_code
+
+pytestmark = pytest.mark.server
+
+QUESTIONS = sorted(path.stem.removeprefix("ask_") for path in SQL_FOLDER.glob("ask_*.sql"))
+DAY_MS = 86_400_000
+LISTS = ("kinds", "station_ids", "owner_ids", "codes_any", "codes_raw_any", "start_modes", "states")
+
+
+def values(fleet: FleetDatabase) -> dict[str, Any]:
+    """A value for each parameter that questions have, about one session of the fleet."""
+    story = fleet.fleet.of("bill_x1000")
+    upload = fleet.client.execute(
+        "SELECT receive_ms, segment_id, segment_offset FROM frames WHERE trade_no = %(trade_no)s",
+        {"trade_no": story.trade_no},
+    )[0]
+    return {
+        "pile": pile_code(story.pile_id),
+        "pile_id": story.pile_id,
+        "connector": story.connector,
+        "trade_no": story.trade_no,
+        "trade_nos": (story.trade_no,),
+        "trade_hi": int(story.trade_no[:16], 16),
+        "trade_lo": int(story.trade_no[16:], 16),
+        "receive_ms": upload[0],
+        "segment_id": upload[1],
+        "segment_offset": upload[2],
+        "now_ms": NOW_MS,
+        "since_ms": NOW_MS - DAY_MS,
+        "from_ms": NOW_MS - DAY_MS,
+        "to_ms": NOW_MS,
+        "window_ms": 900_000,
+        "quiet_ms": 180_000,
+        "bucket_ms": 600_000,
+        "day": DAY,
+        "limit": 50,
+        "offset": 0,
+        "sort": "start_ms",
+        "descending": 1,
+        "vin": "",
+        "trade_tail": "",
+        **{
+            name: []
+            for name in ("kinds", "station_ids", "owner_ids", "codes_any", "codes_raw_any", "start_modes", "states")
+        },
+    }
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_an_empty_scope_gets_no_row(fleet: FleetDatabase, question: str) -> None:
+    known = values(fleet)
+    needed = question_parameters(question)
+    if unknown := needed - known.keys():
+        pytest.skip(f"no value known here for {', '.join(sorted(unknown))}")
+    parameters = {name: known[name] for name in needed}
+    if question == "sessions":
+        parameters["pile"] = ""
+    everybody = ask(fleet.client, question, PLATFORM_SCOPE, **parameters)
+    nobody = ask(fleet.client, question, Scope(frozenset()), **parameters)
+    assert everybody.rows, "the question has an answer"
+    assert not [row for row in nobody.rows if any(value not in (0, None) for value in row)]
