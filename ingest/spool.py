@@ -99,6 +99,11 @@ class Spool:
         return self._durable
 
     @property
+    def broken(self) -> bool:
+        """Whether the disk refused a sync: only a new spool, after a restart, tells what the folder holds."""
+        return self._broken is not None
+
+    @property
     def shed(self) -> Shed:
         """What was given up so far because the disk limit was reached."""
         return read_shed(self.folder)

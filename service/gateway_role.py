@@ -1,14 +1,17 @@
 """The gateway as a process: chargers on one port, their frames into the spool."""
 
 import asyncio
+import contextlib
 
 import uvloop
 
 from ingest.gateway import Gateway, GatewaySettings
 from ingest.group_commit import GroupCommit
-from ingest.spool import Spool
+from ingest.spool import Spool, SpoolBrokenError
 from service.lifeline import on_stop, say_ready
 from service.role import MS_PER_S, RoleSettings, now_ms, refreshed_directory, run_role
+
+LOOK_EVERY_S = 1.0
 
 
 def run_gateway(role: RoleSettings) -> None:
@@ -38,10 +41,23 @@ async def _serve_chargers(role: RoleSettings) -> None:
     on_stop(stop)
     await gateway.start(settings.bind, settings.ykc_port)
     say_ready(port=gateway.port)
-    await stopped.wait()
+    await _until_stopped(stopped, spool)
     await gateway.stop()
     await commit.close()
     spool.close()
+
+
+async def _until_stopped(stopped: asyncio.Event, spool: Spool) -> None:
+    """Returns when told to stop; raises `SpoolBrokenError` when the disk has refused a sync.
+
+    The parent starts a new gateway then: it finds out what the disk holds, and chargers send again what nobody
+    acknowledged.
+    """
+    while not stopped.is_set():
+        if spool.broken:
+            raise SpoolBrokenError(f"the disk below {spool.folder} refused a sync; starting anew")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), LOOK_EVERY_S)
 
 
 if __name__ == "__main__":
