@@ -62,14 +62,12 @@ def joined(parts: Sequence[Columns]) -> Columns:
 
 
 def frames_of(columns: Columns, seq: IntArray) -> list[bytes]:
-    """The frames of the rows; `seq` counts as the firmware writes it, low byte first."""
+    """The frames of the rows; `seq` is written as the firmware does, low byte first."""
     rows = len(seq)
     if rows == 0:
         return []
-    # The column holds the two wire bytes with the first one high.
-    swapped = (seq & 0xFF) << 8 | seq >> 8 & 0xFF
     encoder = RealtimeColumns(rows)
-    encoder.fill({**columns, "seq": swapped})
+    encoder.fill({**columns, "seq": seq})
     data = encoder.frames()
     return [data[at : at + FRAME_BYTES] for at in range(0, rows * FRAME_BYTES, FRAME_BYTES)]
 

@@ -19,7 +19,7 @@ NEW_TARIFF = {
     **{f"{name}_energy_price": 100_000 for name in ("sharp", "peak", "flat", "valley")},
     **{f"{name}_service_price": 50_000 for name in ("sharp", "peak", "flat", "valley")},
     "loss_ratio": 0,
-    "slot_rates": [2] * 48,
+    "slot_rates": bytes([2] * 48),
 }
 
 

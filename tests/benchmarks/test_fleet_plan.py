@@ -122,7 +122,7 @@ def test_outages_ascend_apart_and_a_lost_charger_has_no_later_guests(plan: Plan)
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.NONE])
 def test_a_mix_of_one_fault_gives_that_fault(fault: Fault) -> None:
-    plan = build_plan(FLEET[:4], 2, LIVE_MS, LIVE_MS + 8 * HOUR_MS, faults=FaultMix({fault: 1.0}))
+    plan = build_plan(FLEET[:4], 2, LIVE_MS, LIVE_MS + 5 * HOUR_MS, faults=FaultMix({fault: 1.0}))
     charges = plan.charges()
     assert charges
     # Of the chargers that should be lost only one is spared the others' fate: see the limit of 3 %.
