@@ -55,7 +55,7 @@ cdef class ConnectorCycle:
     cdef readonly uint64_t trade_lo
     cdef readonly uint64_t previous_trade_hi    # the session that STOPPED speaks of when CHARGING comes with it
     cdef readonly uint64_t previous_trade_lo
-    cdef readonly int64_t session_start_ms      # 0 = no session yet
+    cdef readonly int64_t session_start_ms      # the earliest it can have begun; 0 = no session yet
     cdef readonly int64_t last_charging_ms
     cdef readonly uint64_t started_hi           # the last start that the charger reported
     cdef readonly uint64_t started_lo

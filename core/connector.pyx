@@ -192,11 +192,14 @@ cdef class ConnectorCycle:
 
     cdef void begin_session(self, int64_t event_ms, uint64_t trade_hi, uint64_t trade_lo, int64_t charge_minutes) noexcept:
         cdef int64_t minutes = charge_minutes
-        if minutes > LONGEST_CHARGE_MINUTES:
+        if minutes < 0:
+            minutes = 0
+        elif minutes > LONGEST_CHARGE_MINUTES:
             minutes = LONGEST_CHARGE_MINUTES
         self.trade_hi = trade_hi
         self.trade_lo = trade_lo
-        self.session_start_ms = event_ms - minutes * MINUTE_MS
+        # The count is of whole minutes: the charge may have begun almost a minute before.
+        self.session_start_ms = event_ms - (minutes + 1) * MINUTE_MS
         self.billed_ms = 0
         self.flags = 0
         self.accepted_e4kwh = self.amount_fen = 0

@@ -262,7 +262,7 @@ def live_and_final(seed: int) -> tuple[ConnectorCycle, int, int]:
     return cycle, result.best_e4kwh, cycle.amount_fen if decided_otherwise else priced.amount_fen
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 10**6))
 def test_live_figure_and_final_bill_agree_to_the_fen(seed: int) -> None:
     """One calculator and one price function: where all readings came in order, both give the same."""

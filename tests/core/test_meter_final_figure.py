@@ -1,0 +1,146 @@
+"""The five rules of the final figure: each decides where it should, and not one case earlier."""
+
+import msgspec
+import pytest
+
+from core.meter.final_figure import FinalFigure, energy_tolerance, final_figure
+from core.meter.flags import Flag, Quality
+from core.meter.measurement import Measurement, measure
+from core.meter.profile import MeterProfile
+from core.meter.readings import ReadingArrays
+
+T0 = 1_700_000_000_000
+HOUR_MS = 3_600_000
+PROFILE = MeterProfile("session", 1, 132_000)
+END_MS = T0 + HOUR_MS
+
+
+def measured(**changes: object) -> Measurement:
+    """30 kWh, measured to the quantum by a counter that was read up to the end; power agrees."""
+    base = {name: getattr(EMPTY, name) for name in Measurement.__struct_fields__}
+    plain: dict[str, object] = {
+        "best_e4kwh": 300_000,
+        "low_e4kwh": 299_999,
+        "high_e4kwh": 300_001,
+        "quality": Quality.VALID,
+        "flags": Flag(0),
+        "segments": 1,
+        "charging_readings": 240,
+        "began_ms": T0 - 60_000,
+        "first_ms": T0,
+        "last_ms": END_MS,
+        "trusted_until_ms": END_MS,
+        "counter_e4kwh": 300_000,
+        "counter_last_ms": END_MS,
+        "power_e4kwh": 301_000,
+    }
+    return Measurement(**(base | plain | changes))
+
+
+EMPTY = measure(ReadingArrays.empty(), PROFILE)
+BROKEN: dict[str, object] = {
+    "quality": Quality.QUESTIONABLE,
+    "flags": Flag.RESET,
+    "best_e4kwh": 120_000,
+    "low_e4kwh": 100_000,
+    "high_e4kwh": 140_000,
+}
+
+
+def decided(
+    measurement: Measurement, bill_e4kwh: int | None, *, duration_ms: int = HOUR_MS, end_high_ms: int = END_MS
+) -> FinalFigure:
+    return final_figure(measurement, bill_e4kwh, PROFILE, duration_ms=duration_ms, end_high_ms=end_high_ms)
+
+
+def test_rule_1_the_bill_confirmed() -> None:
+    assert decided(measured(), 299_500) == FinalFigure(1, 299_500, Quality.VALID, True)
+    assert decided(measured(quality=Quality.DERIVED), 299_500).quality == Quality.DERIVED
+    assert decided(measured(quality=Quality.ESTIMATED, high_e4kwh=450_000), 420_000).quality == Quality.DERIVED
+
+
+@pytest.mark.parametrize(("bill", "rule"), [(303_031, 1), (303_032, 3), (297_029, 1), (297_028, 3)])
+def test_rule_1_ends_at_the_tolerance_of_code_8(bill: int, rule: int) -> None:
+    # 1 % of the bill either side of [299_999, 300_001].
+    assert decided(measured(), bill).rule == rule
+
+
+def test_a_small_energy_has_a_tolerance_of_a_tenth_of_a_kwh() -> None:
+    assert (energy_tolerance(0), energy_tolerance(100_000), energy_tolerance(200_000)) == (1_000, 1_000, 2_000)
+
+
+def test_a_bill_that_only_itself_speaks_for_is_estimated() -> None:
+    nothing = measure(ReadingArrays.empty(), PROFILE, began_ms=T0, end_high_ms=END_MS)
+    assert decided(nothing, 300_000) == FinalFigure(1, 300_000, Quality.ESTIMATED, True)
+
+
+def test_a_bill_beyond_the_physical_limit_is_refuted() -> None:
+    # 30 kWh in ten minutes would be 180 kW of 132.
+    assert decided(measured(), 300_000, duration_ms=600_000) == FinalFigure(3, 300_000, Quality.DERIVED, False)
+    nothing = measure(ReadingArrays.empty(), PROFILE, began_ms=T0, end_high_ms=T0 + 600_000)
+    refuted = decided(nothing, 300_000, duration_ms=600_000)
+    assert refuted == FinalFigure(5, None, Quality.MISSING, True), "and nothing else is known"
+
+
+def test_rule_2_bill_and_counter_agree_where_the_register_is_broken() -> None:
+    assert decided(measured(**BROKEN), 299_000) == FinalFigure(2, 299_000, Quality.DERIVED, True)
+    frozen = measured(**BROKEN | {"quality": Quality.ESTIMATED, "flags": Flag.FROZEN})
+    assert decided(frozen, 299_000).rule == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"quality": Quality.DERIVED, "flags": Flag.SPIKE},
+        {"counter_e4kwh": 200_000},
+        {"counter_e4kwh": None},
+        {"power_e4kwh": 150_000},
+    ],
+    ids=["register reliable", "counter disagrees", "no counter", "power contradicts"],
+)
+def test_rule_2_needs_all_of_it(changes: dict[str, object]) -> None:
+    assert decided(measured(**BROKEN | changes), 299_000).rule != 2
+
+
+def test_power_speaks_only_for_the_time_in_which_it_was_read() -> None:
+    unobserved = measured(**BROKEN | {"power_e4kwh": 200_000, "first_ms": T0 + 300_000})
+    assert decided(unobserved, 299_000).rule == 2, "the rest may have flowed before the first reading"
+
+
+def test_rule_3_the_counter_where_no_bill_stands() -> None:
+    assert decided(measured(), None) == FinalFigure(3, 300_000, Quality.DERIVED, True)
+    assert decided(measured(), 300_000_000).rule == 3
+    by_power = measured(**BROKEN)
+    assert decided(by_power, None) == FinalFigure(3, 300_000, Quality.DERIVED, True), "it agrees with power"
+
+
+def test_rule_3_needs_a_counter_that_reaches_the_end_and_a_second_witness() -> None:
+    assert decided(measured(), None, end_high_ms=END_MS + 60_000).rule == 3
+    assert decided(measured(), None, end_high_ms=END_MS + 60_001).rule == 4
+    alone = measured(**BROKEN | {"power_e4kwh": 200_000})
+    assert decided(alone, None).rule == 5
+
+
+def test_a_bill_of_zero_is_refuted_by_evidence_only() -> None:
+    assert decided(measured(), 0).rule == 3
+    failed_start = measured(best_e4kwh=0, low_e4kwh=0, high_e4kwh=1, counter_e4kwh=0, power_e4kwh=0)
+    assert decided(failed_start, 0) == FinalFigure(4, 0, Quality.VALID, True)
+
+
+def test_rule_4_the_measurement_where_it_is_narrow() -> None:
+    absolute = measured(counter_e4kwh=None)
+    assert decided(absolute, None) == FinalFigure(4, 300_000, Quality.VALID, True)
+    one_percent = measured(counter_e4kwh=None, low_e4kwh=299_999, high_e4kwh=302_999)
+    assert decided(one_percent, None).rule == 4
+    assert decided(msgspec.structs.replace(one_percent, high_e4kwh=303_000), None).rule == 5
+
+
+def test_rule_5_is_a_proposal_and_held() -> None:
+    wide = measured(counter_e4kwh=None, high_e4kwh=450_000)
+    assert decided(wide, None) == FinalFigure(5, 300_000, Quality.ESTIMATED, True), "a valid but wide figure is held"
+    assert decided(measured(**BROKEN | {"counter_e4kwh": None}), None).quality == Quality.QUESTIONABLE
+    assert decided(EMPTY, None) == FinalFigure(5, None, Quality.MISSING, True)
+
+
+def test_a_proposal_beyond_the_limit_says_so() -> None:
+    assert not decided(measured(counter_e4kwh=None), None, duration_ms=60_000).inside_physical_limit
