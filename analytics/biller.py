@@ -16,7 +16,7 @@ import msgspec
 from clickhouse_driver import Client
 
 from analytics.fact_changes import Change, ChangeReader
-from analytics.session_facts import FactsReader, SessionFacts, SessionKey, merge_spans, wanted_table
+from analytics.session_facts import FactsReader, SessionFacts, SessionKey, wanted_table
 from analytics.session_rows import CurrentRevision, SessionRow, session_row
 from analytics.sql_files import sql_text
 from analytics.thresholds import MINUTE_MS, Thresholds
@@ -55,6 +55,12 @@ class _Decision(msgspec.Struct, frozen=True):
     stays_since_ms: int | None = None
     """Not None: from this moment to `as_of_ms` each charger is taken to stay as it was last seen."""
 
+    def for_session(self, facts: SessionFacts, before: CurrentRevision) -> "_Decision":
+        """A session of a replayed capture stays decided as it was until something newer is known of it."""
+        if self.stays_since_ms is not None or not before.stays_since_ms or facts.last_fact_ms > before.stays_since_ms:
+            return self
+        return _Decision(before.computed_ms, before.stays_since_ms)
+
 
 class Biller:
     """Makes bills from what is stored. Not safe for use by several threads at once.
@@ -92,7 +98,14 @@ class Biller:
 
     def run_once(self) -> BillerReport:
         """One pass over everything that changed; at the first call also over what an earlier process left."""
-        reader = self._changes or self._begin()
+        try:
+            return self._pass(self._changes or self._begin())
+        except Exception:
+            # What this pass had taken up and not finished is found again from the stored progress.
+            self._changes = None
+            raise
+
+    def _pass(self, reader: ChangeReader) -> BillerReport:
         as_of_ms = self._clock()
         if self._loaded_until is not None:
             as_of_ms = min(as_of_ms, self._loaded_until())
@@ -128,6 +141,8 @@ class Biller:
 
     def _begin(self) -> ChangeReader:
         """Take up where an earlier process stopped."""
+        self._due.clear()
+        self._open.clear()
         ((watermark_ms,),) = self._client.execute("SELECT max(watermark_ms) FROM biller_progress")
         for pile_id, connector, trade_no, start_ms, life, recheck_ms in self._client.execute(
             sql_text("session_pending")
@@ -136,10 +151,8 @@ class Biller:
             self._due[key] = (recheck_ms, start_ms)
             if life == "open":
                 self._open.add(key)
-        recent = self._client.execute(
-            f"SELECT DISTINCT batch_id FROM session_revisions ORDER BY batch_id DESC LIMIT {_RECENT_BATCHES}"
-        )
-        for (batch_id,) in recent:
+        for (batch_id,) in self._client.execute(sql_text("session_unfinished"), {"batches": _RECENT_BATCHES}):
+            logger.warning("a pass of the biller had been cut off; completing its batch %d", batch_id)
             self._finish(batch_id)
         self._changes = ChangeReader(self._client, self._thresholds, watermark_ms)
         return self._changes
@@ -177,15 +190,16 @@ class Biller:
         evaluated: set[SessionKey] = set()
         for facts in self._facts.read(hints, undecided):
             before = current.get(facts.key, CurrentRevision())
-            facts = _until(facts, decision)
-            row = session_row(facts, before, decision.as_of_ms, decision.stays_since_ms, self._thresholds, versions)
+            own = decision.for_session(facts, before)
+            _forget_later(facts, own.as_of_ms)
+            row = session_row(facts, before, own.as_of_ms, own.stays_since_ms, self._thresholds, versions)
             self._remember(row)
             evaluated.add(facts.key)
             if row.inputs_digest != before.inputs_digest or before.revision == 0:
                 rows.append(row)
         for key in hints.keys() - evaluated:
             self._due[key] = (decision.as_of_ms + UNKNOWN_PILE_RETRY_MS, hints[key])
-        bills = self._append(rows, decision.as_of_ms) if rows else 0
+        bills = self._append(rows) if rows else 0
         return BillerReport(sessions_evaluated=len(evaluated), session_revisions=len(rows), bill_revisions=bills)
 
     def _current(self, keys: list[SessionKey]) -> dict[SessionKey, CurrentRevision]:
@@ -202,12 +216,10 @@ class Biller:
         else:
             self._open.discard(row.key)
 
-    def _append(self, rows: list[SessionRow], as_of_ms: int) -> int:
+    def _append(self, rows: list[SessionRow]) -> int:
         """Store the revisions, then their codes and bills; gives the number of bills."""
         batch_id = (self._clock() << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
-        stored: list[dict[str, Any]] = [
-            {**row.columns, "batch_id": batch_id, "computed_ms": as_of_ms, "revision": row.revision} for row in rows
-        ]
+        stored: list[dict[str, Any]] = [{**row.columns, "batch_id": batch_id, "revision": row.revision} for row in rows]
         names = list(stored[0])
         columns = [[row[name] for row in stored] for name in names]
         self._client.execute(
@@ -233,10 +245,11 @@ def _earliest(known: dict[SessionKey, int], more: dict[SessionKey, int]) -> dict
     return {key: min(since, known.get(key, since)) for key, since in more.items()}
 
 
-def _until(facts: SessionFacts, decision: _Decision) -> SessionFacts:
-    """`facts` without what was heard after the moment of decision."""
-    facts.heard = [(first, min(last, decision.as_of_ms)) for first, last in facts.heard if first <= decision.as_of_ms]
-    facts.outages = merge_spans(
-        (first, min(last, decision.as_of_ms)) for first, last in facts.outages if first <= decision.as_of_ms
-    )
-    return facts
+def _forget_later(facts: SessionFacts, as_of_ms: int) -> None:
+    """Leave out when a charger was heard, or the platform deaf, after the moment of decision."""
+    facts.heard = _cut(facts.heard, as_of_ms)
+    facts.outages = _cut(facts.outages, as_of_ms)
+
+
+def _cut(spans: Iterable[tuple[int, int]], until_ms: int) -> list[tuple[int, int]]:
+    return [(first, min(last, until_ms)) for first, last in spans if first <= until_ms]

@@ -17,6 +17,7 @@ from core.directory import Pile, PileDirectory
 Int64Array = npt.NDArray[np.int64]
 READING_COLUMNS = ("event_ms", "receive_ms", "counter_e4kwh", "state", "plugged", "power_w", "charge_minutes", "seq")
 CHARGING = 3
+LONGEST_KEPT_MS = 31 * 24 * HOUR_MS
 NO_TRADE_NO = "0" * 32
 _HEX_32 = re.compile(r"[0-9A-F]{32}")
 _MARGIN_MS = HOUR_MS
@@ -47,6 +48,11 @@ class BillFacts(msgspec.Struct, frozen=True, array_like=True):
     physical_card: str
     receive_ms: int
     different_bills: int
+
+    @property
+    def plausible_end_ms(self) -> int:
+        """The end on the bill, or its arrival where that cannot be: a bill is not sent before, nor kept for ever."""
+        return self.end_ms if 0 <= self.receive_ms - self.end_ms <= LONGEST_KEPT_MS else self.receive_ms
 
 
 class AfterFacts(msgspec.Struct, frozen=True, array_like=True):
@@ -83,9 +89,24 @@ class SessionFacts(msgspec.Struct):
         return int(charging.max()) if charging.size else 0
 
     @property
+    def last_fact_ms(self) -> int:
+        """When anything that bears on this session was received last, as far as it was read."""
+        readings = self.readings["receive_ms"]
+        seen = (
+            int(readings.max()) if readings.size else 0,
+            self.bill.receive_ms if self.bill else 0,
+            self.after.after_ms,
+            self.after.unplugged_ms,
+            self.after.plugged_until_ms,
+            self.after.next_start_ms,
+            self.heard[-1][1] if self.heard else 0,
+        )
+        return max(seen)
+
+    @property
     def end_hint_ms(self) -> int:
-        """About when the charge ended: the last charging reading, else the bill."""
-        return self.last_charging_ms or (self.bill.end_ms or self.bill.receive_ms if self.bill else 0)
+        """About when the charge ended: the last charging reading, else the bill, 0 = not known."""
+        return self.last_charging_ms or (self.bill.plausible_end_ms if self.bill else 0)
 
 
 def bit_numbers(trade_no: str) -> tuple[int, int]:

@@ -25,7 +25,7 @@ _ALL_CLASSES = 15
 _LONGEST_MASKED_MS = 23 * HOUR_MS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _APP_START = 1
-_NOT_INPUTS = ("inputs_digest", "recheck_ms")
+_NOT_INPUTS = ("computed_ms", "recheck_ms", "stays_since_ms")
 
 Life = Literal["open", "ended", "ended_offline", "failed_start"]
 
@@ -38,10 +38,12 @@ class CurrentRevision(NamedTuple):
     start_ms: int = 0
     life: str = ""
     bill_state: str = ""
+    stays_since_ms: int = 0
+    computed_ms: int = 0
 
 
 class SessionRow(msgspec.Struct, frozen=True):
-    """A row for `session_revisions`: `columns` lacks only revision, batch_id and computed_ms."""
+    """A row for `session_revisions`: `columns` lacks only revision and batch_id."""
 
     key: SessionKey
     revision: int
@@ -76,6 +78,8 @@ def session_row(
         "thresholds_digest": thresholds.digest(),
         "life": life,
         "recheck_ms": min(rechecks, default=0),
+        "stays_since_ms": stays_since_ms or 0,
+        "computed_ms": as_of_ms,
         **_start_and_occupancy(facts, stand),
         **measured.columns,
         **_clock(facts, measured),
@@ -171,7 +175,7 @@ def _proof_of_start(facts: SessionFacts) -> bool:
 
 def _identity(facts: SessionFacts, measured: Measured, as_of_ms: int) -> dict[str, Any]:
     pile = facts.pile
-    at_ms = measured.result.end_ms or measured.result.start_ms or (facts.bill.receive_ms if facts.bill else as_of_ms)
+    at_ms = facts.end_hint_ms or measured.result.end_ms or as_of_ms
     return {
         "operator_id": pile.operator_at(at_ms),
         "station_id": pile.station_id,

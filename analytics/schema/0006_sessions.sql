@@ -14,6 +14,7 @@ CREATE TABLE session_revisions
     rule_version UInt16,
     thresholds_digest UInt64 COMMENT 'of the analytics.thresholds in force',
     recheck_ms Int64 COMMENT 'when time alone may change this row; 0 = never',
+    stays_since_ms Int64 COMMENT 'not 0: decided as if the charger had stayed from then on as it was last seen (a replayed capture)',
     life LowCardinality(String) COMMENT 'open, ended, ended_offline, failed_start',
     zone LowCardinality(String),
     local_day Date COMMENT 'of the end, in the zone of the station',
@@ -80,7 +81,8 @@ CREATE TABLE session_revisions
     slot_energy_e4kwh Array(UInt32) COMMENT 'sums to final_energy_e4kwh',
     slot_tariff_version Array(UInt32),
     slot_method LowCardinality(String) COMMENT 'bill_classes, measured, linear, none',
-    tariff_stale UInt8
+    tariff_stale UInt8,
+    INDEX batch batch_id TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(local_day)

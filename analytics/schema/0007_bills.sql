@@ -11,7 +11,8 @@ CREATE TABLE session_codes
     codes_raw Array(UInt8) COMMENT 'in the order 1,2,3,4,5,7,8,9,11,6',
     codes Array(UInt8) COMMENT 'after correction, same order',
     causes Array(LowCardinality(String)) COMMENT 'named causes of codes that vanished or stayed',
-    hits Array(Tuple(code UInt8, reading LowCardinality(String), reason LowCardinality(String), cause LowCardinality(String), observed Int64, threshold Int64, unit LowCardinality(String))) COMMENT 'reading: raw or corrected; cause empty = not known; unit: e4kwh, ms or w'
+    hits Array(Tuple(code UInt8, reading LowCardinality(String), reason LowCardinality(String), cause LowCardinality(String), observed Int64, threshold Int64, unit LowCardinality(String))) COMMENT 'reading: raw or corrected; cause empty = not known; unit: e4kwh, ms or w',
+    INDEX batch batch_id TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree
 ORDER BY (pile_id, connector, trade_no, revision)
@@ -59,7 +60,8 @@ CREATE TABLE bill_revisions
     codes Array(UInt8),
     causes Array(LowCardinality(String)),
     vin String,
-    start_mode UInt8
+    start_mode UInt8,
+    INDEX batch batch_id TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(local_day)

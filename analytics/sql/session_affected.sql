@@ -1,6 +1,7 @@
 -- Which known sessions does a fact touch that does not carry their trade number?
 -- `changes`: facts of a pile (tariff, clock) or of a connector (readings of another session or of none).
-SELECT DISTINCT pile_id, connector, trade_no, start_ms
+SELECT DISTINCT pile_id, connector, trade_no,
+    multiIf(charging_readings > 0, start_ms, bill_receive_ms > 0, bill_receive_ms, start_ms) AS since_ms
 FROM
 (
     SELECT pile_id, connector, trade_no, life, start_ms, end_ms, after_ms, occupancy_decided, unplugged_ms, next_start_ms,

@@ -8,7 +8,7 @@ FROM
     WHERE pile_id IN (SELECT pile_id FROM piles) AND (trade_hi != 0 OR trade_lo != 0)
     GROUP BY pile_id, connector, trade_hi, trade_lo
     UNION ALL
-    SELECT pile_id, connector, trade_no, min(if(start_ms > 0, least(start_ms, receive_ms), receive_ms))
+    SELECT pile_id, connector, trade_no, min(receive_ms)
     FROM pile_bill_uploads
     WHERE pile_id IN (SELECT pile_id FROM piles)
     GROUP BY pile_id, connector, trade_no

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from clickhouse_driver import Client
+from clickhouse_driver.errors import ServerException
 
 from analytics.biller import Biller
 from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, Clock, Facts, pile, trade_no
@@ -347,3 +348,32 @@ def test_pass_that_broke_off_is_completed_by_the_next_process(
     assert report.session_revisions == 0
     assert one(database, "bill_revisions") == expected
     assert len(rows(database, "session_codes")) == 1
+
+
+def test_wrong_clock_does_not_move_a_bill_to_another_period(database: Client, facts: Facts, biller: Biller) -> None:
+    received = T0 + 30 * MINUTE
+    long_ago = {"start_ms": 946_684_800_000, "end_ms": 946_684_800_000 + 20 * MINUTE}
+    facts.insert("pile_bill_uploads", [{**facts.bill(T0, 20, receive_ms=received), **long_ago}])
+    biller.run_once()
+    assert str(one(database, "bill_revisions")["local_day"]) == "2023-11-15"
+    ahead = {"start_ms": T0 + 40 * 24 * HOUR, "end_ms": T0 + 40 * 24 * HOUR + MINUTE}
+    facts.insert("pile_bill_uploads", [{**facts.bill(T0, 20, trade=trade_no(2), receive_ms=received), **ahead}])
+    biller.run_once()
+    bill = one(database, "bill_revisions", trade_no(2))
+    assert str(bill["local_day"]) == "2023-11-15"
+    assert 3 in bill["codes"]
+
+
+def test_pass_that_fails_loses_nothing(database: Client, facts: Facts, biller: Biller) -> None:
+    biller.run_once()
+    facts.insert("readings", [*facts.charging(T0, 20), facts.idle(T0 + 20 * MINUTE + SECOND, 0)])
+    facts.insert("pile_bill_uploads", [facts.bill(T0, 20)])
+    database.execute("RENAME TABLE session_codes TO session_codes_away")
+    try:
+        with pytest.raises(ServerException):
+            biller.run_once()
+    finally:
+        database.execute("RENAME TABLE session_codes_away TO session_codes")
+    assert rows(database, "bill_revisions") == []
+    biller.run_once()
+    assert one(database, "bill_revisions")["amount_fen"] == 2_200

@@ -27,8 +27,13 @@ def settled(database: Client, facts: Facts, last_ms: int) -> tuple[str, list[int
     """Life of the session, corrected codes, status and hold of its bill after `settle`."""
     biller = Biller(database, facts.directory, clock=lambda: last_ms + WEEK)
     biller.settle([4], last_ms + WEEK)
-    again = biller.settle([4], last_ms + WEEK)
-    assert again.session_revisions == 0
+    assert biller.settle([4], last_ms + WEEK).session_revisions == 0
+    # a platform that starts later sees the same facts as new ones, and leaves what was decided
+    for days in (0, 1, 30):
+        live = Biller(database, facts.directory, clock=lambda: last_ms + MINUTE + days * DAY)  # noqa: B023
+        report = live.run_once()
+        assert (report.sessions_evaluated, report.session_revisions) == (1, 0)
+        database.execute("TRUNCATE TABLE biller_progress")
     ((life,),) = database.execute("SELECT life FROM sessions")
     ((codes, status, held),) = database.execute("SELECT codes, status, held FROM bills")
     return life, codes, str(status), held
@@ -110,3 +115,13 @@ def test_trade_number_used_by_two_connectors_gives_two_sessions(database: Client
         "SELECT connector, final_energy_e4kwh FROM bills WHERE trade_no = %(t)s", {"t": trade_no()}
     )
     assert sorted(found) == [(1, 200_000), (2, 200_000)]
+
+
+def test_live_facts_after_a_capture_decide_again(database: Client, facts: Facts) -> None:
+    facts.insert("readings", [*facts.charging(T0, 20), facts.idle(END + SECOND)])
+    facts.insert("pile_bill_uploads", [facts.bill(T0, 20)])
+    Biller(database, facts.directory, clock=lambda: END).settle([4], END + WEEK)
+    assert database.execute("SELECT codes FROM bills") == [([6],)]
+    facts.insert("readings", [facts.idle(END + 5 * MINUTE, 0)])
+    Biller(database, facts.directory, clock=lambda: END + HOUR).run_once()
+    assert database.execute("SELECT codes FROM bills") == [([],)]
