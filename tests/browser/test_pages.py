@@ -1,0 +1,189 @@
+"""Every page in both languages and themes, as a person meets it."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dashboard import written
+from dashboard.catalogue import Catalogue, all_texts
+from tests.browser.conftest import Open
+from tests.dashboard.fleet_database import DAY, FleetDatabase
+from tests.dashboard.synthetic_fleet import Story, pile_code
+
+pytestmark = [pytest.mark.browser, pytest.mark.server]
+
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+FROM_DATA = ("公共站分时电价",)  # a tariff has one name only
+
+
+def path_of(story: Story) -> str:
+    return f"/session/{pile_code(story.pile_id)}/{story.connector}/{story.trade_no}"
+
+
+def paths(fleet: FleetDatabase) -> dict[str, str]:
+    return {
+        "title.overview": "/",
+        "title.sessions": "/sessions",
+        "title.session": path_of(fleet.fleet.of("bill_x1000")),
+        "title.lost": "/nowhere",
+    }
+
+
+def settled(page: Page, title: str) -> None:
+    """Wait until what a page fetches after its first drawing is there."""
+    if title == "title.sessions":
+        page.wait_for_selector(".ag-center-cols-container .ag-row .badge")
+    if title == "title.overview":
+        page.wait_for_selector("#overview-curve .js-plotly-plot .scatterlayer path.js-line")
+    if title == "title.session":
+        page.wait_for_selector("#session-curve .js-plotly-plot .scatterlayer path.js-line")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("title", ["title.overview", "title.sessions", "title.session", "title.lost"])
+def test_a_page_speaks_its_language_without_errors(
+    open_page: Open, fleet: FleetDatabase, title: str, language: str, theme: str
+) -> None:
+    page = open_page(paths(fleet)[title], language, theme)
+    settled(page, title)
+    words = Catalogue("zh" if language == "zh" else "en")
+    expect(page.locator("h1")).to_have_text(words.text(title))
+    assert page.evaluate("document.documentElement.lang").startswith(language)
+    shown = page.inner_text("body").replace(all_texts()["shell.language"][1], "")
+    for name in FROM_DATA:
+        shown = shown.replace(name, "")
+    assert bool(CHINESE.search(shown)) == (language == "zh"), CHINESE.findall(shown)[:20]
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    lightness = sum(int(part) for part in re.findall(r"\d+", ground)[:3])
+    assert (lightness > 600) == (theme == "light")
+    assert not re.search(r"\b(undefined|NaN|None|null)\b|\{\w+\}", shown)
+
+
+def test_key_figures_are_those_of_the_tables(open_page: Open, fleet: FleetDatabase) -> None:
+    page = open_page("/", "en")
+    bills, energy, amount, abnormal = fleet.client.execute(
+        "SELECT count(), sum(final_energy_e4kwh), sum(amount_fen), countIf(notEmpty(codes)) FROM bills "
+        "WHERE local_day = %(day)s AND status = 'final'",
+        {"day": DAY},
+    )[0]
+    running = [story for story in fleet.fleet.stories if story.name == "running"]
+    live_fen = sum(story.readings[-1]["live_amount_fen"] for story in running)
+    live_e4kwh = sum(story.true_e4kwh for story in running)
+    figures = page.locator("#overview-figures .figure-value").all_inner_texts()
+    assert figures[2:] == [
+        written.energy(energy + live_e4kwh, 1),
+        written.money(amount + live_fen),
+        f"{bills:,}",
+        f"{abnormal:,}",
+    ]
+    expect(page.locator("#state-fault")).to_have_text("1")
+    expect(page.locator("#state-offline")).to_have_text("2")
+    expect(page.locator("#as-of")).to_contain_text("2026-11-22 16:31:07")
+    expect(page.locator("#as-of")).to_contain_text("Asia/Shanghai")
+
+
+def test_the_overview_follows_new_bills_without_a_reload(open_page: Open, fleet: FleetDatabase) -> None:
+    page = open_page("/", "en")
+    count = page.locator("#overview-figures .figure-value").nth(4)
+    before = int(count.inner_text().replace(",", ""))
+    page.evaluate("window.notReloaded = true")
+    fleet.client.execute(
+        "INSERT INTO bill_revisions (operator_id, station_id, pile_id, pile, connector, trade_no, revision, status, "
+        "local_day, final_energy_e4kwh, amount_fen, end_ms) SELECT operator_id, station_id, pile_id, pile, connector, "
+        "repeat('9', 32), 1, 'final', local_day, 10000, 100, end_ms FROM bills WHERE local_day = %(day)s LIMIT 1",
+        {"day": DAY},
+    )
+    try:
+        expect(count).to_have_text(f"{before + 1:,}", timeout=15_000)
+        assert page.evaluate("window.notReloaded")
+    finally:
+        fleet.client.execute(
+            "ALTER TABLE bill_revisions DELETE WHERE trade_no = repeat('9', 32) SETTINGS mutations_sync = 2"
+        )
+
+
+def test_the_day_curve_is_one_click_away(open_page: Open) -> None:
+    page = open_page("/", "en")
+    settled(page, "title.overview")
+    points = "document.querySelector('#overview-curve .js-plotly-plot').data[0].x.length"
+    assert page.evaluate(points) == 60
+    page.get_by_text("24 hours").click()
+    page.wait_for_function(f"{points} === 144")
+
+
+def test_language_and_theme_switch_and_stay(open_page: Open) -> None:
+    page = open_page("/sessions?codes=8", "zh", "light")
+    page.click("#switch-language")
+    expect(page.locator("h1")).to_have_text("Charging sessions")
+    assert page.url.endswith("/sessions?codes=8")
+    page.click("#switch-theme")
+    page.wait_for_function("document.documentElement.dataset.mantineColorScheme === 'dark'")
+    page.reload()
+    expect(page.locator("h1")).to_have_text("Charging sessions")
+    assert page.evaluate("document.documentElement.dataset.mantineColorScheme") == "dark"
+
+
+def test_a_filter_goes_to_the_address_and_back(open_page: Open, fleet: FleetDatabase) -> None:
+    held = [s for s in fleet.fleet.stories if s.name in ("rollback", "lost_bill", "bill_x1000", "zero_bill", "clock")]
+    page = open_page("/sessions", "en")
+    settled(page, "title.sessions")
+    expect(page.locator("#sessions-count")).to_have_text(f"{len(fleet.fleet.stories)} sessions")
+    page.click("#filter-states")
+    page.get_by_role("option", name="Held").click()
+    expect(page.locator("#sessions-count")).to_have_text(f"{len(held)} sessions")
+    page.wait_for_function("location.search === '?states=held'")
+    page.keyboard.press("Escape")
+    page.fill("#filter-trade", held[0].trade_no[-12:])
+    expect(page.locator("#sessions-count")).to_have_text("1 session")
+    page.go_back()
+    expect(page.locator("#sessions-count")).to_have_text(f"{len(held)} sessions")
+    expect(page.locator("#filter-trade")).to_have_value("")
+    page.click("#filters-clear")
+    expect(page.locator("#sessions-count")).to_have_text(f"{len(fleet.fleet.stories)} sessions")
+
+
+def test_a_filtered_address_can_be_shared(open_page: Open, fleet: FleetDatabase) -> None:
+    expected = sum(story.name == "bill_x1000" for story in fleet.fleet.stories)
+    page = open_page("/sessions?codes=8&range=all", "zh")
+    expect(page.locator("#sessions-count")).to_have_text(f"{expected} 条")
+    settled(page, "title.sessions")
+    assert page.locator(".ag-center-cols-container .ag-row").count() == expected
+
+
+def test_sorting_and_paging_are_the_servers(open_page: Open, fleet: FleetDatabase) -> None:
+    page = open_page("/sessions", "en")
+    settled(page, "title.sessions")
+    page.get_by_text("Yuan", exact=True).click()
+    largest = fleet.client.execute("SELECT max(amount_fen) FROM bills")[0][0]
+    first = page.locator(".ag-center-cols-container .ag-row[row-index='0'] [col-id='amount_fen']")
+    expect(first).to_have_text(written.money(largest))
+    page.get_by_role("button", name="Next page").click()
+    expect(page.locator(".ag-center-cols-container .ag-row[row-index='50']")).to_have_count(1)
+
+
+def test_a_row_leads_to_the_session_and_its_bytes(open_page: Open, fleet: FleetDatabase) -> None:
+    story = fleet.fleet.of("bill_x1000")
+    page = open_page(f"/sessions?trade={story.trade_no}", "en")
+    settled(page, "title.sessions")
+    page.click(".cell-link")
+    expect(page.locator("#trade-no")).to_have_text(story.trade_no)
+    values = page.locator(".three .figure-value").all_inner_texts()
+    assert values[:2] == [written.energy(story.true_e4kwh * 1000, 4), written.energy(story.true_e4kwh, 4)]
+    page.locator("#frames-list button").first.click()
+    expect(page.locator(".hex").first).to_contain_text("68 A2 00 02 00 3B 32 01")
+    page.get_by_text("All", exact=True).click()
+    expect(page.locator(".pager")).to_contain_text(f"{len(story.readings) + 1} stored")
+    page.get_by_text("Later").click()
+    expect(page.locator(".pager")).to_contain_text("2 /")
+    page.locator("#frames-list .table button").first.click()
+    expect(page.locator(".hex").first).to_contain_text("68 40")
+
+
+def test_a_false_reading_does_not_flatten_the_curve(open_page: Open, fleet: FleetDatabase) -> None:
+    story = fleet.fleet.of("spike")
+    page = open_page(path_of(story), "zh")
+    settled(page, "title.session")
+    top = page.evaluate("document.querySelector('#session-curve .js-plotly-plot').layout.yaxis.range[1]")
+    assert story.true_e4kwh / 1e4 < top < story.true_e4kwh / 1e4 * 1.5
