@@ -32,6 +32,7 @@ TARIFF_SET: Final = 0x58
 PILE_CODE_BYTES: Final = 7
 FIRST_CONTACT: Final = "0000"
 SAME_TARIFF: Final = 0
+CANCEL_AGAIN_S: Final = 0.2
 
 
 class Timings(msgspec.Struct, frozen=True):
@@ -101,9 +102,10 @@ class Charger:
 
     async def stop(self) -> None:
         """Hang up and end."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=CANCEL_AGAIN_S)
         if self._link is not None:
             self._link.close()
 
