@@ -79,7 +79,7 @@ def test_key_figures_are_those_of_the_tables(open_page: Open, fleet: FleetDataba
         f"{abnormal:,}",
     ]
     expect(page.locator("#state-fault")).to_have_text("1")
-    expect(page.locator("#state-offline")).to_have_text("2")
+    expect(page.locator("#state-offline")).to_have_text("4")
     expect(page.locator("#as-of")).to_contain_text("2026-11-22 16:31:07")
     expect(page.locator("#as-of")).to_contain_text("Asia/Shanghai")
 

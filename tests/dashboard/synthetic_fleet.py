@@ -38,7 +38,10 @@ STORIES = (
     + ["late_start", "spike", "zero_mid", "gap", "lost_bill", "bill_x1000", "zero_bill", "clock", "occupancy", "failed"]
     + ["rollback", "occupancy", "late_start", "card"]
 )
-FAULTY_PILE, OFFLINE_PILE, TARGET_VIN = 9, 17, "LZYTAGBW8K1038271"
+FAULTY_PILE, TARGET_VIN = 9, "LZYTAGBW8K1038271"
+OFFLINE_PILE = 17  # nothing heard for a while
+CLOSED_PILE = 30  # heard until a moment ago, then its connection was closed
+AWAY = (OFFLINE_PILE, CLOSED_PILE)
 CLASS_PRICES = ([98_000, 82_000, 61_000, 33_000], [60_000, 60_000, 55_000, 40_000])
 SLOT_CLASSES = [3] * 16 + [2] * 4 + [1] * 4 + [0] * 4 + [2] * 8 + [1] * 4 + [0] * 4 + [2] * 4
 
@@ -225,19 +228,20 @@ class _Writer:
                     heartbeats=6,
                     bytes=400,
                 )
-        self._add(
-            "connection_events",
-            OFFLINE_PILE,
-            connection_id=OFFLINE_PILE,
-            event_ms=self.now_ms - 24 * MINUTE,
-            event="closed",
-            detail="idle",
-            peer="10.20.1.17:51422",
-            pile=pile_code(OFFLINE_PILE),
-            bytes_in=812_331,
-            frames_in=9_921,
-            quarantined_bytes=0,
-        )
+        for pile_id, ago in ((OFFLINE_PILE, 24 * MINUTE), (CLOSED_PILE, 2_000)):
+            self._add(
+                "connection_events",
+                pile_id,
+                connection_id=pile_id,
+                event_ms=self.now_ms - ago,
+                event="closed",
+                detail="idle",
+                peer="10.20.1.17:51422",
+                pile=pile_code(pile_id),
+                bytes_in=812_331,
+                frames_in=9_921,
+                quarantined_bytes=0,
+            )
         self._add(
             "connection_events",
             0,

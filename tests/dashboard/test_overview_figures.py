@@ -7,7 +7,7 @@ from dashboard.context import Services
 from dashboard.overview.snapshot import Snapshot, power_history, snapshot
 from dashboard.source import Source
 from tests.dashboard.fleet_database import DAY, NOW_MS, FleetDatabase
-from tests.dashboard.synthetic_fleet import FAULTY_PILE, OFFLINE_PILE, operator_of, station_of
+from tests.dashboard.synthetic_fleet import AWAY, FAULTY_PILE, operator_of, station_of
 
 pytestmark = pytest.mark.server
 
@@ -21,8 +21,8 @@ def test_connectors_by_state(now: Snapshot, fleet: FleetDatabase) -> None:
     running = [story for story in fleet.fleet.stories if story.name == "running"]
     assert now.connector_count == 70
     assert now.connectors("fault") == 1
-    assert now.connectors("offline") == 2
-    assert now.connectors("charging") == sum(story.pile_id != OFFLINE_PILE for story in running)
+    assert now.connectors("offline") == 4
+    assert now.connectors("charging") == sum(story.pile_id not in AWAY for story in running)
     faulty = next(station for station in now.stations if station.station_id == station_of(FAULTY_PILE))
     assert faulty.states["fault"] == 1
 
@@ -31,7 +31,7 @@ def test_power_is_the_sum_of_the_last_readings_of_what_charges(now: Snapshot, fl
     expected = sum(
         story.readings[-1]["voltage_dv"] * story.readings[-1]["current_da"] // 100
         for story in fleet.fleet.stories
-        if story.name == "running" and story.pile_id != OFFLINE_PILE
+        if story.name == "running" and story.pile_id not in AWAY
     )
     assert now.power_w == expected > 0
     assert now.rated_power_w == 70 * 120_000

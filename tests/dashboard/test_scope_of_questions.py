@@ -47,10 +47,9 @@ def values(fleet: FleetDatabase) -> dict[str, Any]:
         "descending": 1,
         "vin": "",
         "trade_tail": "",
-        **{
-            name: []
-            for name in ("kinds", "station_ids", "owner_ids", "codes_any", "codes_raw_any", "start_modes", "states")
-        },
+        "from_day": DAY,
+        "to_day": DAY,
+        **{name: [] for name in LISTS},
     }
 
 

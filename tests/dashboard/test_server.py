@@ -18,6 +18,10 @@ from dashboard.source import Source, SourceAwayError
 from tests.dashboard.fleet_database import FleetDatabase, served_pages
 
 
+def away() -> NoReturn:
+    raise DatabaseUnreachable("nobody answers on that port")
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.4", "::", "pages.example.org", ""])
 def test_every_other_address_is_refused_in_one_sentence(host: str) -> None:
     with pytest.raises(BindRefusedError, match=r"no sign-in yet and answers on 127\.0\.0\.1 only") as refused:
@@ -36,19 +40,15 @@ def test_the_loopback_is_taken() -> None:
 @pytest.mark.server
 def test_the_very_first_requests_may_come_all_at_once(fleet: FleetDatabase) -> None:
     """plotly/dash #3971: without a warm-up the first parallel requests for component files fail with 500."""
+    document = create_app(away, PLATFORM_SCOPE, clock=lambda: 0).server.test_client().get("/").get_data(as_text=True)
+    files = re.findall(r'src="(/_dash-component-suites/[^"]+)"', document)
+    assert len(files) > 8
     with served_pages(fleet.address) as base:
-        document = urlopen(base + "/", timeout=20).read().decode()
-        files = re.findall(r'src="(/_dash-component-suites/[^"]+)"', document)
-        assert len(files) > 8
         with ThreadPoolExecutor(16) as pool:
             answers = list(pool.map(lambda path: urlopen(base + path, timeout=20).status, files * 3))
         assert set(answers) == {200}
         layout = json.loads(urlopen(base + "/_dash-layout", timeout=20).read())
         assert layout["type"] == "MantineProvider"
-
-
-def away() -> NoReturn:
-    raise DatabaseUnreachable("nobody answers on that port")
 
 
 def test_a_database_that_is_away_is_said_and_nothing_breaks() -> None:
