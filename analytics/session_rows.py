@@ -88,6 +88,9 @@ def session_row(
     }
     if life == "open":
         columns |= _NOTHING_FINAL
+    elif life == "failed_start" and columns["final_energy_e4kwh"] is None:
+        # neither the charger nor any reading speaks of energy: a start that failed took nothing
+        columns["final_energy_e4kwh"] = 0
     digest = _digest(facts, columns, life)
     return SessionRow(
         key=facts.key,

@@ -69,9 +69,9 @@ SELECT
     if(priced, amount - electricity_part, NULL) AS service_fen,
     if(has_bill = 1, bill_amount_e4yuan, NULL) AS pile_amount_e4yuan,
     tariff_stale,
-    -- a start that failed took nothing, by the readings themselves: there is nothing for a person to decide
+    -- a start that failed took nothing: there is nothing for a person to decide
     (final_quality IN ('MISSING', 'QUESTIONABLE', 'ESTIMATED')
-        AND NOT (life = 'failed_start' AND final_energy_e4kwh = 0 AND session.quality = 'VALID'))
+        AND NOT (life = 'failed_start' AND final_energy_e4kwh = 0))
         OR inside_physical_limit = 0 OR NOT priced OR hasAny(codes, [3, 4, 7, 8, 11]) AS held,
     codes_raw,
     codes,

@@ -377,3 +377,10 @@ def test_pass_that_fails_loses_nothing(database: Client, facts: Facts, biller: B
     assert rows(database, "bill_revisions") == []
     biller.run_once()
     assert one(database, "bill_revisions")["amount_fen"] == 2_200
+
+
+def test_failed_start_that_only_the_charger_tells_of(database: Client, facts: Facts, biller: Biller) -> None:
+    facts.insert("pile_bill_uploads", [facts.bill(T0, 0, end_ms=T0 + 12 * SECOND, receive_ms=T0 + 14 * SECOND)])
+    biller.run_once()
+    bill = one(database, "bill_revisions")
+    assert (bill["final_energy_e4kwh"], bill["amount_fen"], bill["held"], bill["codes"]) == (0, 0, 0, [])

@@ -1,0 +1,79 @@
+"""A revision is recognised by its inputs: any order of readings is the same, any other reading is another."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from analytics.session_facts import AfterFacts, BillFacts, SessionFacts, SessionKey
+from analytics.session_rows import CurrentRevision, SessionRow, session_row
+from analytics.thresholds import Thresholds
+from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, TARIFF, pile, trade_no
+
+END = T0 + 10 * MINUTE
+BILL = BillFacts(T0, END, 100_000, 110_000, (0, 0, 100_000, 0), 0, 0, 64, 1, "", "", END + SECOND, 0)
+Arrays = dict[str, npt.NDArray[np.int64]]
+
+
+def readings() -> Arrays:
+    elapsed = np.arange(0, 10 * MINUTE + 1, 15_000, dtype=np.int64)
+    constant = np.ones_like(elapsed)
+    return {
+        "event_ms": T0 + elapsed,
+        "receive_ms": T0 + elapsed,
+        "counter_e4kwh": elapsed // 6,
+        "state": 3 * constant,
+        "plugged": constant,
+        "power_w": 60_000 * constant,
+        "charge_minutes": elapsed // MINUTE,
+        "seq": np.arange(len(elapsed), dtype=np.int64),
+    }
+
+
+def row_of(arrays: Arrays, as_of_ms: int = END + HOUR, changes: dict[str, object] | None = None) -> SessionRow:
+    facts = SessionFacts(
+        key=SessionKey(4, 1, trade_no()),
+        pile=pile(),
+        readings=arrays,
+        bill=BILL,
+        after=AfterFacts(END + SECOND, 2, 0, END + MINUTE, END + SECOND, 0, 0),
+    )
+    for name, value in (changes or {}).items():
+        setattr(facts, name, value)
+    return session_row(facts, CurrentRevision(), as_of_ms, None, Thresholds(), {TARIFF.tariff_version_id: TARIFF})
+
+
+def test_order_of_readings_does_not_matter() -> None:
+    order = np.random.default_rng(1).permutation(41)
+    shuffled = {name: array[order] for name, array in readings().items()}
+    assert row_of(shuffled) == row_of(readings())
+
+
+@pytest.mark.parametrize("name", ["event_ms", "counter_e4kwh", "plugged", "power_w", "charge_minutes", "seq"])
+def test_any_other_reading_is_another_input(name: str) -> None:
+    other = readings()
+    other[name][20] -= 1
+    assert row_of(other).inputs_digest != row_of(readings()).inputs_digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bill": None},
+        {"start_command_ms": T0 - MINUTE},
+        {"tariff_acks": [(T0 - HOUR, 8)]},
+        {"clock_offsets": [(T0 + MINUTE, 5_000)]},
+        {"outages": [(T0 + MINUTE, T0 + 2 * MINUTE)]},
+        {"pile": pile(rated_power_w=60_000)},
+        {"pile": pile(occupancy_grace_ms=-1)},
+    ],
+)
+def test_any_other_fact_is_another_input(change: dict[str, object]) -> None:
+    assert row_of(readings(), changes=change).inputs_digest != row_of(readings()).inputs_digest
+
+
+def test_time_alone_is_no_input() -> None:
+    assert row_of(readings(), END + 40 * HOUR).inputs_digest == row_of(readings()).inputs_digest
+
+
+def test_other_thresholds_are_another_input() -> None:
+    assert Thresholds().digest() != Thresholds(clock_ms=1).digest()
