@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from analytics.missing_bill import BillState, Verdict, judge_missing_bill
+from analytics.missing_bill import Verdict, judge_missing_bill
 from analytics.occupancy import Occupancy, occupancy
 from analytics.session_facts import CHARGING, READING_COLUMNS, SessionFacts, SessionKey, overlap_ms
 from analytics.session_measurement import Measured, measure
@@ -294,6 +294,3 @@ def _canonical_readings(facts: SessionFacts) -> bytes:
 
 def _hash(*parts: bytes) -> int:
     return int.from_bytes(blake2b(b"".join(parts), digest_size=8).digest(), "big")
-
-
-__all__ = ["BillState", "CurrentRevision", "SessionRow", "session_row"]
