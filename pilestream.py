@@ -14,6 +14,7 @@ from typing import Any
 from analytics.errors import AnalyticsError
 from backoffice.errors import BackofficeError
 from core.errors import CoreError
+from dashboard.errors import DashboardError
 from ingest.errors import IngestError
 from service.errors import ServiceError, SettingsError
 from service.settings import Settings, load_settings
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"pilestream: {error}", file=sys.stderr)
         return WRONG_USE
-    except (AnalyticsError, BackofficeError, CoreError, IngestError, ServiceError) as error:
+    except (AnalyticsError, BackofficeError, CoreError, DashboardError, IngestError, ServiceError) as error:
         print(f"pilestream: {error}", file=sys.stderr)
         return NO
     return result

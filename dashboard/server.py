@@ -1,33 +1,19 @@
 """Serves the pages by gunicorn's threads inside this process, on the loopback only."""
 
-from ipaddress import ip_address
 from typing import Any
 
 from dash import Dash
 from gunicorn.app.base import BaseApplication
 
-from dashboard.errors import DashboardError
+from dashboard.loopback import BindRefusedError, require_loopback
 
 THREADS = 8
 STOP_WITHIN_S = 1
 
 
-class BindRefusedError(DashboardError):
-    """The pages have no sign-in yet, so they answer on this machine only."""
-
-
 def checked_bind(host: str, port: int) -> str:
     """`host:port` when the host is this machine's loopback; BindRefusedError for every other address."""
-    name = "127.0.0.1" if host == "localhost" else host
-    try:
-        loopback = ip_address(name).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise BindRefusedError(
-            f"the dashboard has no sign-in yet and answers on 127.0.0.1 only, not on {host!r}; "
-            "reach it through an SSH tunnel (ssh -L) until it has"
-        )
+    name = require_loopback(host)
     if not 0 < port < 65_536:
         raise BindRefusedError(f"the dashboard needs a port between 1 and 65535, not {port}")
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"

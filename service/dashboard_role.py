@@ -22,7 +22,7 @@ from service.role import RoleSettings, now_ms, run_role
 def run_dashboard(role: RoleSettings) -> None:
     """Answer the pages until told to stop."""
     settings = role.settings
-    port = settings.dashboard_port or _free_port()
+    port = settings.dashboard_port or _free_port(settings.dashboard_bind)
     app = create_app(
         partial(connect, role.clickhouse),
         PLATFORM_SCOPE,
@@ -32,18 +32,20 @@ def run_dashboard(role: RoleSettings) -> None:
         frame_fields=decode_line,
     )
     on_parent_end(lambda: os.kill(os.getpid(), signal.SIGTERM))
-    threading.Thread(target=_say_ready_when_open, args=(port,), name="ready", daemon=True).start()
-    serve(app, "127.0.0.1", port)
+    threading.Thread(
+        target=_say_ready_when_open, args=(settings.dashboard_bind, port), name="ready", daemon=True
+    ).start()
+    serve(app, settings.dashboard_bind, port)
 
 
 def _hex_of_frame(client: Client, pile_id: int, _receive_ms: int, segment_id: int, segment_offset: int) -> str | None:
     return frame_hex(client, segment_id, segment_offset, pile_id=pile_id)
 
 
-def _say_ready_when_open(port: int) -> None:
+def _say_ready_when_open(host: str, port: int) -> None:
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection((host, port), timeout=1).close()
         except OSError:
             time.sleep(0.05)
         else:
@@ -51,9 +53,9 @@ def _say_ready_when_open(port: int) -> None:
             return
 
 
-def _free_port() -> int:
+def _free_port(host: str) -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
 

@@ -15,6 +15,7 @@ from analytics.embedded import EmbeddedServer
 from analytics.migrate import migrate
 from backoffice.database import open_database
 from backoffice.publish import publish
+from dashboard.loopback import require_loopback
 from service.child_process import ChildProcess
 from service.errors import AlreadyRunsError, StartError
 from service.role import RoleSettings
@@ -43,6 +44,7 @@ class Platform:
 
     def prepare(self) -> ClickHouseAddress:
         """Start ClickHouse, bring both schemas up to date, publish the master data; gives where ClickHouse answers."""
+        require_loopback(self.settings.dashboard_bind)
         self._lock.take()
         if self.settings.clickhouse:
             self.address = ClickHouseAddress.from_url(self.settings.clickhouse)
@@ -56,7 +58,7 @@ class Platform:
     @property
     def dashboard_url(self) -> str:
         """Where the pages answer."""
-        return f"http://127.0.0.1:{self.dashboard_port}/"
+        return f"http://{self.settings.dashboard_bind}:{self.dashboard_port}/"
 
     def client(self) -> Client:
         """A new connection to this platform's database."""

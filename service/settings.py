@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database: str = ""
     bind: str = "127.0.0.1"
     ykc_port: int = 9770
+    dashboard_bind: str = "127.0.0.1"
     dashboard_port: int = 8050
     language: str = "zh"
     default_zone: str = "Asia/Shanghai"

@@ -81,3 +81,10 @@ def test_questions_to_an_empty_folder_are_answered_with_what_to_do(tmp_path: Pat
     assert answer.returncode == 1
     assert "holds no data yet" in answer.stderr
     assert answer.stdout == ""
+
+
+def test_pages_without_sign_in_refuse_an_address_that_others_reach(tmp_path: Path) -> None:
+    answer = run("serve", PILESTREAM_DATA=str(tmp_path), PILESTREAM_DASHBOARD_BIND="0.0.0.0")
+    assert answer.returncode == 1
+    assert "no sign-in yet" in answer.stderr
+    assert not (tmp_path / "clickhouse").exists()

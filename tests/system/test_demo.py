@@ -1,0 +1,97 @@
+"""The demo as a person runs it: it serves pages, counts right, stops at Ctrl-C and leaves no process behind."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+START_S = 120.0
+LIVE_S = 20.0
+STOP_S = 5.0
+
+pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(240)]
+
+
+class RunningDemo:
+    """`pilestream demo --json`, from its start to Ctrl-C."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "pilestream.py"), "demo", "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PILESTREAM_DATA": str(folder)},
+            cwd=ROOT,
+        )
+
+    def dashboard_url(self) -> str:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            found = re.search(r"dashboard: +(\S+)", line)
+            if found:
+                return found[1]
+        raise AssertionError("the demo printed no address")
+
+    def interrupt(self) -> tuple[dict[str, Any], float]:
+        """Ctrl-C; gives the JSON line and how long the end took."""
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        output, words = self.process.communicate(timeout=60)
+        took = time.monotonic() - started
+        assert self.process.returncode == 0, words
+        (line,) = output.splitlines()
+        result: dict[str, Any] = json.loads(line)
+        return result, took
+
+    def processes(self) -> list[str]:
+        """Command lines of everything that works on the demo's folder."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (path / "cmdline").read_bytes().decode(errors="replace")
+                working = os.readlink(path / "cwd")
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue
+            if str(self.folder) in words or working.startswith(str(self.folder)):
+                found.append(words.replace("\0", " "))
+        return found
+
+
+def test_demo_serves_pages_bills_every_few_seconds_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    demo = RunningDemo(tmp_path)
+    try:
+        url = demo.dashboard_url()
+        with urllib.request.urlopen(url, timeout=20) as page:
+            assert page.status == 200
+        assert demo.processes()
+        time.sleep(LIVE_S)
+        result, took = demo.interrupt()
+    finally:
+        demo.process.kill()
+        demo.process.wait()
+    assert took < STOP_S
+    assert demo.processes() == []
+
+    assert result["acked_bills_stored"] is True
+    assert result["acked_bills"] == result["bills"] > 0
+    assert result["readings"] > 200
+    assert result["frames"] > result["readings"]
+    assert result["sessions"] > 100
+    assert result["frames_per_second"] > 0
+    assert result["dashboard"] == url
+    history = result["history"]
+    assert history["bills"] > 1000
+    assert history["readings"] > 100_000
+    assert history["abnormal"]
+    assert sum(history["abnormal_corrected"].values()) < sum(history["abnormal"].values())
