@@ -2,6 +2,8 @@
 
 import logging
 
+from clickhouse_driver.errors import Error as DriverError
+
 from analytics.biller import Biller
 from analytics.client import DatabaseUnreachable, connect
 from core.directory import PileDirectory
@@ -23,7 +25,7 @@ def run_biller(role: RoleSettings) -> None:
         try:
             biller = biller or _new_biller(role, directory)
             biller.run_once()
-        except (OSError, EOFError, DatabaseUnreachable) as error:
+        except (OSError, EOFError, DatabaseUnreachable, DriverError) as error:
             _log.warning("the biller waits for ClickHouse: %s", error)
             biller = None
         if last_pass:
