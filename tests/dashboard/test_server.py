@@ -13,7 +13,8 @@ from clickhouse_driver import Client
 from analytics.client import DatabaseUnreachable
 from analytics.questions import PLATFORM_SCOPE
 from dashboard.app import create_app
-from dashboard.server import BindRefusedError, checked_bind
+from dashboard.loopback import BindRefusedError
+from dashboard.server import checked_bind
 from dashboard.source import Source, SourceAwayError
 from tests.dashboard.fleet_database import FleetDatabase, served_pages
 

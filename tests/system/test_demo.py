@@ -60,7 +60,7 @@ class RunningDemo:
         for path in Path("/proc").glob("[0-9]*"):
             try:
                 words = (path / "cmdline").read_bytes().decode(errors="replace")
-                working = os.readlink(path / "cwd")
+                working = str((path / "cwd").readlink())
             except (FileNotFoundError, ProcessLookupError, PermissionError):
                 continue
             if str(self.folder) in words or working.startswith(str(self.folder)):
