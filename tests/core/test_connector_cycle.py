@@ -95,10 +95,11 @@ def test_a_new_session_without_a_pause() -> None:
 def test_a_pause_goes_on_with_the_same_session() -> None:
     cycle = ConnectorCycle(PROFILE)
     charge(cycle, 0, 0)
-    charge(cycle, 15, 3_000)
-    idle(cycle, 30, plugged=1)
-    assert charge(cycle, 45, 4_000) == EVENT_CHARGING
-    assert cycle.accepted_e4kwh == 4_000
+    for place in range(1, 100):
+        charge(cycle, 15 * place, 3_000 * place)
+    idle(cycle, 1_500, plugged=1)
+    assert charge(cycle, 1_515, 298_000) == EVENT_CHARGING
+    assert cycle.accepted_e4kwh == 298_000
 
 
 def test_faults() -> None:
@@ -197,6 +198,8 @@ def test_a_vehicle_that_pauses_does_not_make_live_readings_old() -> None:
     for second in range(0, 1_801, 15):
         minutes = min(second, 300) // 60  # the charger counts no time after five minutes
         assert cycle.time_of(T0 + 1000 * second, CHARGING, TRADE, minutes) == (T0 + 1000 * second, False)
+    at_ms = T0 + 1_890_000  # 90 s of silence after the pause: the count has gone on by as much
+    assert cycle.time_of(at_ms, CHARGING, TRADE, 6) == (at_ms, False)
 
 
 def test_another_session_is_timed_afresh() -> None:
@@ -230,6 +233,14 @@ def test_without_prices_nothing_is_charged() -> None:
     charge(cycle, 0, 0)
     charge(cycle, 15, 3_000)
     assert (cycle.accepted_e4kwh, cycle.amount_fen) == (3_000, 0)
+
+
+@pytest.mark.parametrize(("counter", "fen"), [(4, 0), (5, 1), (14, 1), (15, 2)])
+def test_the_live_amount_is_rounded_half_up(counter: int, fen: int) -> None:
+    cycle = ConnectorCycle(PROFILE)
+    cycle.set_prices(T0, [500_000] * 48, [500_000] * 48)  # 10 yuan a kWh: 0.001 yuan for 1e-4 kWh
+    charge(cycle, 0, counter)
+    assert cycle.amount_fen == fen
 
 
 def live_and_final(seed: int) -> tuple[ConnectorCycle, int, int]:

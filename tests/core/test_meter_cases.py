@@ -139,6 +139,12 @@ def test_jitter_keeps_the_running_maximum() -> None:
     assert (measured.quality, measured.flags) == (Quality.VALID, Flag.JITTER)
 
 
+@pytest.mark.parametrize(("fall", "flag"), [(2, Flag.JITTER), (3, Flag.SPIKE)])
+def test_jitter_is_two_quanta_at_most(fall: int, flag: Flag) -> None:
+    measured = session([0, 3_000, 3_000 - fall, 3_000, 6_000], power_w=0)
+    assert (measured.best_e4kwh, measured.flags & ~Flag.AMBIGUOUS) == (6_000, flag)
+
+
 def test_a_register_that_restarts_opens_a_segment() -> None:
     measured = session([*line(40), 600, 3_600, 6_600])
     assert measured.best_e4kwh == 39 * STEP + 6_000
@@ -211,6 +217,14 @@ def test_rollover_is_valid() -> None:
     measured = session(values, WHOLE_KWH, at_s=[0, 60, 120, 180], power_w=0)
     assert measured.best_e4kwh == 30_000
     assert (measured.quality, measured.flags) == (Quality.VALID, Flag.ROLLOVER), "an exact 0 after it is no zero read"
+
+
+def test_only_the_last_tenth_of_the_register_rolls_over() -> None:
+    # Three digits: from 900 kWh over 999 to 1 kWh are 101 kWh, which 150 kW deliver within the hour.
+    three_digits = MeterProfile("lifetime", 100, 150_000, digits=3)
+    for start, flag in ((9_000_100, Flag.ROLLOVER), (9_000_000, Flag.RESET)):
+        measured = session([start, start, 10_000, 20_000], three_digits, at_s=[0, 60, 3_660, 3_720], power_w=0)
+        assert flag in measured.flags
 
 
 def test_zeros_before_the_start_are_no_baseline() -> None:
