@@ -63,7 +63,7 @@ class ChargeMaker:
         self._pile = pile
         self._connector = connector
         self._season = season
-        self._mix = mix
+        self._mix = mix.of_vendor(pile.vendor)
         self._random = np.random.default_rng([seed, int(pile.code), connector])
         self._zone = ZoneInfo(pile.zone)
         self._register_e4kwh = int(self._random.integers(1_000, 90_000)) * 10_000

@@ -3,6 +3,7 @@
 The cases are those of metering.md ("What real chargers do") and of the incidents B01 to B23.
 """
 
+import zlib
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
@@ -87,6 +88,14 @@ OFFLINE_FAULTS: Final = frozenset(
     {Fault.OFFLINE_MIDDLE, Fault.OFFLINE_END, Fault.OFFLINE_STORED, Fault.OFFLINE_FOREVER}
 )
 
+# What one vendor's chargers do worse than the others': meter, radio, or records (B23: a vendor's defect stays).
+WEAK_SPOTS: Final = (
+    ("counter_", "late_first"),
+    ("offline_", "record_lost", "record_repeated"),
+    ("record_energy", "record_meter", "record_duration", "clock_"),
+)
+WEAKNESS: Final = 2.5
+
 SPIKE_E4KWH: Final = 500_000_000
 READING_PERIOD_MS: Final = 15_000
 
@@ -99,8 +108,16 @@ class FaultMix:
         total = sum(shares.values())
         if any(share < 0 for share in shares.values()) or total > 1.0 + 1e-9:
             raise FleetError(f"the shares of faults must be 0 or more and sum to 1 at most, not {total:.3f}")
+        self._shares = shares
         self._faults = [*shares, Fault.NONE]
         self._limits = np.cumsum([*shares.values(), 2.0])
+
+    def of_vendor(self, vendor: str) -> "FaultMix":
+        """As many faults in all, but more of those of the vendor's weak spot."""
+        weak = WEAK_SPOTS[zlib.crc32(vendor.encode()) % len(WEAK_SPOTS)]
+        tilted = {fault: share * (WEAKNESS if fault.startswith(weak) else 1) for fault, share in self._shares.items()}
+        total, wanted = sum(tilted.values()), sum(self._shares.values())
+        return FaultMix({fault: share * wanted / total for fault, share in tilted.items()} if total else tilted)
 
     def draw(self, random: np.random.Generator) -> Fault:
         """A fault, `Fault.NONE` for a clean charge."""

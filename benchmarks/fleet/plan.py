@@ -25,7 +25,7 @@ RUSH_BEFORE_LIVE_MS: Final = 50 * MINUTE_MS
 LIVE_HORIZON_MS: Final = 6 * HOUR_MS
 SHOWN_WITHIN_MS: Final = 15 * MINUTE_MS
 SHOW_EVERY: Final = 5
-LOST_PILES_LIMIT: Final = 0.03
+LOST_PILES_LIMIT: Final = 0.02
 
 
 class Outage(msgspec.Struct, frozen=True):
@@ -168,7 +168,7 @@ def _show_faults(piles: list[PilePlan], live_ms: int) -> list[PilePlan]:
 
 
 def _spare_most(piles: list[PilePlan]) -> list[PilePlan]:
-    """Let no more than 3 % of the chargers disappear for ever; the others' fate is a lost record instead."""
+    """Let no more than 2 % of the chargers disappear for ever; the others' fate is a lost record instead."""
     allowed = max(1, int(len(piles) * LOST_PILES_LIMIT))
     lost: list[tuple[int, str]] = sorted(
         (charge.end_ms, pile.pile.code)

@@ -87,6 +87,15 @@ def test_most_charges_are_clean_and_each_fault_occurs() -> None:
         assert drawn[fault] / 40_000 == pytest.approx(share, rel=0.5)
 
 
+def test_a_vendor_has_its_weak_spot_and_no_more_faults_in_all() -> None:
+    random = np.random.default_rng(1)
+    drawn = {vendor: Counter(FaultMix().of_vendor(vendor).draw(random) for _ in range(20_000)) for vendor in "RSTUVWX"}
+    for counts in drawn.values():
+        assert 0.84 < counts[Fault.NONE] / 20_000 < 0.86
+    zeros = sorted(counts[Fault.COUNTER_ZERO] for counts in drawn.values())
+    assert zeros[-1] > 1.8 * zeros[0]
+
+
 def test_shares_over_one_are_refused() -> None:
     with pytest.raises(FleetError, match="sum to 1"):
         FaultMix({Fault.CLOCK_OFF: 0.7, Fault.RECORD_LOST: 0.4})
@@ -117,7 +126,7 @@ def test_outages_ascend_apart_and_a_lost_charger_has_no_later_guests(plan: Plan)
             lost += 1
             for connector in pile.connectors:
                 assert all(charge.plug_ms < pile.outages[-1].from_ms for charge in connector.charges)
-    assert lost <= max(1, len(plan.piles) * 3 // 100)
+    assert lost <= max(1, len(plan.piles) * 2 // 100)
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.NONE])
@@ -125,7 +134,7 @@ def test_a_mix_of_one_fault_gives_that_fault(fault: Fault) -> None:
     plan = build_plan(FLEET[:4], 2, LIVE_MS, LIVE_MS + 5 * HOUR_MS, faults=FaultMix({fault: 1.0}))
     charges = plan.charges()
     assert charges
-    # Of the chargers that should be lost only one is spared the others' fate: see the limit of 3 %.
+    # Of the chargers that should be lost only one is spared the others' fate: see the limit of 2 %.
     allowed = {fault, Fault.RECORD_LOST} if fault is Fault.OFFLINE_FOREVER else {fault}
     assert {charge.fault for charge in charges} <= allowed
     assert fault in {charge.fault for charge in charges}
