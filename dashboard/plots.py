@@ -47,6 +47,7 @@ def calm(figure: go.Figure, *, height: int, revision: str) -> go.Figure:
         automargin=True,
         nticks=6,
         separatethousands=True,
+        exponentformat="none",
     )
     return figure
 

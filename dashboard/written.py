@@ -96,7 +96,7 @@ def day_start_ms(day: date, zone: str) -> int:
 def length(ms: int, words: Catalogue) -> str:
     """A length of time in its two largest units."""
     size = abs(ms)
-    sign = MINUS if ms < 0 else ""
+    sign = MINUS if ms <= -SECOND_MS else ""
     units = ((DAY_MS, "word.days"), (HOUR_MS, "word.hours"), (MINUTE_MS, "word.minutes"), (SECOND_MS, "word.seconds"))
     parts: list[str] = []
     for unit_ms, word in units:

@@ -36,5 +36,6 @@ SELECT
     current.held AS held
 FROM current
 LEFT JOIN dim_stations AS stations ON stations.station_id = current.station_id
+WHERE current.final_rule != 0
 ORDER BY current.end_ms DESC, current.trade_no DESC
 LIMIT %(limit)s

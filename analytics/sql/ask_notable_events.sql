@@ -1,6 +1,6 @@
 -- What happened lately that an operator may want to look into?
--- Faults and recoveries, broken life cycles, lost and refused connections, orders that were not carried out, the
--- platform's own outages.
+-- Faults and recoveries, broken life cycles, chargers that fell silent, refused logins, orders that were not carried
+-- out, bills with codes that wait for a person, the platform's own outages.
 WITH notable AS
 (
     SELECT event_ms, 'connector' AS kind, event, toString(detail) AS detail, pile_id, connector, trade_no, '' AS pile_text
@@ -11,8 +11,30 @@ WITH notable AS
     SELECT event_ms, 'connection' AS kind, event, toString(detail) AS detail, pile_id, 0 AS connector, '' AS trade_no, pile AS pile_text
     FROM connection_events
     WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
-        AND event_ms >= %(since_ms)s AND event_ms <= %(now_ms)s + 60000
-        AND event IN ('closed', 'login_refused', 'replaced') AND detail != 'shutdown'
+        AND event_ms >= %(since_ms)s AND event_ms <= %(now_ms)s + 60000 AND event IN ('login_refused', 'replaced')
+    UNION ALL
+    SELECT heard_ms AS event_ms, 'pile' AS kind, 'silent' AS event, '' AS detail, pile_id, 0 AS connector, '' AS trade_no, '' AS pile_text
+    FROM
+    (
+        SELECT pile_id, max(last_ms) AS heard_ms
+        FROM presence
+        WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
+            AND first_ms >= %(since_ms)s AND first_ms <= %(now_ms)s + 60000
+        GROUP BY pile_id
+    )
+    WHERE heard_ms < %(now_ms)s - %(quiet_ms)s
+    UNION ALL
+    SELECT end_ms AS event_ms, 'bill' AS kind, 'abnormal' AS event, arrayStringConcat(arrayMap(code -> toString(code), codes), ',') AS detail, pile_id, connector, trade_no, '' AS pile_text
+    FROM
+    (
+        SELECT *
+        FROM bill_revisions
+        WHERE local_day >= toDate(%(day)s) - 1
+        ORDER BY revision DESC, inputs_digest DESC
+        LIMIT 1 BY pile_id, connector, trade_no
+    )
+    WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
+        AND end_ms >= %(since_ms)s AND end_ms <= %(now_ms)s + 60000 AND final_rule != 0 AND held = 1 AND notEmpty(codes)
     UNION ALL
     SELECT sent_ms AS event_ms, 'command' AS kind, concat(command, '.', outcome) AS event, detail, pile_id, connector, trade_no, '' AS pile_text
     FROM commands

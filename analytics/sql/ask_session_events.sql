@@ -52,5 +52,5 @@ FROM
     FROM platform_outages
     WHERE to_ms >= %(from_ms)s AND from_ms <= %(to_ms)s
 )
-ORDER BY event_ms, kind, event, detail
+ORDER BY event_ms, kind, endsWith(event, '.sent') DESC, event, detail
 LIMIT 500

@@ -59,6 +59,7 @@ WITH
         (
             SELECT pile_id, connector, trade_no, toNullable(status) AS status, final_energy_e4kwh, amount_fen, toNullable(held) AS held, codes, codes_raw, causes
             FROM bill
+            WHERE final_rule != 0 -- without a final rule the charge goes on
         ) AS bill ON bill.pile_id = session.pile_id AND bill.connector = session.connector AND bill.trade_no = session.trade_no
     )
 SELECT

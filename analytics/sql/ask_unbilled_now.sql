@@ -1,4 +1,5 @@
 -- What do sessions that were heard lately and have no bill yet hold so far, by station and by whether they still charge?
+-- A revision without a final rule says that the charge goes on: it is no bill yet.
 -- The figures are those that the gateway's calculator accepted with its last reading of each session.
 WITH heard AS
 (
@@ -25,9 +26,16 @@ LEFT JOIN dim_piles AS piles ON piles.pile_id = heard.pile_id
 WHERE (heard.pile_id, connector, session_no) NOT IN
 (
     SELECT pile_id, connector, trade_no
-    FROM bill_revisions
-    WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
-        AND local_day >= toDate(%(day)s) - 1
+    FROM
+    (
+        SELECT pile_id, connector, trade_no, final_rule
+        FROM bill_revisions
+        WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
+            AND local_day >= toDate(%(day)s) - 1
+        ORDER BY revision DESC, inputs_digest DESC
+        LIMIT 1 BY pile_id, connector, trade_no
+    )
+    WHERE final_rule != 0
 )
 GROUP BY station_id, charging
 ORDER BY station_id, charging

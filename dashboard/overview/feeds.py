@@ -14,7 +14,8 @@ EVENT_ICONS = {
     "connector.fault": ("alert", "fault"),
     "connector.recovered": ("check", "charging"),
     "connector.violation": ("alert", "held"),
-    "connection.closed": ("away", "offline"),
+    "pile.silent": ("away", "offline"),
+    "bill.abnormal": ("receipt", "held"),
     "connection.login_refused": ("shield", "fault"),
     "connection.replaced": ("swap", "offline"),
 }
@@ -71,13 +72,21 @@ def _bill_row(bill: dict[str, Any], words: Catalogue, zone: str) -> html.Li:
         bill_badges(bill["status"], bill["held"], bill["codes"], bill["codes_raw"], words),
         html.Span(
             [
-                html.Span(f"{written.money(bill['amount_fen'])} {words.text('unit.yuan')}", className="strong"),
-                html.Span(f"{written.energy(bill['final_energy_e4kwh'])} {words.text('unit.kwh')}", className="faint"),
+                html.Span(_amount(bill["amount_fen"], words), className="strong"),
+                html.Span(_energy(bill["final_energy_e4kwh"], words), className="faint"),
             ],
             className="feed-figures",
         ),
     ]
     return html.Li(session_link(line, bill["pile"], bill["connector"], bill["trade_no"]))
+
+
+def _amount(amount_fen: int | None, words: Catalogue) -> str:
+    return written.NOTHING if amount_fen is None else f"{written.money(amount_fen)} {words.text('unit.yuan')}"
+
+
+def _energy(energy_e4kwh: int | None, words: Catalogue) -> str:
+    return written.NOTHING if energy_e4kwh is None else f"{written.energy(energy_e4kwh)} {words.text('unit.kwh')}"
 
 
 def notable_events(now: Snapshot, words: Catalogue, zone: str) -> Any:
@@ -93,15 +102,19 @@ def event_text(kind: str, event: str, detail: str, words: Catalogue) -> tuple[st
     """An event in words, and its detail in words (empty when the text already holds it)."""
     key = f"event.{kind}.{event}"
     if key in all_texts() and "{detail}" in words.text(key):
-        return words.text(key, detail=_measure(kind, detail, words)), ""
-    return words.word(f"event.{kind}", event), words.word("detail", detail) if detail else ""
+        return words.text(key, detail=_measure(kind, event, detail, words)), ""
+    return words.word(f"event.{kind}", event), ", ".join(
+        words.word("detail", part) for part in detail.split(", ") if part
+    )
 
 
-def _measure(kind: str, detail: str, words: Catalogue) -> str:
+def _measure(kind: str, event: str, detail: str, words: Catalogue) -> str:
     if kind in ("outage", "clock"):
         return written.length(int(detail), words)
     if kind == "record":
         return written.energy(int(detail), 4)
+    if (kind, event) == ("bill", "abnormal"):
+        return "; ".join(f"{code} {words.word('code', code)}" for code in detail.split(","))
     return detail
 
 

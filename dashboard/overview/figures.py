@@ -84,7 +84,7 @@ def figure_cards(now: Snapshot, words: Catalogue) -> list[Any]:
         words.text(
             "overview.energy.parts",
             billed=written.energy(today.billed_e4kwh, 1),
-            live=written.energy(today.live_e4kwh, 1),
+            live=written.energy(today.unbilled_e4kwh, 1),
         ),
         icon_name="battery",
     )
@@ -96,7 +96,7 @@ def figure_cards(now: Snapshot, words: Catalogue) -> list[Any]:
             "overview.money.parts",
             electricity=written.money(today.electricity_fen),
             service=written.money(today.service_fen),
-            live=written.money(today.live_fen),
+            live=written.money(today.unbilled_fen),
         ),
         icon_name="coin",
     )

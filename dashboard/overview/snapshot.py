@@ -10,7 +10,7 @@ from dashboard.written import DAY_MS, MINUTE_MS, local_day
 
 READING_WINDOW_MS = 15 * MINUTE_MS  # an idle connector reports every 5 minutes (ykc.md section 5)
 QUIET_MS = 3 * MINUTE_MS  # presence is written per minute
-UNBILLED_WINDOW_MS = 60 * MINUTE_MS  # a provisional bill stands long before
+UNBILLED_WINDOW_MS = 60 * MINUTE_MS  # by then a session that ended has its bill, at least a provisional one
 SHARED_FOR_S = 1.5
 POWER_SHARED_FOR_S = 20.0
 LATEST_BILLS = 9
@@ -45,6 +45,8 @@ class Today(msgspec.Struct):
     billed_fen: int = 0
     electricity_fen: int = 0
     service_fen: int = 0
+    provisional_e4kwh: int = 0
+    provisional_fen: int = 0
     live_sessions: int = 0
     live_e4kwh: int = 0
     live_fen: int = 0
@@ -53,13 +55,23 @@ class Today(msgspec.Struct):
 
     @property
     def energy_e4kwh(self) -> int:
-        """Final bills and running sessions together."""
-        return self.billed_e4kwh + self.live_e4kwh
+        """Bills, provisional ones too, and running sessions together."""
+        return self.billed_e4kwh + self.unbilled_e4kwh
 
     @property
     def amount_fen(self) -> int:
-        """Final bills and running sessions together."""
-        return self.billed_fen + self.live_fen
+        """Bills, provisional ones too, and running sessions together."""
+        return self.billed_fen + self.unbilled_fen
+
+    @property
+    def unbilled_e4kwh(self) -> int:
+        """What no final bill holds yet."""
+        return self.provisional_e4kwh + self.live_e4kwh
+
+    @property
+    def unbilled_fen(self) -> int:
+        """What no final bill holds yet."""
+        return self.provisional_fen + self.live_fen
 
 
 class Snapshot(msgspec.Struct):
@@ -128,8 +140,8 @@ def _take(services: Services) -> Snapshot:
         station = stations.get(row["station_id"])
         if station is not None:
             station.bills, station.abnormal = row["bills"], row["abnormal"]
-            station.energy_e4kwh += row["energy_e4kwh"]
-            station.amount_fen += row["amount_fen"]
+            station.energy_e4kwh += row["energy_e4kwh"] + row["provisional_e4kwh"]
+            station.amount_fen += row["amount_fen"] + row["provisional_fen"]
     for row in unbilled:
         _add_unbilled(today, row)
         station = stations.get(row["station_id"])
@@ -141,7 +153,9 @@ def _take(services: Services) -> Snapshot:
         stations=sorted(stations.values(), key=lambda station: station.station_id),
         today=today,
         latest_bills=source.ask("latest_bills", day=day, limit=LATEST_BILLS).records(),
-        events=source.ask("notable_events", since_ms=now_ms - DAY_MS, now_ms=now_ms, limit=EVENTS).records(),
+        events=source.ask(
+            "notable_events", since_ms=now_ms - DAY_MS, now_ms=now_ms, quiet_ms=QUIET_MS, day=day, limit=EVENTS
+        ).records(),
     )
 
 
@@ -160,6 +174,8 @@ def _station(row: dict[str, Any]) -> StationNow:
 def _add_bills(today: Today, row: dict[str, Any]) -> None:
     today.bills += row["bills"]
     today.provisional += row["provisional"]
+    today.provisional_e4kwh += row["provisional_e4kwh"]
+    today.provisional_fen += row["provisional_fen"]
     today.abnormal += row["abnormal"]
     today.abnormal_raw += row["abnormal_raw"]
     today.held += row["held"]

@@ -16,6 +16,7 @@ from dashboard.catalogue import Catalogue
 from dashboard.plots import AMBER, BLUE, GREEN, GREY, RED, calm
 
 MOST_POINTS = 2_000
+FEW_POINTS = 3  # too few for a line to be seen
 HEADROOM = 1.12
 
 
@@ -64,7 +65,13 @@ def curve_figure(curve: SessionCurve, words: Catalogue, zone: str) -> go.Figure:
 def _line(figure: go.Figure, points: tuple[list[Any], list[Any]], name: str, line: dict[str, Any]) -> None:
     figure.add_trace(
         go.Scatter(
-            x=points[0], y=points[1], mode="lines", name=name, line=line, hovertemplate="%{y:,.4f}", connectgaps=False
+            x=points[0],
+            y=points[1],
+            mode=_mode(points[0]),
+            name=name,
+            line=line,
+            hovertemplate="%{y:,.4f}",
+            connectgaps=False,
         )
     )
 
@@ -78,7 +85,7 @@ def _power(figure: go.Figure, points: tuple[list[Any], list[Any]], name: str) ->
                 x=points[0][after + 1 : before],
                 y=points[1][after + 1 : before],
                 yaxis="y2",
-                mode="lines",
+                mode=_mode(points[0]),
                 name=name,
                 legendgroup="power",
                 showlegend=after < 0,
@@ -88,6 +95,10 @@ def _power(figure: go.Figure, points: tuple[list[Any], list[Any]], name: str) ->
                 hovertemplate="%{y:,.1f}",
             )
         )
+
+
+def _mode(points: list[Any]) -> str:
+    return "lines+markers" if len(points) <= FEW_POINTS else "lines"
 
 
 def _silence(figure: go.Figure, from_ms: int, to_ms: int, words: Catalogue, zone: str) -> None:

@@ -73,7 +73,7 @@ def _measured(record: SessionRecord, words: Catalogue) -> html.Section:
 
 def _billed(record: SessionRecord, words: Catalogue) -> html.Section:
     bill = record.bill
-    if bill is None:
+    if bill is None or not bill["final_rule"]:
         notes: list[Any] = [words.text("session.billed.open")]
         return _figure(words.text("session.billed"), "receipt", written.NOTHING, "", notes, tone="figure-lead")
     energy = f"{written.energy(bill['final_energy_e4kwh'], 4)} {words.text('unit.kwh')}"
@@ -192,7 +192,7 @@ def session_facts(record: SessionRecord, words: Catalogue) -> html.Dl:
 def _life(record: SessionRecord, words: Catalogue) -> str:
     session, zone = record.session, record.zone
     parts = [words.word("life", session["life"])]
-    if session["end_high_ms"] - session["end_low_ms"] > 60_000:
+    if session["life"] != "open" and session["end_high_ms"] - session["end_low_ms"] > 60_000:
         low, high = written.clock(session["end_low_ms"], zone), written.clock(session["end_high_ms"], zone)
         parts.append(words.text("session.facts.end_between", low=low, high=high))
     if session["longest_gap_ms"] > 60_000:

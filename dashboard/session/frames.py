@@ -13,13 +13,13 @@ from dashboard.session.record import trade_key, window_of
 from dashboard.source import SourceAwayError
 
 PAGE_SIZE = 25
-REALTIME, RECORD = 0x13, 0x3B
-WITHOUT_REALTIME = [kind for kind in range(256) if kind != REALTIME]
+ROUTINE = (0x03, 0x04, 0x13)  # heartbeats and realtime data, by far the most
+TELLING = [kind for kind in range(256) if kind not in ROUTINE]
 NO_STATE = 255
 
 
 def frames_choice(words: Catalogue) -> html.Div:
-    """Whether realtime frames, by far the most, are listed too."""
+    """Whether heartbeats and realtime frames are listed too."""
     kinds = [("some", words.text("session.frames.only")), ("all", words.text("session.frames.every"))]
     return choice("frames-kind", words.text("session.frames.kind"), kinds, "some")
 
@@ -41,7 +41,7 @@ def frames_list(session: dict[str, Any], services: Services, words: Catalogue, k
         **(key or {"trade_hi": 0, "trade_lo": 0}),
         from_ms=from_ms,
         to_ms=to_ms,
-        kinds=WITHOUT_REALTIME if kind == "some" else [],
+        kinds=TELLING if kind == "some" else [],
         limit=PAGE_SIZE,
         offset=page * PAGE_SIZE,
     ).records()

@@ -73,7 +73,9 @@ def revisions_table(record: SessionRecord, words: Catalogue) -> Any:
         [
             str(bill["revision"]),
             written.full_time(bill["computed_ms"], record.zone),
-            bill_badges(bill["status"], bill["held"], [], [], words),
+            bill_badges(
+                bill["status"] if bill["final_rule"] else "open", bill["held"] and bill["final_rule"], [], [], words
+            ),
             written.energy(bill["final_energy_e4kwh"], 4),
             written.money(bill["amount_fen"]),
             written.codes(bill["codes"]) or written.NOTHING,

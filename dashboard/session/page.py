@@ -80,7 +80,7 @@ def _head(record: SessionRecord, words: Catalogue) -> html.Div:
     span = written.length(session["end_ms"] - session["start_ms"], words)
     state = (
         bill_badges(bill["status"], bill["held"], bill["codes"], bill["codes_raw"], words)
-        if bill
+        if bill and bill["final_rule"]
         else badge(words.word("life", session["life"]), "info")
     )
     return html.Div(

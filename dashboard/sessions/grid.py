@@ -101,7 +101,7 @@ def _columns(words: Catalogue) -> list[dict[str, Any]]:
         column("platform_energy_e4kwh", "platform_energy", 120, **number),
         column("energy_e4kwh", "energy", 112, **{**number, "cellClass": "ag-right-aligned-cell num-text strong"}),
         column("amount_fen", "amount", 112, **number),
-        column("codes", "codes", 92, cellRenderer="CodeBadges"),
+        column("codes", "codes", 118, cellRenderer="CodeBadges"),
         column("state", "state", 106, cellRenderer="StateBadge"),
         column("mode", "mode", 128),
         column("vin", "vin", 176, cellClass="num-text"),

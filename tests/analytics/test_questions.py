@@ -52,8 +52,11 @@ def test_unknown_questions_and_parameters_are_named() -> None:
 @pytest.mark.server
 def test_a_scope_sees_its_own_rows_only(database: Client) -> None:
     database.execute(
-        "INSERT INTO bill_revisions (operator_id, pile_id, connector, trade_no, status, local_day, amount_fen) VALUES",
-        [(operator, operator, 1, f"{operator:032d}", "final", date(2026, 11, 22), operator) for operator in (1, 2, 3)],
+        "INSERT INTO bill_revisions (operator_id, pile_id, connector, trade_no, status, final_rule, local_day, amount_fen) VALUES",
+        [
+            (operator, operator, 1, f"{operator:032d}", "final", 1, date(2026, 11, 22), operator)
+            for operator in (1, 2, 3)
+        ],
     )
 
     def seen(scope: Scope) -> set[int]:
@@ -69,8 +72,8 @@ def test_a_scope_sees_its_own_rows_only(database: Client) -> None:
 def test_a_charge_assigned_anew_is_seen_by_its_new_owner_only(database: Client) -> None:
     day = date(2026, 11, 22)
     database.execute(
-        "INSERT INTO bill_revisions (operator_id, pile_id, connector, trade_no, revision, status, local_day) VALUES",
-        [(2, 7, 1, "0" * 31 + "7", 1, "final", day), (3, 7, 1, "0" * 31 + "7", 2, "final", day)],
+        "INSERT INTO bill_revisions (operator_id, pile_id, connector, trade_no, revision, status, final_rule, local_day) VALUES",
+        [(2, 7, 1, "0" * 31 + "7", 1, "final", 1, day), (3, 7, 1, "0" * 31 + "7", 2, "final", 1, day)],
     )
 
     def seen(operator_id: int) -> int:

@@ -81,7 +81,7 @@ def test_latest_bills_are_the_last_ended_and_events_the_last_seen(now: Snapshot)
     moments = [event["event_ms"] for event in now.events]
     assert ends == sorted(ends, reverse=True)
     assert moments == sorted(moments, reverse=True)
-    assert {"fault", "closed", "login_refused"} <= {event["event"] for event in now.events}
+    assert {"fault", "silent", "abnormal"} <= {event["event"] for event in now.events}
     assert len({bill["trade_no"] for bill in now.latest_bills}) == len(now.latest_bills)
 
 
