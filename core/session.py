@@ -161,7 +161,7 @@ def _own_parts(bill: PileBill | None, figure: FinalFigure) -> tuple[int, int, in
 
 def _flags(session: SessionInput, measured: Measurement, slots: SessionSlots) -> Flag:
     flags = measured.flags
-    if (session.readings.event_ms != session.readings.receive_ms).any():
+    if session.readings.stored.any():
         flags |= Flag.STORED
     if slots.tariff_stale:
         flags |= Flag.TARIFF_STALE

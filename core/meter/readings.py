@@ -17,6 +17,7 @@ CHARGING = 3
 REPEAT_MS = 5_000
 """Chargers send a reading every 15 s; the same frame again within 5 s is a repetition, not a new reading."""
 LATE_REPEAT_MS = 300_000
+STORED_MINUTE_MS = 59_999
 
 # numpy does not take an enum for a bit pattern of its own width.
 DUP, CONFLICT, OUT_OF_ORDER = (np.uint32(flag) for flag in (Flag.DUP, Flag.CONFLICT, Flag.OUT_OF_ORDER))
@@ -25,9 +26,10 @@ DUP, CONFLICT, OUT_OF_ORDER = (np.uint32(flag) for flag in (Flag.DUP, Flag.CONFL
 class ReadingArrays(msgspec.Struct, frozen=True, eq=False):
     """Readings of one session, one element each, in any order.
 
-    `event_ms` when it was taken, `receive_ms` when it arrived (they differ for readings that the charger had kept),
-    `counter_e4kwh` the register, `state` as in YKC 0x13 (3 = charging), `power_w`, `charge_minutes` the charger's own
-    count, `seq` the frame's number. Make them with `of`, which brings any integers to these types.
+    `event_ms` when it was taken, `receive_ms` when it arrived, `counter_e4kwh` the register, `state` as in YKC 0x13
+    (3 = charging), `power_w`, `charge_minutes` the charger's own count, `seq` the frame's number, `stored` 1 for a
+    reading that the charger had kept: its `event_ms` is the begin of the minute in which it was taken. Make them with
+    `of`, which brings any integers to these types.
     """
 
     event_ms: Int64s
@@ -38,6 +40,7 @@ class ReadingArrays(msgspec.Struct, frozen=True, eq=False):
     power_w: Int64s
     charge_minutes: Int64s
     seq: Int64s
+    stored: npt.NDArray[np.uint8]
 
     @classmethod
     def of(
@@ -51,8 +54,13 @@ class ReadingArrays(msgspec.Struct, frozen=True, eq=False):
         power_w: Sequence[int] | npt.NDArray[Any] | None = None,
         charge_minutes: Sequence[int] | npt.NDArray[Any] | None = None,
         seq: Sequence[int] | npt.NDArray[Any] | None = None,
+        stored: Sequence[int] | npt.NDArray[Any] | None = None,
     ) -> "ReadingArrays":
-        """Columns of one length (else CoreError); a column left out is: received at once, charging, plugged, 0."""
+        """Columns of one length (else CoreError); a column left out is: received at once, charging, plugged, 0.
+
+        Without `stored`, a reading counts as stored when it arrived later than it was taken: YKC stamps all others on
+        arrival.
+        """
         size = len(event_ms)
         columns: dict[str, npt.NDArray[Any]] = {
             "event_ms": _int64(event_ms),
@@ -64,9 +72,12 @@ class ReadingArrays(msgspec.Struct, frozen=True, eq=False):
             "charge_minutes": _int64(np.zeros(size) if charge_minutes is None else charge_minutes),
             "seq": _int64(np.zeros(size) if seq is None else seq),
         }
+        if stored is not None:
+            columns["stored"] = _uint8(stored)
         for name, column in columns.items():
             if len(column) != size:
                 raise CoreError(f"column {name} has {len(column)} readings, event_ms has {size}")
+        columns.setdefault("stored", _uint8(columns["receive_ms"] > columns["event_ms"]))
         return cls(**columns)
 
     @classmethod
@@ -80,6 +91,15 @@ class ReadingArrays(msgspec.Struct, frozen=True, eq=False):
     def take(self, places: npt.NDArray[Any]) -> "ReadingArrays":
         """The readings at these places (indices or a mask)."""
         return ReadingArrays(**{name: getattr(self, name)[places] for name in self.__struct_fields__})
+
+    def at_likely_times(self) -> "ReadingArrays":
+        """Stored readings moved to the end of their minute, but not behind their receipt.
+
+        At its begin one could come to lie before a live reading of the same minute that was taken earlier, and look
+        like a register that fell. Of several in one minute the last is kept, and that is the one its end is right for.
+        """
+        likely_ms = np.minimum(self.event_ms + STORED_MINUTE_MS, self.receive_ms)
+        return msgspec.structs.replace(self, event_ms=np.where(self.stored != 0, likely_ms, self.event_ms))
 
     @property
     def charging(self) -> Bools:
@@ -104,14 +124,16 @@ class OrderedReadings(msgspec.Struct, frozen=True, eq=False):
 
 
 def in_order(readings: ReadingArrays) -> OrderedReadings:
-    """Sort by event time and drop repetitions (metering.md, rules 0 and 1). Equal sets give equal results.
+    """Sort by the time they were taken and drop repetitions (metering.md, rules 0 and 1).
 
-    Of several readings at one moment the one with the highest sequence number is kept (then the highest counter, and
-    so on through every column, so that nothing depends on the order of arrival).
+    Equal sets of readings give equal results: of several at one moment the one with the highest sequence number is
+    kept, then the one with the highest counter, and so on through every column.
     """
+    readings = readings.at_likely_times()
     ordered = readings.take(
         np.lexsort(
             (
+                readings.stored,
                 readings.receive_ms,
                 readings.plugged,
                 readings.charge_minutes,

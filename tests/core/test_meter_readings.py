@@ -65,8 +65,15 @@ def test_a_zero_is_never_taken_for_a_repetition() -> None:
 
 
 def test_readings_that_arrived_late_are_named() -> None:
-    readings = ReadingArrays.of(at(0, 15, 30), [1, 2, 3], receive_ms=at(0, 99, 30))
+    readings = ReadingArrays.of(at(0, 15, 30), [1, 2, 3], receive_ms=at(0, 99, 30), stored=[0, 0, 0])
     assert flags_of(readings) == [(0, 1, []), (15, 2, []), (30, 3, ["OUT_OF_ORDER"])]
+
+
+def test_a_kept_reading_lies_at_the_end_of_its_minute_but_not_behind_its_receipt() -> None:
+    readings = ReadingArrays.of(at(0, 45, 0, 60), [1, 3, 4, 5], receive_ms=at(0, 45, 300, 90), stored=[0, 0, 1, 1])
+    ordered = in_order(readings).readings
+    assert ordered.counter_e4kwh.tolist() == [1, 3, 4, 5]
+    assert (ordered.event_ms - T0).tolist() == [0, 45_000, 59_999, 90_000]
 
 
 rows = st.tuples(

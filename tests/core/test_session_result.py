@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.connector import ConnectorCycle
 from core.meter.flags import Quality
 from core.meter.profile import MeterProfile
 from core.meter.readings import ReadingArrays
@@ -165,8 +166,38 @@ def test_the_charger_s_stale_tariff_prices_its_slots() -> None:
 
 def test_readings_that_the_charger_had_kept_are_named() -> None:
     plain = readings()
-    kept = msgspec.structs.replace(plain, receive_ms=np.maximum(plain.receive_ms, T0 + 600_000))
+    kept = msgspec.structs.replace(plain, stored=np.ones(len(plain), dtype=np.uint8))
     assert "STORED" in evaluate(readings=kept).flags
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_backlog_after_an_outage_loses_nothing(seed: int) -> None:
+    """At full power, with the times that the gateway gives to live and to kept readings."""
+    rng = random.Random(seed)
+    cycle = ConnectorCycle(PROFILE)
+    taken_s = list(range(rng.randint(0, 14), 3_000, 15))
+    lost_from, lost_until = sorted(rng.sample(range(8, len(taken_s) - 8), 2))
+    if lost_until - lost_from < 20:
+        lost_until = min(len(taken_s) - 8, lost_from + 20)
+    back_ms = T0 + 1000 * taken_s[lost_until] - 5_000
+    rows = []
+    for place, second in enumerate(taken_s):
+        was_lost = lost_from <= place < lost_until
+        receive_ms = back_ms + 20 * (place - lost_from) if was_lost else T0 + 1000 * second + rng.randint(0, 900)
+        rows.append((receive_ms, 120 * 10_000 * second // 3_600, second // 60, place))
+    times = [cycle.time_of(receive_ms, 3, "3" * 32, minutes) for receive_ms, _, minutes, _ in rows]
+    assert [stored for _, stored in times].count(True) >= lost_until - lost_from - 12, "the last minutes look live"
+    rows_by_column = ReadingArrays.of(
+        [event_ms for event_ms, _ in times],
+        [counter for _, counter, _, _ in rows],
+        receive_ms=[receive_ms for receive_ms, _, _, _ in rows],
+        charge_minutes=[minutes for _, _, minutes, _ in rows],
+        seq=[place for _, _, _, place in rows],
+        power_w=[120_000] * len(rows),
+    )
+    result = evaluate(readings=rows_by_column)
+    assert (result.best_e4kwh, result.quality) == (rows[-1][1], Quality.VALID)
+    assert "STORED" in result.flags
 
 
 def test_readings_months_apart_under_one_number_do_not_break_it() -> None:
