@@ -20,7 +20,7 @@ $(VENV)/.packages: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(BUILT): $(SOURCES) | $(VENV)/.packages
-	$(BIN)/python setup.py --quiet build_ext --inplace
+	$(BIN)/python -W ignore setup.py --quiet build_ext --inplace
 	@touch $@
 
 demo: install

@@ -11,7 +11,7 @@ extensions = [
     Extension(
         ".".join(path.with_suffix("").parts),
         [str(path)],
-        extra_compile_args=["-O3"],
+        extra_compile_args=["-O3", "-g0"],
     )
     for package in PACKAGES_WITH_CYTHON
     for path in sorted(Path(package).rglob("*.pyx"))
