@@ -10,7 +10,6 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from analytics.session_curve import SessionCurve
-from core.meter.flags import flag_names
 from dashboard import written
 from dashboard.catalogue import Catalogue
 from dashboard.plots import AMBER, BLUE, GREEN, GREY, RED, calm
@@ -128,12 +127,12 @@ def _silence(figure: go.Figure, from_ms: int, to_ms: int, words: Catalogue, zone
 
 
 def _flagged(figure: go.Figure, curve: SessionCurve, words: Catalogue, zone: str, top: int) -> None:
-    marked = np.flatnonzero(curve.flags)
+    marked = curve.marked()
     if not len(marked):
         return
     notes = []
     for i in marked:
-        note = ", ".join(words.word("flag", name) for name in flag_names(int(curve.flags[i])))
+        note = ", ".join(words.word("flag", name) for name in curve.flags_at(int(i)))
         if curve.reported_e4kwh[i] > top:
             value = written.energy(int(curve.reported_e4kwh[i]), 4)
             note += "<br>" + words.text("session.curve.beyond", value=value)
@@ -170,7 +169,7 @@ def _thinned(curve: SessionCurve) -> npt.NDArray[np.intp]:
     count = len(curve)
     if count <= MOST_POINTS:
         return np.arange(count)
-    keep = set(np.flatnonzero(curve.flags).tolist()) | {0, count - 1}
+    keep = set(curve.marked().tolist()) | {0, count - 1}
     for part in np.array_split(np.arange(count), MOST_POINTS // 4):
         values, power = curve.reported_e4kwh[part], curve.power_w[part]
         keep |= {int(part[0]), int(part[-1]), int(part[values.argmax()]), int(part[values.argmin()])}

@@ -113,7 +113,7 @@ def _curve(record: SessionRecord, words: Catalogue) -> list[Any]:
     note = words.text(
         "session.curve.note",
         reported=f"{len(curve):,}",
-        flagged=f"{int((curve.flags != 0).sum()):,}",
+        flagged=f"{len(curve.marked()):,}",
         naive=written.energy(record.session["naive_energy_e4kwh"], 4),
         accepted=written.energy(int(curve.accepted_e4kwh[-1]), 4),
     )

@@ -18,7 +18,9 @@ def reasons(record: SessionRecord, words: Catalogue) -> html.Div:
     raw, corrected = record.codes["codes_raw"], record.codes["codes"]
     shown = [*corrected, *[code for code in raw if code not in corrected]]
     parts: list[Any] = []
-    if not shown:
+    if not shown and record.session["life"] == "open":
+        parts.append(empty(words.text("session.codes.open")))
+    elif not shown:
         parts.append(
             html.Div([icon("check", size=22), html.Div(words.text("session.codes.none"))], className="empty empty-good")
         )

@@ -52,7 +52,8 @@ def test_unknown_questions_and_parameters_are_named() -> None:
 @pytest.mark.server
 def test_a_scope_sees_its_own_rows_only(database: Client) -> None:
     database.execute(
-        "INSERT INTO bill_revisions (operator_id, pile_id, connector, trade_no, status, final_rule, local_day, amount_fen) VALUES",
+        "INSERT INTO bill_revisions "
+        "(operator_id, pile_id, connector, trade_no, status, final_rule, local_day, amount_fen) VALUES",
         [
             (operator, operator, 1, f"{operator:032d}", "final", 1, date(2026, 11, 22), operator)
             for operator in (1, 2, 3)
@@ -72,7 +73,8 @@ def test_a_scope_sees_its_own_rows_only(database: Client) -> None:
 def test_a_charge_assigned_anew_is_seen_by_its_new_owner_only(database: Client) -> None:
     day = date(2026, 11, 22)
     database.execute(
-        "INSERT INTO bill_revisions (operator_id, pile_id, connector, trade_no, revision, status, final_rule, local_day) VALUES",
+        "INSERT INTO bill_revisions "
+        "(operator_id, pile_id, connector, trade_no, revision, status, final_rule, local_day) VALUES",
         [(2, 7, 1, "0" * 31 + "7", 1, "final", 1, day), (3, 7, 1, "0" * 31 + "7", 2, "final", 1, day)],
     )
 

@@ -90,8 +90,9 @@ def test_the_overview_follows_new_bills_without_a_reload(open_page: Open, fleet:
     before = int(count.inner_text().replace(",", ""))
     page.evaluate("window.notReloaded = true")
     fleet.client.execute(
-        "INSERT INTO bill_revisions (operator_id, station_id, pile_id, pile, connector, trade_no, revision, status, final_rule, "
-        "local_day, final_energy_e4kwh, amount_fen, end_ms) SELECT operator_id, station_id, pile_id, pile, connector, "
+        "INSERT INTO bill_revisions (operator_id, station_id, pile_id, pile, connector, trade_no, revision, "
+        "status, final_rule, local_day, final_energy_e4kwh, amount_fen, end_ms) SELECT operator_id, "
+        "station_id, pile_id, pile, connector, "
         "repeat('9', 32), 1, 'final', 1, local_day, 10000, 100, end_ms FROM bills WHERE local_day = %(day)s LIMIT 1",
         {"day": DAY},
     )
