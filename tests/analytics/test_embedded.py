@@ -134,8 +134,11 @@ def test_a_fallen_server_comes_back_on_the_same_port(tmp_path: Path) -> None:
         assert server.restarts == 0
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
-        wait_gone(server.pid)
-        assert server.ensure_running() == address
+        # The kernel lets a killed process of many threads be seen before it lets its parent collect it.
+        deadline = time.monotonic() + 15
+        while server.restarts == 0 and time.monotonic() < deadline:
+            assert server.ensure_running() == address
+            time.sleep(0.05)
         assert server.restarts == 1
         assert client.execute("SELECT x FROM kept") == [(7,)]
         client.disconnect()
