@@ -53,7 +53,7 @@ def _filter_fields(filters: Filters, places: list[dict[str, Any]], words: Catalo
             data=[{"value": value, "label": text} for value, text in options.items()],
             value=list(getattr(filters, field)),
             clearable=True,
-            searchable=len(options) > 8,
+            searchable=len(options) > 12,
             size="xs",
             className="filter",
         )
