@@ -9,7 +9,8 @@ from dashboard import written
 from dashboard.catalogue import Catalogue, all_texts
 from tests.browser.conftest import Open
 from tests.dashboard.fleet_database import DAY, FleetDatabase
-from tests.dashboard.synthetic_fleet import Story, pile_code
+from tests.dashboard.synthetic_fleet import Story
+from tests.dashboard.synthetic_master import pile_code
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 

@@ -5,34 +5,31 @@ explain occurs at least once. The figures are plausible and consistent with each
 simulation of its own, not by the product's calculator or biller.
 """
 
+import datetime
 import random
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from clickhouse_driver import Client
 
-MINUTE = 60_000
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
-BEIJING = 8 * HOUR
-SLOT = 30 * MINUTE
-OPEN_END = 2**63 - 1
+from tests.dashboard.synthetic_master import (
+    BEIJING,
+    CLASS_PRICES,
+    HOUR,
+    MINUTE,
+    PILES_PER_STATION,
+    SLOT,
+    SLOT_CLASSES,
+    STATIONS,
+    fill_master,
+    insert,
+    operator_of,
+    pile_code,
+    station_of,
+)
+from tests.dashboard.synthetic_verdicts import CLEAN, FACTS
 
-OPERATORS = [
-    (1, 0, "未分配", "Unassigned", 0),
-    (2, 0, "羊城公交充电", "Yangcheng Bus Charging", 0),
-    (3, 0, "南沙绿行", "Nansha Greenway", 1),
-]
-STATIONS = [
-    (1, 2, "大岗公交车站充电站", "Dagang Bus Depot", 22.79, 113.40, "depot"),
-    (2, 2, "桥南公交总站充电站", "Qiaonan Bus Terminal", 22.93, 113.36, "depot"),
-    (3, 3, "市桥中心公共充电站", "Shiqiao Central", 22.94, 113.38, "public"),
-    (4, 3, "塘坑停车场充电站", "Tangkeng Car Park", 22.95, 113.41, "public"),
-    (5, 3, "万博地下停车场充电站", "Wanbo Underground Car Park", 23.00, 113.34, "public"),
-]
-PILES_PER_STATION = 7
 STORIES = (
     ["clean"] * 22
     + ["late_start", "spike", "zero_mid", "gap", "lost_bill", "bill_x1000", "zero_bill", "clock", "occupancy", "failed"]
@@ -42,8 +39,6 @@ FAULTY_PILE, TARGET_VIN = 9, "LZYTAGBW8K1038271"
 OFFLINE_PILE = 17  # nothing heard for a while
 CLOSED_PILE = 30  # heard until a moment ago, then its connection was closed
 AWAY = (OFFLINE_PILE, CLOSED_PILE)
-CLASS_PRICES = ([98_000, 82_000, 61_000, 33_000], [60_000, 60_000, 55_000, 40_000])
-SLOT_CLASSES = [3] * 16 + [2] * 4 + [1] * 4 + [0] * 4 + [2] * 8 + [1] * 4 + [0] * 4 + [2] * 4
 
 
 class Story(msgspec.Struct):
@@ -71,34 +66,10 @@ class SyntheticFleet(msgspec.Struct):
         return next(story for story in self.stories if story.name == name)
 
 
-def pile_code(pile_id: int) -> str:
-    """The 14-digit id of a synthetic charger."""
-    return f"320106{pile_id:08d}"
-
-
-def station_of(pile_id: int) -> int:
-    """Chargers are numbered station by station."""
-    return (pile_id - 1) // PILES_PER_STATION + 1
-
-
-def operator_of(pile_id: int) -> int:
-    """The owner of the charger's station."""
-    return STATIONS[station_of(pile_id) - 1][1]
-
-
-def insert(client: Client, table: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows that all have the same keys; other columns get their defaults."""
-    if rows:
-        columns = list(rows[0])
-        client.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES", [[row[c] for c in columns] for row in rows]
-        )
-
-
 def fill(client: Client, now_ms: int, *, seed: int = 7, hours: int = 26) -> SyntheticFleet:
     """Fill an empty database with the fleet and its last `hours`, `now_ms` being now."""
     chance = random.Random(seed)
-    _fill_dimensions(client, now_ms)
+    fill_master(client, now_ms)
     writer = _Writer(now_ms, chance)
     count = 0
     for pile_id in range(1, len(STATIONS) * PILES_PER_STATION + 1):
@@ -120,86 +91,6 @@ def fill(client: Client, now_ms: int, *, seed: int = 7, hours: int = 26) -> Synt
             writer.idle(pile_id, connector, state=2)
     writer.flush(client)
     return SyntheticFleet(now_ms=now_ms, stories=writer.stories)
-
-
-def _fill_dimensions(client: Client, now_ms: int) -> None:
-    insert(
-        client,
-        "dim_operators",
-        [
-            {"operator_id": i, "parent_operator_id": p, "name": n, "name_en": e, "settle_first": s}
-            for i, p, n, e, s in OPERATORS
-        ],
-    )
-    insert(
-        client,
-        "dim_stations",
-        [
-            {
-                "station_id": i,
-                "operator_id": o,
-                "name": n,
-                "name_en": e,
-                "aliases": [],
-                "zone": "Asia/Shanghai",
-                "latitude": la,
-                "longitude": lo,
-                "profile": profile,
-                "occupancy_grace_ms": 30 * MINUTE,
-            }
-            for i, o, n, e, la, lo, profile in STATIONS
-        ],
-    )
-    piles = range(1, len(STATIONS) * PILES_PER_STATION + 1)
-    insert(
-        client,
-        "dim_piles",
-        [
-            {
-                "pile_id": i,
-                "pile": pile_code(i),
-                "station_id": station_of(i),
-                "vendor": f"vendor {'RST'[i % 3]}",
-                "model": f"{'RST'[i % 3]}-120",
-                "protocol": "ykc",
-                "current_kind": "dc",
-                "connectors": 2,
-                "rated_power_w": 120_000,
-                "register_kind": "session",
-                "quantum_e4kwh": 1,
-                "register_digits": 0,
-                "commissioned_ms": now_ms - 400 * DAY,
-                "is_test": 0,
-            }
-            for i in piles
-        ],
-    )
-    insert(
-        client,
-        "dim_connectors",
-        [{"pile_id": i, "connector": c, "rated_power_w": 120_000} for i in piles for c in (1, 2)],
-    )
-    insert(
-        client,
-        "dim_pile_owners",
-        [{"pile_id": i, "operator_id": operator_of(i), "from_ms": 0, "to_ms": OPEN_END} for i in piles],
-    )
-    insert(
-        client,
-        "dim_tariff_versions",
-        [
-            {
-                "tariff_version_id": 1,
-                "tariff_id": 1,
-                "tariff_name": "公共站分时电价",
-                "model_no": "0101",
-                "from_ms": 0,
-                "slot_classes": SLOT_CLASSES,
-                "electricity_price_e5yuan": CLASS_PRICES[0],
-                "service_price_e5yuan": CLASS_PRICES[1],
-            }
-        ],
-    )
 
 
 class _Writer:
@@ -429,7 +320,7 @@ class _Writer:
 
     def _decided(self, story: Story) -> None:
         """The pile's record, the session, its codes and its bill."""
-        facts = _FACTS.get(story.name, _CLEAN)
+        facts = FACTS.get(story.name, CLEAN)
         has_bill = facts["bill"] is not None and story.name != "running"
         billed = facts["bill"](story.true_e4kwh) if has_bill else 0
         shift = 10 * MINUTE if story.name == "clock" else 0
@@ -601,65 +492,6 @@ class _Writer:
         self._plain("bill_revisions", story.pile_id, bill)
 
 
-def _facts(
-    *,
-    bill: Any = lambda true: true,
-    final: Any = lambda true: true,
-    raw: Sequence[int] = (),
-    codes: Sequence[int] = (),
-    causes: Sequence[str] = (),
-    flags: Sequence[str] = (),
-    quality: str = "VALID",
-    rule: int = 1,
-    held: int = 0,
-    life: str = "ended",
-    bill_state: str = "present",
-    reason: str = "BILL_ABOVE",
-) -> dict[str, Any]:
-    return {
-        "bill": bill,
-        "final": final,
-        "raw": list(raw),
-        "codes": list(codes),
-        "causes": list(causes),
-        "flags": list(flags),
-        "quality": quality,
-        "rule": rule,
-        "held": held,
-        "life": life,
-        "bill_state": bill_state,
-        "reason": reason,
-    }
-
-
-_CLEAN = _facts()
-_FACTS = {
-    "late_start": _facts(raw=[8], causes=["LATE_BASELINE"], flags=["LATE_BASELINE"], quality="DERIVED"),
-    "spike": _facts(raw=[], causes=["REGISTER_JUMP"], flags=["SPIKE"], quality="DERIVED"),
-    "zero_mid": _facts(causes=["RS485_LOSS"], flags=["ZERO_READ"], quality="DERIVED"),
-    "gap": _facts(flags=["GAP"]),
-    "rollback": _facts(raw=[8], causes=["REGISTER_RESET"], flags=["RESET"], quality="QUESTIONABLE", rule=2, held=1),
-    "lost_bill": _facts(
-        bill=None,
-        raw=[1],
-        codes=[1],
-        quality="ESTIMATED",
-        rule=3,
-        held=1,
-        bill_state="lost",
-        flags=["TAIL_GAP"],
-        reason="NO_BILL",
-    ),
-    "bill_x1000": _facts(
-        bill=lambda true: true * 1000, raw=[4, 8], codes=[4, 8], rule=3, held=1, reason="OVER_PHYSICAL_LIMIT"
-    ),
-    "zero_bill": _facts(bill=lambda _true: 0, raw=[11], codes=[11], rule=3, held=1, reason="NO_ENERGY"),
-    "clock": _facts(raw=[3], codes=[3], held=1, causes=["CLOCK_STEP"], reason="CLOCK_OFF"),
-    "occupancy": _facts(raw=[6], codes=[6], reason="UNPLUGGED_LATE"),
-    "failed": _facts(bill=lambda _true: 0, final=lambda _true: 0, causes=["START_FAILED"], life="failed_start"),
-}
-
-
 def _naive(story: Story) -> int:
     return story.readings[-1]["energy_e4kwh"] - story.readings[0]["energy_e4kwh"] if story.readings else 0
 
@@ -669,15 +501,11 @@ def _fee(energy_e4kwh: int, price_e5yuan: int) -> int:
 
 
 def _stamp(ms: int) -> str:
-    import datetime
-
     moment = datetime.datetime.fromtimestamp((ms + BEIJING) / 1000, tz=datetime.UTC)
     return moment.strftime("%y%m%d%H%M%S")
 
 
 def _local_day(ms: int) -> Any:
-    import datetime
-
     return datetime.datetime.fromtimestamp((ms + BEIJING) / 1000, tz=datetime.UTC).date()
 
 

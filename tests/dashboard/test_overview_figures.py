@@ -7,7 +7,8 @@ from dashboard.context import Services
 from dashboard.overview.snapshot import Snapshot, power_history, snapshot
 from dashboard.source import Source
 from tests.dashboard.fleet_database import DAY, NOW_MS, FleetDatabase
-from tests.dashboard.synthetic_fleet import AWAY, FAULTY_PILE, operator_of, station_of
+from tests.dashboard.synthetic_fleet import AWAY, FAULTY_PILE
+from tests.dashboard.synthetic_master import operator_of, station_of
 
 pytestmark = pytest.mark.server
 

@@ -6,7 +6,7 @@ import pytest
 
 from analytics.questions import PLATFORM_SCOPE, SQL_FOLDER, Scope, ask, question_parameters
 from tests.dashboard.fleet_database import DAY, NOW_MS, FleetDatabase
-from tests.dashboard.synthetic_fleet import pile_code
+from tests.dashboard.synthetic_master import pile_code
 
 pytestmark = pytest.mark.server
 

@@ -14,7 +14,8 @@ from dashboard.session.page import session_page
 from dashboard.session.record import session_record
 from dashboard.source import Source
 from tests.dashboard.fleet_database import NOW_MS, FleetDatabase
-from tests.dashboard.synthetic_fleet import STORIES, Story, pile_code
+from tests.dashboard.synthetic_fleet import STORIES, Story
+from tests.dashboard.synthetic_master import pile_code
 
 pytestmark = pytest.mark.server
 

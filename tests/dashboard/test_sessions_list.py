@@ -10,7 +10,8 @@ from dashboard.context import Services
 from dashboard.sessions.filters import SORTS, Filters, order_of
 from dashboard.sessions.grid import grid_row
 from tests.dashboard.fleet_database import NOW_MS, FleetDatabase
-from tests.dashboard.synthetic_fleet import TARGET_VIN, Story, operator_of, pile_code, station_of
+from tests.dashboard.synthetic_fleet import TARGET_VIN, Story
+from tests.dashboard.synthetic_master import operator_of, pile_code, station_of
 
 pytestmark = pytest.mark.server
 
