@@ -48,7 +48,7 @@ def frame_rows(batch: "Batch", picked: NDArray[np.intp], operators: NDArray[np.u
             verdicts.append(QUARANTINE_VERDICTS.get(reasons[i], f"reason_{reasons[i]}"))
             if reasons[i] in _WHOLE_FRAME_REASONS and len(frame) >= SMALLEST_FRAME and frame[0] == START_BYTE:
                 types[i] = frame_type = frame[5]
-                seqs[i] = frame[2] << 8 | frame[3]
+                seqs[i] = int.from_bytes(frame[2:4], "little")
         elif len(frame) == _FRAME_BYTES.get(frame_type):
             verdicts.append("ok")
         else:

@@ -7,10 +7,11 @@ cpdef enum:
     EVENT = 4       # msgpack of an ingest.events.Event
 
 cpdef enum:
-    FLAG_STORED = 1  # kept by the charger while it was away
+    FLAG_STORED = 1     # a reading: kept by the charger while it was away
+    FLAG_SHEDDABLE = 2  # an event that anybody can cause, known or not: it goes with the telemetry
 
 cpdef enum:
-    LANE_FACTS = 0      # what money depends on: record uploads, their acks, events. Never shed.
+    LANE_FACTS = 0      # what money depends on: record uploads, their acks, events of known chargers. Never shed.
     LANE_TELEMETRY = 1  # everything else. Shed oldest first when the disk limit is reached.
     LANE_COUNT = 2
 

@@ -13,6 +13,7 @@ FRAME_DOWN: Final[int]
 QUARANTINE: Final[int]
 EVENT: Final[int]
 FLAG_STORED: Final[int]
+FLAG_SHEDDABLE: Final[int]
 LANE_FACTS: Final[int]
 LANE_TELEMETRY: Final[int]
 PROTOCOL_YKC: Final[int]
@@ -20,8 +21,8 @@ PROTOCOL_YKC: Final[int]
 class RecordBuffer:
     """Takes records for the spool, in two lanes.
 
-    The lane of facts holds what money depends on (record uploads 0x3B, their acks 0x40, events), the lane of telemetry
-    everything else. A lane that reached its limit refuses: the disk does not keep up.
+    The lane of facts holds what money depends on (record uploads 0x3B, their acks 0x40, events without
+    `FLAG_SHEDDABLE`), the lane of telemetry everything else. A lane that reached its limit refuses: the disk does not keep up.
     """
 
     appended_records: int

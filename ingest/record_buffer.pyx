@@ -42,9 +42,9 @@ cdef inline bint _is_frame(int kind) noexcept nogil:
     return kind == FRAME_UP or kind == FRAME_DOWN
 
 
-cdef inline int _lane_of(int kind, const uint8_t* payload, uint32_t length) noexcept nogil:
+cdef inline int _lane_of(int kind, int flags, const uint8_t* payload, uint32_t length) noexcept nogil:
     if kind == EVENT:
-        return LANE_FACTS
+        return LANE_TELEMETRY if flags & FLAG_SHEDDABLE else LANE_FACTS
     if _is_frame(kind) and length >= FRAME_HEADER:
         if payload[FRAME_TYPE_AT] == TYPE_RECORD or payload[FRAME_TYPE_AT] == TYPE_RECORD_ACK:
             return LANE_FACTS
@@ -84,7 +84,7 @@ cdef class RecordBuffer:
         const uint8_t* payload,
         uint32_t length,
     ) except -1:
-        cdef LaneBuffer* lane = &self.lanes[_lane_of(kind, payload, length)]
+        cdef LaneBuffer* lane = &self.lanes[_lane_of(kind, flags, payload, length)]
         cdef Py_ssize_t size = HEADER + <Py_ssize_t>length
         cdef Py_ssize_t capacity
         cdef RecordHeader header
@@ -274,7 +274,7 @@ def scan_records(const uint8_t[::1] data, Py_ssize_t start=0, Py_ssize_t max_rec
             if _is_frame(header.kind) and header.payload_length >= FRAME_HEADER:
                 frame = base + at + HEADER
                 frame_type[n] = frame[FRAME_TYPE_AT]
-                seq[n] = <uint16_t>((<uint16_t>frame[2] << 8) | frame[3])
+                seq[n] = <uint16_t>(frame[2] | (<uint16_t>frame[3] << 8))
             at += HEADER + <Py_ssize_t>header.payload_length
             n += 1
     records.cut(n)

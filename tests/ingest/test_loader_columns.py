@@ -101,16 +101,16 @@ def test_frames_say_what_became_of_them(tmp_path: Path, database_address: ClickH
     beat = heartbeat(seq=b"\x01\x02")
     buffer = spool.buffer
     cases = [
-        (FRAME_UP, 0, beat, ("ok", "up", 0x03, 0x0102, "")),
+        (FRAME_UP, 0, beat, ("ok", "up", 0x03, 0x0201, "")),
         (FRAME_DOWN, 0, wrap_body(0x04, beat[6:-2]), ("ok", "down", 0x04, 0, "")),
         (FRAME_UP, 0, wrap_body(0x03, beat[6:-2] + b"\7"), ("variant", "up", 0x03, 0, "")),
         (FRAME_UP, 0, wrap_body(0xEE, b"abc"), ("unknown_type", "up", 0xEE, 0, "")),
-        (FRAME_UP, 0, record(TRADE), ("ok", "up", 0x3B, 0x0400, TRADE)),
+        (FRAME_UP, 0, record(TRADE), ("ok", "up", 0x3B, 0x0004, TRADE)),
         (FRAME_UP, 0, wrap_body(0x13, bytes(59)), ("variant", "up", 0x13, 0, "")),
         (FRAME_UP, 0, wrap_body(0x13, charging(TRADE, 1, 1)[6:-2] + b"\0" * 81), ("variant", "up", 0x13, 0, TRADE)),
         (QUARANTINE, 10, b"\x00\xff\xfe", ("garbage", "up", 0, 0, "")),
         (QUARANTINE, 12, beat[:-1] + b"\0", ("bad_checksum", "up", 0, 0, "")),
-        (QUARANTINE, 20, record(TRADE), ("not_logged_in", "up", 0x3B, 0x0400, TRADE)),
+        (QUARANTINE, 20, record(TRADE), ("not_logged_in", "up", 0x3B, 0x0004, TRADE)),
         (QUARANTINE, 77, b"?", ("reason_77", "up", 0, 0, "")),
     ]
     for number, (kind, reason, data, _) in enumerate(cases):
@@ -123,6 +123,23 @@ def test_frames_say_what_became_of_them(tmp_path: Path, database_address: ClickH
     assert [row["hex"] for row in stored] == [data.hex().upper() for _, _, data, _ in cases]
     # The longer realtime frame is a reading as well; the quarantined upload is no bill.
     assert counts(database) | {"frames": 0} == dict.fromkeys(TABLES, 0) | {"readings": 1, "pile_bill_uploads": 1}
+    spool.close()
+
+
+def test_both_tables_count_a_sequence_number_low_byte_first(
+    tmp_path: Path, database_address: ClickHouseAddress, database: Client
+) -> None:
+    spool = open_spool(tmp_path)
+    frames = [heartbeat(seq=b"\x01\x02"), charging(TRADE, 1, 1, seq=b"\x01\x02")]
+    for frame in frames:
+        add_frame(spool, frame)
+    spool.commit()
+    make_loader(tmp_path, database_address).load_available()
+    for table in ("frames", "readings"):
+        assert database.execute(f"SELECT seq FROM {table}") == [(int.from_bytes(frames[0][2:4], "little"),)], table
+        where = f"table = '{table}' AND database = currentDatabase() AND name = 'seq'"
+        ((comment,),) = database.execute(f"SELECT comment FROM system.columns WHERE {where}")
+        assert "little-endian" in comment
     spool.close()
 
 

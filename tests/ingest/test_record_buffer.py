@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ingest.record_buffer import (
     EVENT,
+    FLAG_SHEDDABLE,
     FRAME_DOWN,
     FRAME_UP,
     LANE_FACTS,
@@ -81,9 +82,17 @@ def test_uploads_acks_and_events_have_a_lane_of_their_own() -> None:
         buffer.append(kind, payload=payload)
     facts = scan_records(buffer.take(LANE_FACTS))
     assert facts.frame_type.tolist() == [0x3B, 0x40, 0]
-    assert facts.seq.tolist() == [0x1234, 0x1234, 0]
+    assert facts.seq.tolist() == [0x3412, 0x3412, 0]  # wire bytes 12 34, low byte first
     telemetry = scan_records(buffer.take(LANE_TELEMETRY))
     assert telemetry.kind.tolist() == [FRAME_UP, FRAME_UP, QUARANTINE]
+
+
+def test_an_event_that_anybody_can_cause_goes_with_the_telemetry() -> None:
+    buffer = RecordBuffer()
+    buffer.append(EVENT, flags=FLAG_SHEDDABLE, payload=b"\x93")
+    buffer.append(FRAME_UP, flags=FLAG_SHEDDABLE, payload=frame(0x3B))  # a bill never does, whatever is said of it
+    assert scan_records(buffer.take(LANE_TELEMETRY)).kind.tolist() == [EVENT]
+    assert scan_records(buffer.take(LANE_FACTS)).kind.tolist() == [FRAME_UP]
 
 
 def test_a_full_lane_refuses_and_counts_but_the_other_goes_on() -> None:
