@@ -82,10 +82,6 @@ cdef class FrameSplitter:
         return self.feed(nbytes)
 
     cpdef Py_ssize_t feed(self, Py_ssize_t nbytes) except -1:
-        cdef const uint8_t* at
-        cdef const uint8_t* candidate
-        cdef Py_ssize_t left, total
-        cdef uint8_t kind
         if nbytes < 0 or nbytes > CAPACITY_BYTES - self._end:
             raise YkcBufferError(f"{nbytes} bytes do not fit: the buffer has room for {CAPACITY_BYTES - self._end}")
         self._end += nbytes
