@@ -21,7 +21,8 @@ class ChargerConnection(asyncio.BufferedProtocol):
 
     Invariants:
 
-    1. After `close` nothing more is read; the link is finished exactly once, in `connection_lost`.
+    1. After `close` nothing more is read, and `connection_lost` follows within `drain_timeout_ms`, whether the charger
+       reads its answers or not; the link is finished exactly once, there.
     2. Answers that promise durability are written only by the group commit's callback.
     """
 
@@ -35,6 +36,7 @@ class ChargerConnection(asyncio.BufferedProtocol):
         self._gateway = gateway
         self._transport: asyncio.Transport | None = None
         self._holds = 0  # reasons why reading is paused
+        self._cut_off: asyncio.TimerHandle | None = None
         self.dialogue: YkcDialogue
         self.link: ChargerLink
 
@@ -94,6 +96,8 @@ class ChargerConnection(asyncio.BufferedProtocol):
         self.closing = True
         self.close_reason = self.close_reason or ("peer" if exc is None else "lost")
         self._transport = None
+        if self._cut_off is not None:
+            self._cut_off.cancel()
         self._gateway.closed(self)
 
     # The gateway's side
@@ -136,13 +140,16 @@ class ChargerConnection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def close(self, reason: str) -> None:
-        """Hang up once the answers are out; `reason` is kept with the connection's end."""
+        """Hang up once the answers are out, or are not read in time; `reason` is kept with the connection's end."""
         if self.closing:
             return
         self.closing = True
         self.close_reason = reason
         if self._transport is not None:
             self._transport.close()
+            # A closing transport waits for its unsent answers for ever, and what it holds with it.
+            patience_s = self._gateway.settings.drain_timeout_ms / 1000
+            self._cut_off = asyncio.get_running_loop().call_later(patience_s, self.abort)
 
     def abort(self) -> None:
         """Hang up now."""

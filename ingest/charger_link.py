@@ -156,7 +156,8 @@ class ChargerLink:
 
     def _keep_events(self, events: list[Event], receive_ms: int) -> None:
         for event in events:
-            self._owner.events.add(event, receive_ms)
+            # Anybody may name a charger and be refused; only a connection that has logged in writes facts.
+            self._owner.events.add(event, receive_ms, sheddable=self.pile is None)
             if isinstance(event, TariffAck) and self.state is not None:
                 self.state.tariff_acked(event.event_ms, event.tariff_version_id)
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from ingest.events import Event, PlatformOutage
-from ingest.record_buffer import EVENT, RecordBuffer
+from ingest.record_buffer import EVENT, FLAG_SHEDDABLE, RecordBuffer
 
 
 class EventLog:
@@ -13,10 +13,14 @@ class EventLog:
         self._records = records
         self._encoder = msgspec.msgpack.Encoder()
 
-    def add(self, event: Event, receive_ms: int) -> None:
-        """Append one event; it is durable when the spool says so."""
+    def add(self, event: Event, receive_ms: int, *, sheddable: bool = False) -> None:
+        """Append one event; it is durable when the spool says so.
+
+        `sheddable` events go with the telemetry: what anybody can cause must not fill the lane that is never shed.
+        """
         self._records.append(
             EVENT,
+            flags=FLAG_SHEDDABLE if sheddable else 0,
             payload=self._encoder.encode(event),
             pile_id=0 if isinstance(event, PlatformOutage) else event.pile_id,
             connection_id=getattr(event, "connection_id", 0),

@@ -15,12 +15,12 @@ from ingest.commands import CommandDesk
 from ingest.connection_registry import ConnectionRegistry, PileState
 from ingest.control import ControlServer
 from ingest.event_log import EventLog
-from ingest.events import CommandOutcome
+from ingest.events import CommandOutcome, ConnectionEvent
 from ingest.gateway_settings import GatewaySettings
 from ingest.gateway_status import GatewayStatus
 from ingest.group_commit import GroupCommit
-from ingest.liveness import Liveness, replace_file
 from ingest.spool import Spool
+from ingest.status_files import StatusFiles
 from ingest.trade_numbers import TradeNumbers
 from ingest.ykc_dialogue import CommandAnswer, YkcDialogue
 from ingest.ykc_stream import YkcStream
@@ -68,7 +68,8 @@ class Gateway:
         self._server: asyncio.Server | None = None
         self._control: ControlServer | None = None
         self._housekeeping: asyncio.Task[None] | None = None
-        self._liveness = Liveness(self.settings.beat_path, self.settings.node) if self.settings.beat_path else None
+        self._housekeeping_errors = 0
+        self._files = StatusFiles(self.settings.status_path, self.settings.beat_path, self.settings.node)
         self._turn_bytes = 0
         self._turn_scheduled = False
         self._held: deque[ChargerConnection] = deque()
@@ -103,20 +104,28 @@ class Gateway:
         self._server.close()
         for connection in self._connections.values():
             connection.hold()
+        try:
+            await self._stop_tasks()
+        finally:
+            await self._hang_up()
+
+    async def _stop_tasks(self) -> None:
         if self._housekeeping is not None:
             self._housekeeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._housekeeping
+            (end,) = await asyncio.gather(self._housekeeping, return_exceptions=True)
+            if isinstance(end, Exception):
+                self._complain("the gateway's housekeeping broke", end)
         if self._control is not None:
             await self._control.stop()
+
+    async def _hang_up(self) -> None:
         await self._drain()
         for connection in list(self._connections.values()):
             connection.close("shutdown")
         await self._wait_all_closed()
         self._server = None
         await self._drain()
-        if self._liveness is not None:
-            self._liveness.stopped(self.clock())
+        self._files.stopped(self.clock())
         self._write_status()
 
     def status(self) -> GatewayStatus:
@@ -141,6 +150,9 @@ class Gateway:
         status.refused_records = self._spool.buffer.refused_records
         status.pending_bytes = self._spool.buffer.pending
         status.spool_bytes = self._spool.bytes_on_disk()
+        status.file_errors = self._files.errors
+        status.file_error = self._files.last_error
+        status.housekeeping_errors = self._housekeeping_errors
         return status
 
     # What the connections call
@@ -164,7 +176,7 @@ class Gateway:
 
         link = ChargerLink(self, dialogue, make_stream)
         connection.dialogue, connection.link = dialogue, link
-        self.events.add(connection.event("opened", connection.opened_ms), connection.opened_ms)
+        self._keep_event(connection, connection.event("opened", connection.opened_ms), connection.opened_ms)
         if len(self._connections) > self.settings.max_connections:
             connection.close("too_many_connections")
         return dialogue, link
@@ -186,17 +198,17 @@ class Gateway:
     def closed(self, connection: ChargerConnection) -> None:
         """A connection is over."""
         now_ms = self.clock()
-        connection.link.finish(now_ms)
-        self.events.add(connection.ended(now_ms), now_ms)
-        self._past.add_stream(connection.link.stream)
+        self._connections.pop(connection.connection_id, None)
+        if not self._connections:
+            self._all_closed.set()
         self._past.add_closed(connection.close_reason)
         self._past_bills += connection.link.bills
         pile = connection.link.pile
         if pile is not None and self.registry.closed(pile, connection):
             self.commands.connection_lost(pile.pile_id)
-        self._connections.pop(connection.connection_id, None)
-        if not self._connections:
-            self._all_closed.set()
+        connection.link.finish(now_ms)
+        self._past.add_stream(connection.link.stream)
+        self._keep_event(connection, connection.ended(now_ms), now_ms)
 
     def spent(self, connection: ChargerConnection, nbytes: int) -> None:
         """Count the bytes handled in this turn of the loop; beyond the budget the connection waits for its next turn.
@@ -234,6 +246,9 @@ class Gateway:
         state = connection.link.state
         return state is not None and state.record_is_fresh(connector, trade_no, receive_ms)
 
+    def _keep_event(self, connection: ChargerConnection, event: ConnectionEvent, now_ms: int) -> None:
+        self.events.add(event, now_ms, sheddable=connection.link.pile is None)
+
     def _keep_outcome(self, outcome: CommandOutcome) -> None:
         self.events.add(outcome, outcome.answered_ms or self.clock())
 
@@ -255,12 +270,24 @@ class Gateway:
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
-            now_ms = self.clock()
-            self.commands.expire()
-            for connection in list(self._connections.values()):
+            try:
+                await self._housekeeping_round(self.clock())
+            except Exception as error:  # noqa: BLE001 - the next round must come, whatever this one met
+                self._housekeeping_errors += 1
+                self._complain("a round of the gateway's housekeeping broke", error)
+
+    async def _housekeeping_round(self, now_ms: int) -> None:
+        for connection in list(self._connections.values()):
+            try:
                 self._look_after(connection, now_ms)
-            self._measure_rate(now_ms)
-            await asyncio.to_thread(self._write_files, msgspec.json.encode(self.status()), now_ms)
+            except Exception as error:  # noqa: BLE001 - a connection that cannot be watched goes, the others stay
+                self._housekeeping_errors += 1
+                self._complain(f"connection {connection.connection_id} could not be looked after", error)
+                connection.close("internal_error")
+        self.commands.expire()
+        self._measure_rate(now_ms)
+        await asyncio.to_thread(self._files.beat, now_ms)
+        await asyncio.to_thread(self._files.write_status, msgspec.json.encode(self.status()))
 
     def _look_after(self, connection: ChargerConnection, now_ms: int) -> None:
         settings = self.settings
@@ -281,24 +308,19 @@ class Gateway:
             self._frames_per_second = round((frames - before) * 1000 / (now_ms - since_ms), 1)
         self._last_frames = (now_ms, frames)
 
-    def _write_files(self, status: bytes, now_ms: int) -> None:
-        if self.settings.status_path is not None:
-            replace_file(self.settings.status_path, status)
-        if self._liveness is not None:
-            self._liveness.beat(now_ms)
-
     def _write_status(self) -> None:
-        if self.settings.status_path is not None:
-            replace_file(self.settings.status_path, msgspec.json.encode(self.status()))
+        self._files.write_status(msgspec.json.encode(self.status()))
 
     def _report_outage(self) -> None:
-        if self._liveness is None:
-            return
         now_ms = self.clock()
-        outage = self._liveness.outage_before(now_ms)
+        outage = self._files.outage_before(now_ms)
         if outage is not None:
             self.events.add(outage, now_ms)
-        self._liveness.beat(now_ms)
+        self._files.beat(now_ms)
+
+    @staticmethod
+    def _complain(message: str, error: Exception) -> None:
+        asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
     async def _drain(self) -> None:
         """Give the disk time to take what is buffered. A disk that refuses must not keep the process alive: what it did

@@ -13,7 +13,8 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     `garbage_limit_bytes`: consecutive bytes without one good frame before hanging up.
     `evidence_bytes_per_minute`: quarantined bytes kept per connection and minute; the rest is counted only.
     `turn_bytes`: bytes handled in one turn of the event loop before the connections that flood are paused.
-    `drain_timeout_ms`: how long a stop waits for the disk, and for chargers to read their last answers.
+    `drain_timeout_ms`: how long a stop waits for the disk, and any end of a connection for its charger to read the last
+    answers.
     `status_path`, `beat_path`, `control_path`: files of the running gateway, None to do without.
     """
 

@@ -65,8 +65,8 @@ class Liveness:
         self._write(now_ms, stopped=True)
 
     def _write(self, now_ms: int, *, stopped: bool) -> None:
-        self._last_ms = now_ms
         replace_file(self._path, msgspec.json.encode(Beat(node=self._node, beat_ms=now_ms, stopped=stopped)))
+        self._last_ms = now_ms  # a beat that the disk refused is tried again at the next call
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -95,6 +95,7 @@ class YkcDialogue:
         self._peer = peer
         self._record_is_fresh = record_is_fresh
         self._next_seq = 0
+        self._login_heard = False
         self._handlers: dict[int, Callable[[bytes, bytes, int, Reaction], None]] = {
             ykc_types.LOGIN: self._login,
             ykc_types.HEARTBEAT: self._heartbeat,
@@ -173,6 +174,10 @@ class YkcDialogue:
             refusal = "other_pile_on_connection"
         result = LOGIN_FAILED if refusal else LOGIN_OK
         reaction.replies.append(encode_raw("login_ack", {"pile_code": code, "result": result}, seq=seq))
+        if self._login_heard and not refusal:
+            # The charger did not hear the first answer. Nothing has changed, so there is no further fact to keep, and
+            # a charger that repeats itself without end fills nothing but the telemetry.
+            return
         reaction.events.append(
             ConnectionEvent(
                 pile_id=pile.pile_id if pile else 0,
@@ -189,6 +194,7 @@ class YkcDialogue:
             reaction.close = refusal
             return
         self.pile = pile
+        self._login_heard = True
         reaction.login = pile
         reaction.send_time = True
 

@@ -2,15 +2,23 @@
 
 import asyncio
 import random
+import socket
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from core.directory import PileDirectory
 from ingest.events import ConnectionEvent, PlatformOutage
-from tests.ingest.charger_frames import CODE, SpoolContent, charging, heartbeat, login, record, trade_no_of
+from ingest.record_buffer import LANE_FACTS, LANE_TELEMETRY, scan_records
+from ingest.segment import SEGMENT_HEADER_BYTES
+from ingest.spool import Spool
+from tests.ingest.charger_frames import CODE, SpoolContent, charging, heartbeat, login, make_pile, record, trade_no_of
 from tests.ingest.running_gateway import Charger, now_ms, run, running
 
 pytestmark = pytest.mark.server
+
+AAF5_CODE = "32010600019299"
 
 
 def reasons(content: SpoolContent) -> list[str]:
@@ -154,6 +162,97 @@ def test_a_charger_that_does_not_read_is_not_read_from(tmp_path: Path) -> None:
             assert answers == answers[:17] * beats
             assert here.gateway.status().heartbeats == beats
             writer.close()
+
+    run(talk())
+
+
+def test_a_charger_that_never_reads_is_hung_up_all_the_same(tmp_path: Path) -> None:
+    """Its unread answers keep the transport from closing by itself, so the gateway cuts it off."""
+
+    async def talk() -> None:
+        async with running(tmp_path, idle_timeout_ms=300, drain_timeout_ms=200) as here:
+            deaf = socket.socket()
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+            deaf.connect(("127.0.0.1", here.gateway.port))
+            deaf.setblocking(False)
+            deaf.send(login())
+            # Until the line is full in both directions: the gateway has stopped reading.
+            refused = 0
+            while refused < 5:
+                try:
+                    deaf.send(heartbeat() * 200)
+                    refused = 0
+                    await asyncio.sleep(0)
+                except BlockingIOError:
+                    refused += 1
+                    await asyncio.sleep(0.05)
+            await here.until(lambda: here.gateway.status().connections == 0)
+            assert here.gateway.status().closed == {"idle": 1}
+            assert here.gateway.status().logged_in == 0
+            deaf.close()
+
+    run(talk())
+
+
+def lanes(spool: Spool) -> dict[int, list[bytes]]:
+    """Payloads of the spool's records by lane."""
+    found: dict[int, list[bytes]] = {LANE_FACTS: [], LANE_TELEMETRY: []}
+    for segment in spool.segments():
+        data = segment.path.read_bytes()
+        records = scan_records(data, SEGMENT_HEADER_BYTES)
+        for start, length in zip(records.payload_offset.tolist(), records.payload_length.tolist(), strict=True):
+            found[segment.header.lane].append(data[start : start + length])
+    return found
+
+
+def test_strangers_write_nothing_into_the_lane_that_is_never_shed(tmp_path: Path) -> None:
+    async def talk() -> None:
+        async with running(tmp_path, directory=directory) as here:
+            for _ in range(3):
+                stranger = await Charger.connect(here.gateway)
+                await stranger.send(login("9" * 14))
+                await stranger.hung_up()
+            # One that names a charger of another protocol is no better known than one that names none.
+            other = await Charger.connect(here.gateway)
+            await other.send(login(AAF5_CODE))
+            await other.hung_up()
+            silent = await Charger.connect(here.gateway)
+            await silent.send(record(trade_no_of()))
+            await silent.close()
+            await here.until(lambda: here.gateway.status().connections == 0)
+            await here.group_commit.drain()
+            stored = lanes(here.spool)
+            assert stored[LANE_FACTS] == []
+            events = [event.event for event in SpoolContent(here.spool.folder).of(ConnectionEvent)]
+            assert sorted(events) == ["closed"] * 5 + ["login_refused"] * 4 + ["opened"] * 5
+            charger = await Charger.logged_in(here.gateway)
+            await charger.close()
+            await here.until(lambda: here.gateway.status().connections == 0)
+            await here.group_commit.drain()
+            facts = [
+                msgspec.msgpack.decode(data)["event"] for data in lanes(here.spool)[LANE_FACTS] if b"event" in data
+            ]
+            assert ["login", "closed"] == [name for name in facts if name in ("opened", "login", "closed")]
+
+    directory = PileDirectory([make_pile(), make_pile(AAF5_CODE, 13, protocol="aaf5")])
+
+    run(talk())
+
+
+def test_a_login_repeated_on_its_connection_is_answered_and_writes_no_more_facts(tmp_path: Path) -> None:
+    async def talk() -> None:
+        async with running(tmp_path) as here:
+            charger = await Charger.logged_in(here.gateway)
+            await here.group_commit.drain()
+            facts = len(lanes(here.spool)[LANE_FACTS])
+            await charger.send(login() * 50)
+            assert [frame[5] for frame in await charger.receive(50)] == [0x02] * 50
+            assert await charger.silent(0.05)
+            await here.group_commit.drain()
+            stored = lanes(here.spool)
+            assert len(stored[LANE_FACTS]) == facts
+            assert stored[LANE_TELEMETRY].count(login()) == 51
+            assert len(here.gateway.commands._waiters) == 1
 
     run(talk())
 

@@ -1,0 +1,138 @@
+"""The gateway's regular work goes on whatever the disk or one connection does, and a stop drains in any case."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from ingest.control import ControlClient
+from ingest.events import ConnectionEvent
+from ingest.gateway_status import GatewayStatus
+from ingest.liveness import Beat
+from tests.ingest.charger_frames import OTHER_CODE, SpoolContent, heartbeat, record, trade_no_of
+from tests.ingest.running_gateway import Charger, run, running
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(autouse=True)
+def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.gateway.HOUSEKEEPING_S", 0.02)
+
+
+def refuse_writes(folder: Path) -> None:
+    """Put a file where the folder of the status files was: each write of them fails, as on a full disk."""
+    shutil.rmtree(folder)
+    folder.write_text("")
+
+
+def test_a_disk_that_refuses_the_status_files_stops_nothing_else(tmp_path: Path) -> None:
+    folder, control = tmp_path / "run", tmp_path / "gateway.sock"
+    files = {"status_path": folder / "gateway.json", "beat_path": folder / "beat.json"}
+
+    async def talk() -> None:
+        async with running(tmp_path, idle_timeout_ms=600, control_path=control, **files) as here:
+            await here.until(files["status_path"].exists)
+            refuse_writes(folder)
+            charger = await Charger.connect(here.gateway)
+            await here.until(lambda: here.gateway.status().file_errors >= 3)
+            await charger.hung_up()
+            assert here.gateway.status().closed == {"idle": 1}
+            async with ControlClient(control) as client:
+                answer = await client.status()
+                assert answer["file_errors"] >= 3
+                assert "gateway.json" in answer["file_error"] or "run" in answer["file_error"]
+            folder.unlink()  # the disk has room again
+            await here.until(lambda: files["status_path"].exists() and files["beat_path"].exists())
+            shown = msgspec.json.decode(files["status_path"].read_bytes(), type=GatewayStatus)
+            assert shown.file_errors >= 3
+
+    run(talk())
+
+
+def test_a_refused_status_file_does_not_keep_the_beat_from_being_written(tmp_path: Path) -> None:
+    folder, beat = tmp_path / "run", tmp_path / "beat.json"
+
+    async def talk() -> None:
+        async with running(tmp_path, status_path=folder / "gateway.json", beat_path=beat) as here:
+            await here.until((folder / "gateway.json").exists)
+            refuse_writes(folder)
+            beat.unlink()
+            await here.until(beat.exists)
+
+    run(talk())
+    assert msgspec.json.decode(beat.read_bytes(), type=Beat).stopped
+
+
+def test_a_start_does_not_need_the_beat_file(tmp_path: Path) -> None:
+    """A full disk must not keep the chargers from being heard; the outage reported later is only longer."""
+    (tmp_path / "run").symlink_to(tmp_path / "gone" / "run")  # a path that nothing can be written to
+
+    async def talk() -> None:
+        async with running(tmp_path, beat_path=tmp_path / "run" / "beat.json") as here:
+            await Charger.logged_in(here.gateway)
+            assert here.gateway.status().file_errors >= 1
+
+    run(talk())
+
+
+def test_one_broken_connection_does_not_keep_the_others_from_being_looked_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaints: list[dict[str, Any]] = []
+
+    async def talk() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        async with running(tmp_path, idle_timeout_ms=300) as here:
+            broken = await Charger.logged_in(here.gateway)
+            (connection,) = here.gateway._connections.values()
+            monkeypatch.setattr(connection, "last_heard_ms", None)
+            silent = await Charger.logged_in(here.gateway, code=OTHER_CODE)
+            await silent.hung_up()
+            await broken.hung_up()
+            await here.until(lambda: here.gateway.status().connections == 0)
+            assert here.gateway.status().closed == {"idle": 1, "internal_error": 1}
+            later = await Charger.logged_in(here.gateway)
+            await later.hung_up()
+
+    run(talk())
+    assert [type(context["exception"]) for context in complaints] == [TypeError]
+
+
+def test_a_stop_drains_also_when_no_status_file_can_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+
+    async def talk() -> None:
+        files = {"status_path": folder / "gateway.json", "beat_path": folder / "beat.json"}
+        async with running(tmp_path, **files) as here:
+            charger = await Charger.logged_in(here.gateway)
+            refuse_writes(folder)
+            await here.until(lambda: here.gateway.status().file_errors > 0)
+            await charger.send(heartbeat() + record(trade_no_of()))
+            await here.until(lambda: here.gateway.status().bills_received == 1)
+        assert [frame[5] for frame in await charger.receive(2)] == [0x04, 0x40]
+
+    run(talk())
+    closed = [event.detail for event in SpoolContent(tmp_path / "spool").of(ConnectionEvent) if event.event == "closed"]
+    assert closed == ["shutdown"]
+
+
+def test_a_stop_drains_also_when_the_housekeeping_broke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def talk() -> None:
+        async with running(tmp_path) as here:
+            charger = await Charger.logged_in(here.gateway)
+
+            async def broken() -> None:
+                raise RuntimeError("broken")
+
+            assert here.gateway._housekeeping is not None
+            here.gateway._housekeeping.cancel()
+            here.gateway._housekeeping = asyncio.create_task(broken())
+            await charger.send(record(trade_no_of()))
+            await here.until(lambda: here.gateway.status().bills_received == 1)
+        assert [frame[5] for frame in await charger.receive()] == [0x40]
+
+    run(talk())
