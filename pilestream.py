@@ -5,11 +5,16 @@ Exit codes: 0 done, 1 the answer is no, 2 wrong use. Data goes to standard outpu
 
 import argparse
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from clickhouse_driver.errors import Error as DriverError
+from sqlalchemy.exc import SQLAlchemyError
 
 from analytics.errors import AnalyticsError
 from backoffice.errors import BackofficeError
@@ -20,6 +25,7 @@ from service.errors import ServiceError, SettingsError
 from service.settings import Settings, load_settings
 
 DONE, NO, WRONG_USE = 0, 1, 2
+INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AnalyticsError, BackofficeError, CoreError, DashboardError, IngestError, ServiceError) as error:
         print(f"pilestream: {error}", file=sys.stderr)
         return NO
+    except (DriverError, SQLAlchemyError, OSError) as error:
+        print(f"pilestream: {type(error).__name__}: {error}", file=sys.stderr)
+        return NO
+    except KeyboardInterrupt:
+        print("pilestream: stopped", file=sys.stderr)
+        return INTERRUPTED
     return result
 
 
@@ -64,9 +76,19 @@ def _config(options: argparse.Namespace) -> int:
 def _decode(options: argparse.Namespace) -> int:
     from core.ykc.hex_lines import decode_line
 
-    for line in sys.stdin.buffer:
-        print(json.dumps(decode_line(line.decode("utf-8", "replace")), ensure_ascii=False), flush=True)
+    try:
+        for line in sys.stdin.buffer:
+            print(json.dumps(decode_line(line.decode("utf-8", "replace")), ensure_ascii=False), flush=True)
+    except BrokenPipeError:
+        # Whoever reads has enough (`… | head -1`). Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return DONE
+
+
+def _load(options: argparse.Namespace) -> int:
+    from service.master_data import load_file
+
+    return load_file(_settings(options), options.file)
 
 
 def _replay(options: argparse.Namespace) -> int:
@@ -139,6 +161,9 @@ def _parser() -> argparse.ArgumentParser:
         commands, "decode", _decode, "hex lines in, one JSON object a line out", "pilestream decode ykc < frames.txt"
     )
     decode.add_argument("protocol", choices=["ykc"], help="the protocol of the frames")
+
+    load = _command(commands, "load", _load, "take in a master data file", "pilestream load sites.toml")
+    load.add_argument("file", type=Path, metavar="FILE.toml", help="operators, stations, chargers, tariffs")
 
     replay = _command(commands, "replay", _replay, "take in a capture", "pilestream replay day.jsonl")
     replay.add_argument("capture", type=Path, metavar="CAPTURE.jsonl", help='lines {"ts", "conn", "protocol", "hex"}')

@@ -2,7 +2,7 @@
 # Sees to the browser and the Chinese fonts that the browser tests need: installs them as root, else says what to install.
 set -u
 packages=""
-command -v chromium >/dev/null 2>&1 || packages="chromium"
+command -v chromium >/dev/null 2>&1 || packages=" chromium"
 ls /usr/share/fonts/opentype/noto/NotoSansCJK-* >/dev/null 2>&1 || packages="$packages fonts-noto-cjk"
 [ -z "$packages" ] && exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -56,14 +56,19 @@ class ChildProcess:
         """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
+    def last_words(self) -> str:
+        """The last line that it wrote to its log."""
+        return _last_line(self._log_path)
+
     def pause_over(self) -> bool:
         """Whether long enough has gone by since the last start to try again."""
         return time.monotonic() - self._started > RESTART_PAUSE_S
 
-    def restart(self) -> dict[str, Any]:
-        """Start it again after it ended."""
+    def relaunch(self) -> None:
+        """Start it again after it ended, without waiting until it is ready."""
         self.restarts += 1
-        return self.start()
+        self.wait_stopped(0)
+        self.launch()
 
     def ask_to_stop(self) -> None:
         """Tell it to finish what it holds and end; returns at once."""
@@ -96,7 +101,7 @@ class ChildProcess:
             return answer
         self._process.kill()
         self._process.wait()
-        raise StartError(f"{self.name} did not start; the end of {self._log_path}:\n{_tail(self._log_path)}")
+        raise StartError(f"{self.name} did not start: {self.last_words()} (more in {self._log_path})")
 
 
 def _read_line(stream: IO[str], timeout_s: float) -> str:
@@ -114,5 +119,6 @@ def _read_line(stream: IO[str], timeout_s: float) -> str:
     return received.decode("utf-8")
 
 
-def _tail(path: Path, lines: int = 15) -> str:
-    return "\n".join(path.read_text("utf-8", errors="replace").splitlines()[-lines:])
+def _last_line(path: Path) -> str:
+    lines = path.read_text("utf-8", errors="replace").split("\n")
+    return next((line for line in reversed(lines) if line.strip()), "it said nothing")

@@ -10,29 +10,29 @@ from typing import Any
 import msgspec
 
 import backoffice
+from analytics.client import ClickHouseAddress, connect
 from backoffice.database import open_database
 from backoffice.master_file import load_master_file
 from service.child_process import ChildProcess
 from service.demo_counts import acked_bills_missing, count_period
-from service.demo_history import replay_history
-from service.lifeline import stop_on_signal
+from service.demo_history import load_rest, replay_history
+from service.lifeline import interrupt_on_signal, stop_on_signal
 from service.platform_processes import FolderLock, Platform, watch
 from service.role import now_ms
 from service.settings import Settings
 
 MASTER_FILE = Path(backoffice.__file__).with_name("demo_fleet.toml")
 SEED = 20261122
+OWN_DATABASE = "pilestream_demo"
 FLEET_STOP_S = 3.0
 DONE, BILL_MISSING = 0, 1
 
 
 def demo(settings: Settings, *, seconds: float | None, as_json: bool) -> int:
     """Run it until Ctrl-C or for `seconds`; gives 1 when a bill that a charger saw acknowledged is not stored."""
-    settings = msgspec.structs.replace(
-        settings, data=str(settings.folder / "demo"), clickhouse_database="pilestream_demo", database=""
-    )
-    stopped = stop_on_signal()
-    _empty(settings.folder)
+    interrupt_on_signal()
+    settings = apart(settings)
+    empty(settings)
     load_master_file(open_database(settings.database_url), MASTER_FILE)
     platform = Platform(settings)
     fleet: ChildProcess | None = None
@@ -45,14 +45,17 @@ def demo(settings: Settings, *, seconds: float | None, as_json: bool) -> int:
         history = count_period(platform.client(), 0, live_from_ms)
         platform.start()
         fleet = _start_fleet(platform, plan_start_ms)
+        stopped = stop_on_signal()
         _say(f"chargers (YKC): {settings.bind}:{platform.ykc_port}")
         _say(f"dashboard:      {platform.dashboard_url}")
+        _say(f"questions:      pilestream anomalies --data {settings.folder}")
         _say("Ctrl-C stops everything")
         watch(platform, None if seconds is None else time.monotonic() + seconds, stopped)
         ended_ms = now_ms()
         report = _stop_fleet(fleet, settings.folder)
         fleet = None
         platform.stop_serving()
+        load_rest(platform)
         result = count_period(platform.client(), live_from_ms, now_ms())
         missing = acked_bills_missing(platform.client(), report["acked_bills"])
     finally:
@@ -72,7 +75,23 @@ def demo(settings: Settings, *, seconds: float | None, as_json: bool) -> int:
     return BILL_MISSING if missing else DONE
 
 
-def _empty(folder: Path) -> None:
+def apart(settings: Settings) -> Settings:
+    """The same settings on a folder and databases of the demo's own: what an operator has is never touched."""
+    clickhouse = settings.clickhouse
+    if clickhouse:
+        clickhouse = msgspec.structs.replace(ClickHouseAddress.from_url(clickhouse), database=OWN_DATABASE).url()
+    return msgspec.structs.replace(settings, data=str(settings.folder / "demo"), clickhouse=clickhouse, database="")
+
+
+def empty(settings: Settings) -> None:
+    """Remove what an earlier demo left in its folder and its database."""
+    if settings.clickhouse:
+        address = msgspec.structs.replace(ClickHouseAddress.from_url(settings.clickhouse), database="default")
+        connect(address).execute(f"DROP DATABASE IF EXISTS {OWN_DATABASE} SYNC")
+    _empty_folder(settings.folder)
+
+
+def _empty_folder(folder: Path) -> None:
     lock = FolderLock(folder)
     lock.take()
     for path in folder.iterdir():

@@ -30,7 +30,14 @@ def replay_history(platform: Platform, master_file: Path, seed: int, live_ms: in
         Replayer(directory, spool).replay_frames(history_frames(plan, plan.from_ms, live_ms))
     finally:
         spool.close()
-    loader = Loader(folder, partial(connect, platform.address), directory)
+    load_rest(platform)
+    Biller(platform.client(), directory, clock=lambda: live_ms).run_once()
+
+
+def load_rest(platform: Platform) -> None:
+    """Bring what still lies in the spool into the database."""
+    assert platform.address is not None
+    directory = PileDirectory(read_directory(open_database(platform.settings.database_url)))
+    loader = Loader(platform.settings.folder / "spool", partial(connect, platform.address), directory)
     loader.load_available()
     loader.close()
-    Biller(platform.client(), directory, clock=lambda: live_ms).run_once()

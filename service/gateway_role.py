@@ -31,7 +31,8 @@ async def _serve_chargers(role: RoleSettings) -> None:
         beat_path=role.run / "beat.json",
         control_path=role.run / "gateway.sock",
     )
-    gateway = Gateway(refreshed_directory(role), spool, commit, now_ms, limits)
+    directory = refreshed_directory(role, welcoming=settings.accept_unknown_piles)
+    gateway = Gateway(directory, spool, commit, now_ms, limits)
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
 

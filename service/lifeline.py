@@ -41,6 +41,16 @@ def stop_on_signal() -> threading.Event:
     return event
 
 
+def interrupt_on_signal() -> None:
+    """Let SIGTERM raise KeyboardInterrupt as Ctrl-C does; for the time before a parent process watches its children."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
+
+
 def stop_event() -> threading.Event:
     """An event that is set when this process should end, for a child process."""
     event = threading.Event()

@@ -5,24 +5,26 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from threading import Event
 
 import msgspec
 from clickhouse_driver import Client
 
 from analytics.client import ClickHouseAddress, connect
-from analytics.embedded import EmbeddedServer
 from analytics.migrate import migrate
 from backoffice.database import open_database
-from backoffice.publish import publish
 from dashboard.loopback import require_loopback
 from service.child_process import ChildProcess
+from service.database_process import DatabaseProcess
 from service.errors import AlreadyRunsError, StartError
+from service.master_data import Publisher
 from service.role import RoleSettings
 from service.settings import Settings
 
 ROLES = ("gateway", "loader", "biller", "dashboard")
-STOP_LIMIT_S = {"gateway": 1.5, "loader": 2.0, "biller": 1.5, "dashboard": 1.0}
+STOP_WITHIN_S = 4.5
+DATABASE_STOP_S = 1.5
+WATCH_EVERY_S = 0.25
 
 
 class Platform:
@@ -39,7 +41,8 @@ class Platform:
         self.ykc_port = 0
         self.dashboard_port = 0
         self._children: dict[str, ChildProcess] = {}
-        self._embedded: EmbeddedServer | None = None
+        self._database: DatabaseProcess | None = None
+        self._publisher: Publisher | None = None
         self._lock = FolderLock(self.folder)
 
     def prepare(self) -> ClickHouseAddress:
@@ -49,10 +52,11 @@ class Platform:
         if self.settings.clickhouse:
             self.address = ClickHouseAddress.from_url(self.settings.clickhouse)
         else:
-            self._embedded = EmbeddedServer(self.folder / "clickhouse", port=self.settings.clickhouse_port or None)
-            self.address = msgspec.structs.replace(self._embedded.start(), database=self.settings.clickhouse_database)
+            self._database = DatabaseProcess(self.folder / "clickhouse", self.settings.clickhouse_port or None)
+            self.address = msgspec.structs.replace(self._database.start(), database=self.settings.clickhouse_database)
         migrate(self.address)
-        publish(open_database(self.settings.database_url), self.client())
+        self._publisher = Publisher(open_database(self.settings.database_url))
+        self._publisher.publish(self.client())
         return self.address
 
     @property
@@ -86,24 +90,30 @@ class Platform:
         )
         self._write_role_file()
 
-    def restart_fallen(self) -> list[str]:
-        """Start again what ended by itself; gives the names of what runs again."""
-        if self._embedded is not None:
-            self._embedded.ensure_running()
-        risen = []
-        for child in self._children.values():
-            if child.alive() or not child.pause_over():
-                continue
-            try:
-                child.restart()
-            except StartError as error:
-                print(f"pilestream: {error}", file=sys.stderr, flush=True)
-            else:
-                risen.append(child.name)
-        return risen
+    def look_after(self) -> list[str]:
+        """Start again what ended by itself and publish changed master data; gives the names of what fell.
 
-    def stop_serving(self) -> None:
-        """End all processes but ClickHouse, in an order that leaves nothing behind in the spool."""
+        Nothing here waits long: while one process comes up again the others, and Ctrl-C, are served.
+        """
+        if self._database is not None:
+            self._database.look_after()
+        if self._publisher is not None and self.address is not None:
+            self._publisher.look_after(self.address)
+        fallen = [child for child in self._children.values() if not child.alive() and child.pause_over()]
+        for child in fallen:
+            print(
+                f"pilestream: {child.name} ended ({child.last_words()}); starting it again", file=sys.stderr, flush=True
+            )
+            child.relaunch()
+        return [child.name for child in fallen]
+
+    def stop_serving(self, deadline: float | None = None) -> None:
+        """End all processes but ClickHouse, in an order that leaves nothing behind in the spool.
+
+        `deadline`: monotonic time by which they are ended, if need be killed; what the loader could not load then
+        stays in the spool.
+        """
+        deadline = time.monotonic() + STOP_WITHIN_S - DATABASE_STOP_S if deadline is None else deadline
         dashboard = self._children.get("dashboard")
         if dashboard is not None:
             dashboard.ask_to_stop()
@@ -111,14 +121,14 @@ class Platform:
             child = self._children.pop(name, None)
             if child is not None:
                 child.ask_to_stop()
-                child.wait_stopped(STOP_LIMIT_S[name])
+                child.wait_stopped(deadline - time.monotonic())
 
     def stop(self) -> None:
         """End everything."""
         self.stop_serving()
-        if self._embedded is not None:
-            self._embedded.stop()
-            self._embedded = None
+        if self._database is not None:
+            self._database.stop()
+            self._database = None
         self.address = None
         self._lock.release()
 
@@ -167,8 +177,8 @@ class FolderLock:
             self._descriptor = None
 
 
-def watch(platform: Platform, until: float | None, stopped: Any) -> None:
+def watch(platform: Platform, until: float | None, stopped: Event) -> None:
     """Keep the platform up until `stopped` is set or the monotonic time `until` is reached."""
     while not stopped.is_set() and (until is None or time.monotonic() < until):
-        platform.restart_fallen()
-        stopped.wait(0.25)
+        platform.look_after()
+        stopped.wait(WATCH_EVERY_S)

@@ -8,14 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from sqlalchemy.exc import SQLAlchemyError
 
 from analytics.client import ClickHouseAddress
 from backoffice.database import open_database
 from backoffice.directory import read_directory
 from core.directory import PileDirectory
+from service.master_data import WelcomingDirectory
 from service.settings import Settings
 
-DIRECTORY_REFRESH_S = 10.0
+_log = logging.getLogger(__name__)
+
+DIRECTORY_REFRESH_S = 5.0
 MS_PER_S = 1000
 
 
@@ -41,15 +45,18 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def refreshed_directory(role: RoleSettings) -> PileDirectory:
-    """The chargers of the master data, read again every 10 s."""
+def refreshed_directory(role: RoleSettings, *, welcoming: bool = False) -> PileDirectory:
+    """The chargers of the master data, read again every 5 s; with `welcoming`, who asks for an unknown one gets it."""
     engine = open_database(role.settings.database_url)
-    directory = PileDirectory(read_directory(engine))
+    directory = WelcomingDirectory(engine) if welcoming else PileDirectory(read_directory(engine))
 
     def refresh() -> None:
         while True:
             time.sleep(DIRECTORY_REFRESH_S)
-            directory.replace(read_directory(engine))
+            try:
+                directory.replace(read_directory(engine))
+            except SQLAlchemyError:
+                _log.exception("the master data cannot be read; going on with what is known")
 
     threading.Thread(target=refresh, name="directory", daemon=True).start()
     return directory

@@ -2,17 +2,18 @@
 
 import sys
 
-from service.lifeline import stop_on_signal
+from service.lifeline import interrupt_on_signal, stop_on_signal
 from service.platform_processes import Platform, watch
 from service.settings import Settings
 
 
 def serve(settings: Settings) -> int:
     """Run until Ctrl-C or SIGTERM; gives the exit code."""
-    stopped = stop_on_signal()
+    interrupt_on_signal()
     platform = Platform(settings)
     try:
         platform.start()
+        stopped = stop_on_signal()
         print(f"chargers (YKC): {settings.bind}:{platform.ykc_port}", file=sys.stderr)
         print(f"dashboard:      {platform.dashboard_url}", file=sys.stderr, flush=True)
         watch(platform, None, stopped)

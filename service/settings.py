@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dashboard_port: int = 8050
     language: str = "zh"
     default_zone: str = "Asia/Shanghai"
+    accept_unknown_piles: bool = False
     node: str = "node-1"
     idle_timeout_s: int = 60
     group_commit_ms: int = 50

@@ -4,9 +4,11 @@ import json
 from typing import Any
 
 from analytics.embedded import EmbeddedServer
+from service.role import now_ms
 from service.settings import Settings
 
 DONE, NOT_RUNNING = 0, 1
+FRESH_MS = 5_000
 
 
 def print_status(settings: Settings, as_json: bool) -> int:
@@ -16,7 +18,8 @@ def print_status(settings: Settings, as_json: bool) -> int:
         print(json.dumps(status, ensure_ascii=False))
     else:
         for name, value in status.items():
-            print(f"{name}: {value if not isinstance(value, dict) else json.dumps(value, ensure_ascii=False)}")
+            shown = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+            print(f"{name}: {'stopped' if value == {} else shown}")
     return DONE if status["gateway"] else NOT_RUNNING
 
 
@@ -45,4 +48,5 @@ def _gateway_counters(settings: Settings) -> dict[str, Any]:
     if not path.exists():
         return {}
     counters: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return counters
+    # A gateway writes its counters every second; old ones are those of one that ended, in order or not.
+    return counters if abs(now_ms() - counters["now_ms"]) < FRESH_MS and counters["port"] else {}

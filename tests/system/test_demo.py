@@ -35,13 +35,14 @@ class RunningDemo:
             cwd=ROOT,
         )
 
-    def dashboard_url(self) -> str:
+    def wait_for(self, pattern: str) -> str:
+        """Read what it says until a line fits; gives the pattern's group, or the line."""
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            found = re.search(r"dashboard: +(\S+)", line)
+            found = re.search(pattern, line)
             if found:
-                return found[1]
-        raise AssertionError("the demo printed no address")
+                return found[found.lastindex or 0]
+        raise AssertionError(f"the demo never said {pattern!r}")
 
     def interrupt(self) -> tuple[dict[str, Any], float]:
         """Ctrl-C; gives the JSON line and how long the end took."""
@@ -68,10 +69,28 @@ class RunningDemo:
         return found
 
 
+def test_ctrl_c_while_the_history_is_replayed_ends_the_demo_at_once(tmp_path: Path) -> None:
+    demo = RunningDemo(tmp_path)
+    try:
+        demo.wait_for("replaying a day of history")
+        time.sleep(3)
+        started = time.monotonic()
+        demo.process.send_signal(signal.SIGINT)
+        _, words = demo.process.communicate(timeout=60)
+        took = time.monotonic() - started
+    finally:
+        demo.process.kill()
+        demo.process.wait()
+    assert took < STOP_S
+    assert "Traceback" not in words
+    assert demo.process.returncode == 128 + signal.SIGINT
+    assert demo.processes() == []
+
+
 def test_demo_serves_pages_bills_every_few_seconds_and_leaves_nothing_behind(tmp_path: Path) -> None:
     demo = RunningDemo(tmp_path)
     try:
-        url = demo.dashboard_url()
+        url = demo.wait_for(r"dashboard: +(\S+)")
         with urllib.request.urlopen(url, timeout=20) as page:
             assert page.status == 200
         assert demo.processes()

@@ -1,0 +1,35 @@
+"""The demo never touches what an operator has."""
+
+from pathlib import Path
+
+import pytest
+
+from analytics.client import ClickHouseAddress, connect
+from service.demo import apart, empty
+from service.settings import Settings
+
+
+def test_demo_has_a_folder_and_databases_of_its_own(tmp_path: Path) -> None:
+    mine = Settings(
+        data=str(tmp_path), clickhouse="clickhouse://me:pw@db:9000/pilestream", database="postgresql://me@db/pilestream"
+    )
+    demo = apart(mine)
+    assert demo.folder == tmp_path / "demo"
+    assert demo.clickhouse == "clickhouse://me:pw@db:9000/pilestream_demo"
+    assert demo.database_url == f"sqlite:///{tmp_path / 'demo' / 'backoffice.db'}"
+
+
+@pytest.mark.server
+def test_demo_empties_its_own_database_and_no_other(tmp_path: Path, database_address: ClickHouseAddress) -> None:
+    mine = connect(database_address)
+    mine.execute("CREATE TABLE kept (x UInt32) ENGINE = MergeTree ORDER BY x")
+    mine.execute("CREATE DATABASE IF NOT EXISTS pilestream_demo")
+    (tmp_path / "demo" / "spool").mkdir(parents=True)
+    (tmp_path / "kept.txt").write_text("mine")
+    empty(apart(Settings(data=str(tmp_path), clickhouse=database_address.url())))
+    assert mine.execute("EXISTS TABLE kept") == [(1,)]
+    assert mine.execute("EXISTS DATABASE pilestream_demo") == [(0,)]
+    assert (tmp_path / "kept.txt").exists()
+    assert not (tmp_path / "demo" / "spool").exists()
+    mine.execute("DROP TABLE kept")
+    mine.disconnect()
