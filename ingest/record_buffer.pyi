@@ -22,7 +22,8 @@ class RecordBuffer:
     """Takes records for the spool, in two lanes.
 
     The lane of facts holds what money depends on (record uploads 0x3B, their acks 0x40, events without
-    `FLAG_SHEDDABLE`), the lane of telemetry everything else. A lane that reached its limit refuses: the disk does not keep up.
+    `FLAG_SHEDDABLE`), the lane of telemetry everything else. A lane that reached its limit refuses: the
+    disk does not keep up.
     """
 
     appended_records: int

@@ -1,4 +1,4 @@
-"""The small files that a running gateway rewrites: its counters and its sign of life. A disk that refuses stops nothing."""
+"""The small files that a running gateway rewrites, its counters and its sign of life: no disk may stop it by them."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -31,11 +31,12 @@ def refuse_writes(folder: Path) -> None:
 
 def test_a_disk_that_refuses_the_status_files_stops_nothing_else(tmp_path: Path) -> None:
     folder, control = tmp_path / "run", tmp_path / "gateway.sock"
-    files = {"status_path": folder / "gateway.json", "beat_path": folder / "beat.json"}
+    status, beat = folder / "gateway.json", folder / "beat.json"
 
     async def talk() -> None:
-        async with running(tmp_path, idle_timeout_ms=600, control_path=control, **files) as here:
-            await here.until(files["status_path"].exists)
+        files: dict[str, Any] = {"status_path": status, "beat_path": beat, "control_path": control}
+        async with running(tmp_path, idle_timeout_ms=600, **files) as here:
+            await here.until(status.exists)
             refuse_writes(folder)
             charger = await Charger.connect(here.gateway)
             await here.until(lambda: here.gateway.status().file_errors >= 3)
@@ -44,10 +45,10 @@ def test_a_disk_that_refuses_the_status_files_stops_nothing_else(tmp_path: Path)
             async with ControlClient(control) as client:
                 answer = await client.status()
                 assert answer["file_errors"] >= 3
-                assert "gateway.json" in answer["file_error"] or "run" in answer["file_error"]
+                assert str(folder) in answer["file_error"]
             folder.unlink()  # the disk has room again
-            await here.until(lambda: files["status_path"].exists() and files["beat_path"].exists())
-            shown = msgspec.json.decode(files["status_path"].read_bytes(), type=GatewayStatus)
+            await here.until(lambda: status.exists() and beat.exists())
+            shown = msgspec.json.decode(status.read_bytes(), type=GatewayStatus)
             assert shown.file_errors >= 3
 
     run(talk())
@@ -106,8 +107,8 @@ def test_a_stop_drains_also_when_no_status_file_can_be_written(tmp_path: Path) -
     folder = tmp_path / "run"
 
     async def talk() -> None:
-        files = {"status_path": folder / "gateway.json", "beat_path": folder / "beat.json"}
-        async with running(tmp_path, **files) as here:
+        status, beat = folder / "gateway.json", folder / "beat.json"
+        async with running(tmp_path, status_path=status, beat_path=beat) as here:
             charger = await Charger.logged_in(here.gateway)
             refuse_writes(folder)
             await here.until(lambda: here.gateway.status().file_errors > 0)
