@@ -78,7 +78,7 @@ class Spool:
         self._written = 0
         self._durable = 0
         self._broken: OSError | None = None
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(folder, self._disk)
         self._lock_file = _lock_folder(folder)
         self._durable_file = os.open(folder / DURABLE_FILE, os.O_WRONLY | os.O_CREAT, 0o644)
         self.torn_tails = recover_segments(folder, self._disk)
@@ -202,6 +202,8 @@ class Spool:
     def _begin(self, lane: "_LaneFile") -> None:
         self._keep_limit()
         created_ms = max(self._clock(), self._last_created_ms + 1)
+        # Before the disk is asked: a segment that fails after its renaming stays in the folder, with this age.
+        self._last_created_ms = created_ms
         header = SegmentHeader(secrets.randbits(64), created_ms, lane.number)
         path = segment_path(self.folder, header.segment_id)
         part = path.with_suffix(".part")
@@ -217,7 +219,6 @@ class Spool:
             raise
         lane.file, lane.segment_id, lane.synced = file, header.segment_id, True
         lane.size = lane.whole_records = SEGMENT_HEADER_BYTES
-        self._last_created_ms = created_ms
 
     def _finish(self, lane: "_LaneFile") -> None:
         self._sync_lane(lane)
@@ -274,6 +275,17 @@ class _LaneFile:
         self.synced = True
         self.unwritten: memoryview = memoryview(b"")
         self.middle_of_chunk = False
+
+
+def _make_folder(folder: Path, disk: Disk) -> None:
+    """Make the folder and those above it, each with its name on the disk: segments in a lost folder are lost.
+
+    The name of a folder that is there already is synced as well: a crash may have come between making and syncing.
+    """
+    if not folder.exists():
+        _make_folder(folder.parent, disk)
+        folder.mkdir(exist_ok=True)
+    disk.sync_folder(folder.parent)
 
 
 def _lock_folder(folder: Path) -> int:

@@ -128,20 +128,21 @@ async def running(
     directory: PileDirectory | None = None,
     disk: Disk | None = None,
     clock: Any = now_ms,
+    group_commit: type[GroupCommit] = GroupCommit,
     drained: bool = True,
     **settings: Any,
 ) -> AsyncIterator[Running]:
     """Start a gateway; at the end stop it and check that it left nothing behind."""
     spool = Spool(folder / "spool", clock=clock, disk=disk)
-    group_commit = GroupCommit(spool)
-    group_commit.start()
-    gateway = Gateway(directory or make_directory(), spool, group_commit, clock, GatewaySettings(**settings))
+    commit = group_commit(spool)
+    commit.start()
+    gateway = Gateway(directory or make_directory(), spool, commit, clock, GatewaySettings(**settings))
     await gateway.start("127.0.0.1", 0)
     try:
-        yield Running(gateway, spool, group_commit)
+        yield Running(gateway, spool, commit)
     finally:
         await gateway.stop()
-        await group_commit.close()
+        await commit.close()
         spool.close()
     assert gateway.status().connections == 0
     assert gateway.status().logged_in == 0
