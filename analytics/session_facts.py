@@ -13,6 +13,8 @@ from clickhouse_driver import Client
 from analytics.sql_files import sql_text
 from analytics.thresholds import HOUR_MS, Thresholds
 from core.directory import Pile, PileDirectory
+from core.meter.reading_times import LONGEST_CHARGE_MINUTES, ToldSpan, at_times_taken, told_span
+from core.meter.readings import ReadingArrays
 
 Int64Array = npt.NDArray[np.int64]
 READING_COLUMNS = ("event_ms", "receive_ms", "counter_e4kwh", "state", "plugged", "power_w", "charge_minutes", "seq")
@@ -22,6 +24,10 @@ NO_TRADE_NO = "0" * 32
 _HEX_32 = re.compile(r"[0-9A-F]{32}")
 _MARGIN_MS = HOUR_MS
 _COMMAND_MARGIN_MS = 24 * HOUR_MS
+_HINT_MARGIN_MS = LONGEST_CHARGE_MINUTES * 60_000
+"""A stored `event_ms` is what a gateway could tell at that moment; it lies within the charge, so never further off."""
+MOST_READINGS = 500_000
+"""Of one session: more than 36 hours of three readings a second. A charger that sends more is not metering."""
 
 
 class SessionKey(NamedTuple):
@@ -48,6 +54,12 @@ class BillFacts(msgspec.Struct, frozen=True, array_like=True):
     physical_card: str
     receive_ms: int
     different_bills: int
+    class_price_e5yuan: tuple[int, ...] = ()
+
+    @property
+    def told(self) -> ToldSpan | None:
+        """Its times where they can be true of one charge before it arrived."""
+        return told_span(self.start_ms, self.end_ms, self.receive_ms)
 
     @property
     def plausible_end_ms(self) -> int:
@@ -68,7 +80,10 @@ class AfterFacts(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SessionFacts(msgspec.Struct):
-    """Everything stored about one session. `readings` holds one int64 array per name in `READING_COLUMNS`."""
+    """Everything stored about one session. `readings` holds one int64 array per name in `READING_COLUMNS`.
+
+    Their `event_ms` is found from the whole session, not what the gateway stored.
+    """
 
     key: SessionKey
     pile: Pile
@@ -177,6 +192,8 @@ class FactsReader:
             for (key, _since, pile), own in zip(known, readings, strict=True)
         ]
         self._add_bills(facts, wanted)
+        for one in facts:
+            _put_readings_in_time(one)
         self._add_commands(facts, wanted, from_ms - _COMMAND_MARGIN_MS)
         self._add_after(facts)
         self._add_pile_facts(facts, wanted, from_ms)
@@ -185,7 +202,10 @@ class FactsReader:
 
     def _readings(self, wanted: list[dict[str, Any]], from_ms: int, count: int) -> list[dict[str, Int64Array]]:
         columns = self._client.execute(
-            sql_text("session_readings"), {"from_ms": from_ms}, external_tables=wanted, columnar=True
+            sql_text("session_readings"),
+            {"from_ms": from_ms - _HINT_MARGIN_MS, "most_readings": MOST_READINGS},
+            external_tables=wanted,
+            columnar=True,
         )
         arrays = [np.asarray(column, dtype=np.int64) for column in columns]
         if not arrays:
@@ -206,8 +226,8 @@ class FactsReader:
         ):
             contents[number].append((receive_ms, content))
         for number, found in contents.items():
-            receive_ms, content = found[0]
-            facts[number].bill = msgspec.convert((*content, receive_ms, len(found) - 1), BillFacts)
+            receive_ms, (*content, class_price) = found[0]
+            facts[number].bill = msgspec.convert((*content, receive_ms, len(found) - 1, class_price), BillFacts)
 
     def _add_commands(self, facts: list[SessionFacts], wanted: list[dict[str, Any]], from_ms: int) -> None:
         for number, sent_ms, acked in self._client.execute(
@@ -256,6 +276,12 @@ class FactsReader:
         ):
             found[pile_id].append((first, second))
         return found
+
+
+def _put_readings_in_time(facts: SessionFacts) -> None:
+    """The record of the charge tells where a backlog lies that came as a whole, so this waits for it."""
+    readings = at_times_taken(ReadingArrays.of(**facts.readings), facts.bill.told if facts.bill else None)
+    facts.readings["event_ms"] = readings.event_ms
 
 
 def merge_spans(spans: Iterable[tuple[int, int]], silence_ms: int = 0) -> list[tuple[int, int]]:

@@ -9,20 +9,18 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
+from analytics.class_mask import ALL_CLASSES, bill_class_mask
 from analytics.missing_bill import Verdict, judge_missing_bill
 from analytics.occupancy import Occupancy, occupancy
 from analytics.session_facts import CHARGING, READING_COLUMNS, SessionFacts, SessionKey, overlap_ms
 from analytics.session_measurement import Measured, measure
-from analytics.thresholds import HOUR_MS, MINUTE_MS, Thresholds
-from core.half_hours import half_hour_starts
+from analytics.thresholds import MINUTE_MS, Thresholds
 from core.meter.flags import Quality
 from core.session import RULE_VERSION
 from core.tariff import TariffTimeline
 from core.tariff_version import TariffVersion
 
 LONGEST_FAILED_START_MS = 5 * MINUTE_MS
-_ALL_CLASSES = 15
-_LONGEST_MASKED_MS = 23 * HOUR_MS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _APP_START = 1
 _NOT_INPUTS = ("computed_ms", "recheck_ms", "stays_since_ms")
@@ -239,7 +237,7 @@ def _bill(facts: SessionFacts, thresholds: Thresholds, timeline: TariffTimeline)
             "bill_energy_e4kwh": 0,
             "bill_amount_e4yuan": 0,
             "bill_class_energy_e4kwh": [],
-            "bill_class_mask": _ALL_CLASSES,
+            "bill_class_mask": ALL_CLASSES,
             "bill_meter_start_e4kwh": 0,
             "bill_meter_end_e4kwh": 0,
             "bill_stop_reason": 0,
@@ -255,26 +253,20 @@ def _bill(facts: SessionFacts, thresholds: Thresholds, timeline: TariffTimeline)
         "bill_energy_e4kwh": bill.energy_e4kwh,
         "bill_amount_e4yuan": bill.amount_e4yuan,
         "bill_class_energy_e4kwh": list(bill.class_energy_e4kwh),
-        "bill_class_mask": _class_mask(bill.start_ms, bill.end_ms, facts.pile.zone, timeline, thresholds),
+        "bill_class_mask": bill_class_mask(
+            bill.start_ms,
+            bill.end_ms,
+            bill.class_price_e5yuan,
+            facts.pile.zone,
+            timeline,
+            thresholds.part_margin_ms,
+        ),
         "bill_meter_start_e4kwh": bill.meter_start_e4kwh,
         "bill_meter_end_e4kwh": bill.meter_end_e4kwh,
         "bill_stop_reason": bill.stop_reason,
         "vin": bill.vin,
         "physical_card": bill.physical_card,
     }
-
-
-def _class_mask(start_ms: int, end_ms: int, zone: str, timeline: TariffTimeline, thresholds: Thresholds) -> int:
-    """The rate classes of the half-hours that the bill touches, with the margin of code 4, one bit each."""
-    if start_ms <= 0 or not start_ms <= end_ms <= start_ms + _LONGEST_MASKED_MS:
-        return _ALL_CLASSES
-    mask = 0
-    for slot in half_hour_starts(start_ms - thresholds.part_margin_ms, end_ms + thresholds.part_margin_ms, zone):
-        version, _stale = timeline.version_for_slot(slot.slot_start_ms)
-        if version is None:
-            return _ALL_CLASSES
-        mask |= 1 << version.slot_classes[slot.slot_of_day]
-    return mask
 
 
 def _digest(facts: SessionFacts, columns: dict[str, Any], life: Life) -> int:
