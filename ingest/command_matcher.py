@@ -25,7 +25,10 @@ REMEMBERED_MS: Final = 90_000
 
 
 class SentCommand(msgspec.Struct):
-    """An order under way. `settled` once its sender was told; it stays remembered for a second or a late answer."""
+    """An order under way. `settled` once its sender was told; it stays remembered for a second or a late answer.
+
+    `number` tells the orders of one gateway apart.
+    """
 
     command: str
     pile_id: int
@@ -33,6 +36,7 @@ class SentCommand(msgspec.Struct):
     trade_no: str
     sent_ms: int
     request: bytes
+    number: int = 0
     settled: bool = False
 
 
@@ -47,9 +51,18 @@ class CommandMatcher:
         sent = self._sent.get((pile_id, command, connector))
         return sent is not None and not sent.settled
 
-    def sent(self, command: SentCommand) -> None:
-        """An order is on its way. It takes the place of an older one of the same kind on the same connector."""
-        self._sent[command.pile_id, command.command, command.connector] = command
+    def sent(self, command: SentCommand) -> tuple[SentCommand, CommandOutcome] | None:
+        """An order is on its way. It takes the place of an older one of the same kind on the same connector.
+
+        Gives the older one and its outcome when that one still waited: no answer can be told to be its own any more.
+        """
+        key = (command.pile_id, command.command, command.connector)
+        older = self._sent.get(key)
+        self._sent[key] = command
+        if older is None or older.settled:
+            return None
+        older.settled = True
+        return older, _unanswered(older, "replaced")
 
     def answer(
         self, pile_id: int, answer: CommandAnswer, reply: bytes, receive_ms: int

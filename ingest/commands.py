@@ -21,8 +21,8 @@ NO_CARD: Final = "0" * 16
 class CommandResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the sender of an order is told.
 
-    `error` is one of unknown_pile, unknown_connector, offline, busy, bad_request, refused, timeout, connection_lost;
-    `detail` says more, for "refused" the charger's reason.
+    `error` is one of unknown_pile, unknown_connector, offline, busy, bad_request, refused, timeout, connection_lost,
+    replaced (by a newer order of the same kind); `detail` says more, for "refused" the charger's reason.
     """
 
     ok: bool
@@ -52,7 +52,13 @@ class CommandDesk:
         self._clock = clock
         self._record = record
         self._matcher = CommandMatcher()
-        self._waiters: dict[int, asyncio.Future[CommandOutcome]] = {}
+        self._waiters: dict[int, asyncio.Future[CommandOutcome]] = {}  # by the order's number
+        self._orders = 0
+
+    @property
+    def waiting(self) -> int:
+        """Number of orders whose senders wait for the outcome."""
+        return len(self._waiters)
 
     async def remote_start(
         self, pile_code: str, connector: int, *, card: str = NO_CARD, balance_fen: int = 0
@@ -155,6 +161,7 @@ class CommandDesk:
         link = self._registry.link_of(pile)
         if link is None:
             raise RuntimeError(f"charger {pile.code} is not connected")
+        self._orders += 1
         sent = SentCommand(
             command=command,
             pile_id=pile.pile_id,
@@ -162,10 +169,13 @@ class CommandDesk:
             trade_no=trade_no,
             sent_ms=now_ms,
             request=request,
+            number=self._orders,
         )
         waiter: asyncio.Future[CommandOutcome] = asyncio.get_running_loop().create_future()
-        self._waiters[id(sent)] = waiter
-        self._matcher.sent(sent)
+        replaced = self._matcher.sent(sent)
+        if replaced is not None:
+            self._settle(*replaced)
+        self._waiters[sent.number] = waiter
         link.send(request, connector, now_ms)
         return waiter
 
@@ -177,6 +187,6 @@ class CommandDesk:
 
     def _settle(self, sent: SentCommand | None, outcome: CommandOutcome) -> None:
         self._record(outcome)
-        waiter = self._waiters.pop(id(sent), None) if sent is not None else None
+        waiter = self._waiters.pop(sent.number, None) if sent is not None else None
         if waiter is not None and not waiter.done():
             waiter.set_result(outcome)

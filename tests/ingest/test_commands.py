@@ -176,6 +176,28 @@ def test_an_order_without_an_answer_times_out(tmp_path: Path) -> None:
     run(talk())
 
 
+def test_an_order_whose_place_a_newer_one_takes_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.sock"
+
+    async def talk() -> None:
+        async with running(tmp_path, control_path=path) as here:
+            charger = await Charger.logged_in(here.gateway)  # its first order, 0x56, stays without an answer
+            async with ControlClient(path) as one, ControlClient(path) as two:
+                older = asyncio.create_task(one.time_sync(CODE))
+                await charger.receive()
+                newer = asyncio.create_task(two.time_sync(CODE))
+                await charger.receive()
+                async with asyncio.timeout(5):
+                    assert await older == {"ok": False, "error": "replaced"}
+                await charger.send(encode_raw("time_sync_reply", {"pile_code": CODE, "time": bytes(7)}))
+                assert await newer == {"ok": True}
+            assert here.gateway.commands.waiting == 0
+            outcomes = [item.outcome for item in (await here.content()).of(CommandOutcome)]
+            assert outcomes == ["replaced", "replaced", "ok"]
+
+    run(talk())
+
+
 def test_the_control_socket_is_its_owner_s_only_and_works_at_the_end_of_a_long_path(tmp_path: Path) -> None:
     path = tmp_path / ("long" * 30) / "gateway.sock"
 
@@ -250,6 +272,20 @@ def test_a_late_answer_is_recorded_after_the_timeout() -> None:
     assert matcher.expire(10_001) == []
     _, late = matcher.answer(1, answer(), b"r", 30_000)
     assert late is not None and (late.outcome, late.sent_ms, late.answered_ms) == ("ok", 0, 30_000)
+
+
+def test_a_newer_order_settles_the_one_whose_place_it_takes_once() -> None:
+    matcher = CommandMatcher()
+    first, second = sent(), sent(sent_ms=5)
+    assert matcher.sent(first) is None
+    replaced = matcher.sent(second)
+    assert replaced is not None and replaced[0] is first
+    assert (replaced[1].outcome, replaced[1].sent_ms, replaced[1].answered_ms) == ("replaced", 0, 0)
+    assert matcher.sent(sent(connector=2)) is None
+    assert matcher.answer(1, answer(), b"r", 9)[0] is second
+    matcher.sent(sent())
+    matcher.expire(10_000)
+    assert matcher.sent(sent()) is None  # its sender was told of the timeout
 
 
 def test_old_orders_are_forgotten() -> None:
