@@ -35,7 +35,7 @@ class PowerCutDisk(Disk):
 
     def cut(self, into: Path) -> Path:
         """The folder as the next start finds it; the running one is left alone."""
-        self._leave(os.stat(self._root).st_ino, into)
+        self._leave(self._root.stat().st_ino, into)
         return into
 
     def forget(self) -> None:
@@ -60,7 +60,7 @@ class PowerCutDisk(Disk):
 
     def _note_names(self, folder: Path) -> None:
         names = {entry.name: entry.inode() for entry in os.scandir(folder)}
-        self._names[os.stat(folder).st_ino] = names
+        self._names[folder.stat().st_ino] = names
         for entry in os.scandir(folder):
             if entry.is_dir():
                 self._names.setdefault(entry.inode(), {})
