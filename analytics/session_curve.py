@@ -9,9 +9,11 @@ import numpy.typing as npt
 from clickhouse_driver import Client
 
 from analytics.questions import Answer, Scope, ask
+from analytics.session_window import window_of
 from core.meter.flags import Flag, flag_names
 from core.meter.measurement import measure
 from core.meter.profile import REGISTER_KINDS, MeterProfile
+from core.meter.reading_times import ToldSpan, at_times_taken, told_span
 from core.meter.readings import ReadingArrays, in_order
 
 _REPEATED = np.uint32(Flag.DUP)
@@ -55,6 +57,7 @@ def session_curve(client: Client, scope: Scope, session: Mapping[str, Any]) -> S
     readings gives an empty curve. Raises what the database client raises.
     """
     trade_no = session["trade_no"]
+    from_ms, to_ms = window_of(session)
     answer = ask(
         client,
         "session_readings",
@@ -63,6 +66,8 @@ def session_curve(client: Client, scope: Scope, session: Mapping[str, Any]) -> S
         connector=session["connector"],
         trade_hi=int(trade_no[:16], 16),
         trade_lo=int(trade_no[16:], 16),
+        from_ms=from_ms,
+        to_ms=to_ms,
     )
     kind = session.get("register_kind", "session")
     profile = MeterProfile(
@@ -70,7 +75,8 @@ def session_curve(client: Client, scope: Scope, session: Mapping[str, Any]) -> S
         quantum_e4kwh=max(1, session["quantum_e4kwh"]),
         pmax_w=max(1, session["pmax_w"]),
     )
-    return curve_of_readings(readings_of(answer), profile)
+    told = told_span(session["bill_start_ms"], session["bill_end_ms"], session["bill_receive_ms"])
+    return curve_of_readings(readings_of(answer), profile, told if session["has_bill"] else None)
 
 
 def readings_of(answer: Answer) -> ReadingArrays:
@@ -88,8 +94,12 @@ def readings_of(answer: Answer) -> ReadingArrays:
     )
 
 
-def curve_of_readings(readings: ReadingArrays, profile: MeterProfile) -> SessionCurve:
-    """The curve of the readings of one session, given in any order."""
+def curve_of_readings(readings: ReadingArrays, profile: MeterProfile, told: ToldSpan | None = None) -> SessionCurve:
+    """The curve of the readings of one session, given in any order; `told`: its times by the charger's record.
+
+    Each stands at the time that the bill takes it for, not at the one that the gateway stored.
+    """
+    readings = at_times_taken(readings, told)
     measured = measure(readings, profile)
     ordered = in_order(readings).readings
     return SessionCurve(

@@ -8,11 +8,12 @@ from core.meter.final_figure import FinalFigure, final_figure
 from core.meter.flags import Flag, Quality, flag_names
 from core.meter.measurement import Measurement, RegisterFacts, measure
 from core.meter.profile import MeterProfile
+from core.meter.reading_times import ToldSpan, at_times_taken, told_span
 from core.meter.readings import ReadingArrays
 from core.session_slots import SessionSlots, share_out
 from core.tariff import TariffTimeline
 
-RULE_VERSION = 1
+RULE_VERSION = 2
 """Stored with each result; raise it when a change of the rules changes results."""
 
 LONGEST_BILL_MS = 36 * 3_600_000  # anomaly-codes.md, code 5
@@ -36,13 +37,20 @@ class PileBill(msgspec.Struct, frozen=True):
         """Its times can be those of one charge."""
         return self.start_ms > 0 and 0 <= self.end_ms - self.start_ms <= LONGEST_BILL_MS
 
+    @property
+    def told(self) -> ToldSpan | None:
+        """Its times where they can be true of one charge before it arrived."""
+        return told_span(self.start_ms, self.end_ms, self.receive_ms)
+
 
 class SessionInput(msgspec.Struct, frozen=True):
     """All that is known of one charge.
 
-    `readings`: those of its trade number, in any order. `after_ms`: the first moment after the last charging reading
-    at which the connector was heard not to charge (for a charger that was never heard again, the moment of the
-    decision); 0 = not known. `previous_end_e4kwh`: end register of the connector's previous session, 0 = not known.
+    `readings`: those of its trade number, in any order; when they were taken is found from the whole of them
+    (`core.meter.reading_times`), their `event_ms` and `stored` are not used. `after_ms`: the first moment after the
+    last charging reading at which the connector was heard not to charge (for a charger that was never heard again, the
+    moment of the decision); 0 = not known. `previous_end_e4kwh`: end register of the connector's previous session,
+    0 = not known.
     """
 
     trade_no: str
@@ -108,7 +116,8 @@ def evaluate_session(session: SessionInput) -> SessionResult:
 
     Repeated readings change no figure; they only add the flag DUP and count in `readings`.
     """
-    measured = measure_session(session)
+    session = _with_times_taken(session)
+    measured = _measure(session)
     window = _window(session, measured)
     figure = final_figure(
         measured,
@@ -130,6 +139,15 @@ def evaluate_session(session: SessionInput) -> SessionResult:
 
 def measure_session(session: SessionInput) -> Measurement:
     """The measurement alone, with its curves: reported, accepted, flags (for the evidence page)."""
+    return _measure(_with_times_taken(session))
+
+
+def _with_times_taken(session: SessionInput) -> SessionInput:
+    told = session.bill.told if session.bill else None
+    return msgspec.structs.replace(session, readings=at_times_taken(session.readings, told))
+
+
+def _measure(session: SessionInput) -> Measurement:
     bill = session.bill
     has_readings = bool(session.readings.charging.any())
     use_bill_times = not has_readings and bill is not None and bill.has_times

@@ -36,6 +36,9 @@ FROM
         WHERE pile_id IN (SELECT pile_id FROM wanted)
             AND event_ms > %(from_ms)s
             AND event_ms > wanted.from_ms
+            -- the session's own readings: some may be stored under a later time than they turned out to be of
+            AND NOT (state = 3 AND trade_hi = wanted.trade_hi AND trade_lo = wanted.trade_lo
+                AND (trade_hi != 0 OR trade_lo != 0))
             AND event_ms <= wanted.from_ms + %(occupancy_max_wait_ms)s
         GROUP BY wanted.number
     )

@@ -18,6 +18,7 @@ REPEAT_MS = 5_000
 """Chargers send a reading every 15 s; the same frame again within 5 s is a repetition, not a new reading."""
 LATE_REPEAT_MS = 300_000
 STORED_MINUTE_MS = 59_999
+SEQ_NUMBERS = 65_536
 
 # numpy does not take an enum for a bit pattern of its own width.
 DUP, CONFLICT, OUT_OF_ORDER = (np.uint32(flag) for flag in (Flag.DUP, Flag.CONFLICT, Flag.OUT_OF_ORDER))
@@ -126,10 +127,13 @@ class OrderedReadings(msgspec.Struct, frozen=True, eq=False):
 def in_order(readings: ReadingArrays) -> OrderedReadings:
     """Sort by the time they were taken and drop repetitions (metering.md, rules 0 and 1).
 
-    Equal sets of readings give equal results: of several at one moment the one with the highest sequence number is
-    kept, then the one with the highest counter, and so on through every column.
+    Equal sets of readings give equal results: of several at one moment the one with the latest sequence number is
+    kept, then the one with the highest counter, and so on through every column. The sequence stands before the counter
+    (DESIGN invariant 6 names the counter first): metering.md, rule 0, keeps the later sequence of two values at one
+    moment, and the counter is what a faulty meter gets wrong, upwards as well as downwards.
     """
     readings = readings.at_likely_times()
+    seq = _unwrapped_seq(readings)
     ordered = readings.take(
         np.lexsort(
             (
@@ -140,7 +144,7 @@ def in_order(readings: ReadingArrays) -> OrderedReadings:
                 readings.power_w,
                 readings.state,
                 readings.counter_e4kwh,
-                readings.seq,
+                seq,
                 readings.event_ms,
             )
         )
@@ -156,6 +160,24 @@ def in_order(readings: ReadingArrays) -> OrderedReadings:
     return OrderedReadings(ordered, kept, flags)
 
 
+def _unwrapped_seq(readings: ReadingArrays) -> Int64s:
+    """The sequence numbers, made comparable at one moment: 0 follows 65535.
+
+    Readings of one moment are few and close in sequence; where their numbers span more than half of all there are, the
+    low ones come after the wrap.
+    """
+    seq = readings.seq
+    if not len(seq) or int(seq.max()) - int(seq.min()) <= SEQ_NUMBERS // 2:
+        return seq
+    moments, moment = np.unique(readings.event_ms, return_inverse=True)
+    lowest = np.full(len(moments), np.iinfo(np.int64).max)
+    highest = np.full(len(moments), np.iinfo(np.int64).min)
+    np.minimum.at(lowest, moment, seq)
+    np.maximum.at(highest, moment, seq)
+    wraps = (highest - lowest > SEQ_NUMBERS // 2)[moment] & (seq < SEQ_NUMBERS // 2)
+    return np.where(wraps, seq + SEQ_NUMBERS, seq)
+
+
 def _drop_same_moment(ordered: ReadingArrays, kept: Bools, flags: npt.NDArray[np.uint32]) -> None:
     same_moment = ordered.event_ms[:-1] == ordered.event_ms[1:]
     if not same_moment.any():
@@ -168,10 +190,13 @@ def _drop_same_moment(ordered: ReadingArrays, kept: Bools, flags: npt.NDArray[np
     flags[~last_of_moment & ~same_value] |= CONFLICT
 
 
+def _frame_columns(ordered: ReadingArrays) -> tuple[npt.NDArray[Any], ...]:
+    return (ordered.seq, ordered.counter_e4kwh, ordered.power_w, ordered.charge_minutes, ordered.state)
+
+
 def _same_frame(ordered: ReadingArrays, one: npt.NDArray[Any], other: npt.NDArray[Any]) -> Bools:
-    columns = (ordered.seq, ordered.counter_e4kwh, ordered.power_w, ordered.charge_minutes, ordered.state)
     same = np.ones(len(one), dtype=np.bool_)
-    for column in columns:
+    for column in _frame_columns(ordered):
         same &= column[one] == column[other]
     return same
 
@@ -190,19 +215,22 @@ def _drop_repeated_frames(ordered: ReadingArrays, kept: Bools, flags: npt.NDArra
 
 
 def _drop_late_repeats(ordered: ReadingArrays, kept: Bools, flags: npt.NDArray[np.uint32]) -> None:
-    """A frame that comes again after newer ones would look like a register that falls back."""
+    """A frame that comes again after newer ones would look like a register that falls back.
+
+    A zero is judged as a zero read, not as a repetition of the session's first reading.
+    """
     places = np.flatnonzero(kept)
     counter = ordered.counter_e4kwh[places]
-    fallen = places[1:][counter[1:] < counter[:-1]]
-    for place in fallen:
-        earlier = places[(places < place) & (ordered.event_ms[places] >= ordered.event_ms[place] - LATE_REPEAT_MS)]
-        if counter_is_zero(ordered, place) or not len(earlier):
-            continue
-        if _same_frame(ordered, earlier, np.full(len(earlier), place)).any():
-            kept[place] = False
-            flags[place] |= DUP
-
-
-def counter_is_zero(ordered: ReadingArrays, place: int) -> bool:
-    """A zero is judged as a zero read, not as a repetition of the session's first reading."""
-    return bool(ordered.counter_e4kwh[place] == 0)
+    fallen = np.zeros(len(places), dtype=np.bool_)
+    fallen[1:] = (counter[1:] < counter[:-1]) & (counter[1:] != 0)
+    if not fallen.any():
+        return
+    # Equal frames side by side, each after the one that was taken before it: that one is the nearest in time.
+    by_frame = np.lexsort([places, *(column[places] for column in _frame_columns(ordered))])
+    before, after = places[by_frame[:-1]], places[by_frame[1:]]
+    comes_again = _same_frame(ordered, before, after) & (
+        ordered.event_ms[after] - ordered.event_ms[before] <= LATE_REPEAT_MS
+    )
+    repeated = after[comes_again & fallen[by_frame[1:]]]
+    kept[repeated] = False
+    flags[repeated] |= DUP

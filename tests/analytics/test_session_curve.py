@@ -1,5 +1,6 @@
 """The curve of one session: reported beside accepted, in the order of time."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,16 +14,17 @@ STEP_E4KWH = 2_500  # 60 kW for 15 s
 START_MS = 1_795_330_000_000
 
 
-def readings(count: int = 40, changed: dict[int, int] | None = None, stored: int = -1) -> ReadingArrays:
-    """A clean charge of 60 kW; `changed` gives other counters by place, `stored` is kept by the charger."""
+def readings(count: int = 40, changed: dict[int, int] | None = None, stored: range = range(0)) -> ReadingArrays:
+    """A clean charge of 60 kW; `changed` gives other counters by place, `stored` were kept by the charger."""
     counters = [(changed or {}).get(place, STEP_E4KWH * (place + 1)) for place in range(count)]
+    taken_ms = [START_MS + 15_000 * (place + 1) for place in range(count)]
     return ReadingArrays.of(
-        [START_MS + 15_000 * (place + 1) for place in range(count)],
+        taken_ms,
         counters,
+        receive_ms=[taken_ms[stored[-1]] if place in stored else ms for place, ms in enumerate(taken_ms)],
         power_w=[60_000] * count,
         charge_minutes=[place // 4 for place in range(count)],
         seq=list(range(count)),
-        stored=[int(place == stored) for place in range(count)],
     )
 
 
@@ -76,7 +78,18 @@ def test_a_silence_is_found_with_its_ends() -> None:
 
 
 def test_stored_readings_carry_their_flag() -> None:
-    assert np.any(curve(readings(stored=7)).flags & np.uint32(Flag.STORED))
+    assert np.any(curve(readings(stored=range(8, 28))).flags & np.uint32(Flag.STORED))
+
+
+def test_the_curve_stands_at_the_times_of_the_bill_whatever_the_gateway_stored() -> None:
+    taken = readings(stored=range(8, 28))
+    as_received = msgspec.structs.replace(taken, event_ms=taken.receive_ms, stored=np.zeros(40, dtype=np.uint8))
+    one, other = curve(taken), curve(as_received)
+    assert np.array_equal(one.event_ms, other.event_ms)
+    assert np.array_equal(one.flags, other.flags)
+    assert max(end - begin for begin, end in one.gaps()) <= 120_000, (
+        "at the end of each minute, not 5 minutes of silence"
+    )
 
 
 @pytest.mark.parametrize("count", [0, 1])

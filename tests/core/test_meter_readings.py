@@ -59,6 +59,44 @@ def test_a_frame_that_comes_again_after_newer_ones_is_no_rollback() -> None:
     assert flags_of(fallen)[3] == (31, 20, []), "another sequence number: a reading of its own"
 
 
+def test_the_sequence_goes_on_with_0_after_65535() -> None:
+    for first, second in ((65_535, 0), (65_000, 300), (7, 8), (0, 32_768)):
+        ordered = in_order(ReadingArrays.of(at(0, 0), [5_000, 5_100], seq=[first, second]))
+        assert ordered.readings.counter_e4kwh[ordered.kept].tolist() == [5_100], (first, second)
+    ordered = in_order(ReadingArrays.of(at(0, 0, 15, 15), [4, 3, 2, 1], seq=[65_535, 0, 1, 40_000]))
+    assert ordered.readings.counter_e4kwh[ordered.kept].tolist() == [3, 2], "each moment by itself"
+
+
+def late_repeats_one_by_one(readings: ReadingArrays) -> list[bool]:
+    """The rule as it reads: a fall to something above 0 that was sent before, not more than 5 minutes ago."""
+    columns = (readings.seq, readings.counter_e4kwh, readings.power_w, readings.charge_minutes, readings.state)
+    frames = list(zip(*(column.tolist() for column in columns), strict=True))
+    times, counters = readings.event_ms.tolist(), readings.counter_e4kwh.tolist()
+    return [
+        place > 0
+        and 0 < counters[place] < counters[place - 1]
+        and any(frames[i] == frames[place] and times[place] - times[i] <= 300_000 for i in range(place))
+        for place in range(len(frames))
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([6_000, 15_000, 100_000]), st.integers(0, 4), st.integers(0, 1)), max_size=30)
+)
+def test_late_repeats_are_those_of_the_rule(steps: list[tuple[int, int, int]]) -> None:
+    times = np.cumsum([step for step, _, _ in steps], dtype=np.int64)
+    readings = ReadingArrays.of(T0 + times, [counter for _, counter, _ in steps], seq=[seq for _, _, seq in steps])
+    assert (~in_order(readings).kept).tolist() == late_repeats_one_by_one(readings)
+
+
+def test_a_register_that_zigzags_for_days_is_put_in_order() -> None:
+    """What grows with the square of the readings would not come to an end here."""
+    places = np.arange(200_000)
+    counters = np.where(places % 2, 300_000 + places, places + 1)
+    assert in_order(ReadingArrays.of(places * 10, counters, seq=places % 65_536)).kept.all()
+
+
 def test_a_zero_is_never_taken_for_a_repetition() -> None:
     readings = ReadingArrays.of(at(0, 15, 30, 45), [0, 20, 0, 40], seq=[0, 0, 0, 0])
     assert [flags for _, _, flags in flags_of(readings)] == [[], [], [], []]

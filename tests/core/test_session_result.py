@@ -166,8 +166,9 @@ def test_the_charger_s_stale_tariff_prices_its_slots() -> None:
 
 def test_readings_that_the_charger_had_kept_are_named() -> None:
     plain = readings()
-    kept = msgspec.structs.replace(plain, stored=np.ones(len(plain), dtype=np.uint8))
-    assert "STORED" in evaluate(readings=kept).flags
+    receive_ms = plain.receive_ms.copy()
+    receive_ms[40:80] = receive_ms[80] - 5_000
+    assert "STORED" in evaluate(readings=msgspec.structs.replace(plain, receive_ms=receive_ms)).flags
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -1,0 +1,128 @@
+"""When each reading of a session was taken, and which of them the charger had kept while it was away.
+
+A YKC 0x13 carries no time, only a count of whole minutes (DESIGN invariant 6). What a gateway makes of that while the
+frames arrive depends on what it has seen since it was started, so the bill never uses it: here the whole session is in
+view, and equal sets of readings give equal times.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from core.meter.readings import REPEAT_MS, Bools, Int64s, ReadingArrays
+
+MINUTE_MS = 60_000
+STORED_LAG_MS = 120_000
+"""Further behind than this, a reading was kept by the charger."""
+PACED_FROM_MS, PACED_TO_MS = 5_000, 60_000
+"""Live readings keep a pace of 15 s; kept ones are sent back to back."""
+LONGEST_CHARGE_MINUTES = 2160  # 36 h (anomaly-codes.md, code 5)
+LONGEST_KEPT_MS = 31 * 24 * 3_600_000
+CLOCK_PLAY_MS = 60_000
+FAR_MS = np.iinfo(np.int64).max
+A_MINUTE = 5  # steady readings, 15 s apart
+
+
+class ToldSpan(NamedTuple):
+    """Begin and end of a charge by the charger's own record."""
+
+    start_ms: int
+    end_ms: int
+
+
+def told_span(start_ms: int, end_ms: int, receive_ms: int) -> ToldSpan | None:
+    """The times of a record that arrived at `receive_ms`, None where they cannot be those of one charge before then."""
+    is_charge = start_ms > 0 and 0 <= end_ms - start_ms <= LONGEST_CHARGE_MINUTES * MINUTE_MS
+    is_past = -CLOCK_PLAY_MS <= receive_ms - end_ms <= LONGEST_KEPT_MS
+    return ToldSpan(start_ms, end_ms) if is_charge and is_past else None
+
+
+def at_times_taken(readings: ReadingArrays, told: ToldSpan | None = None) -> ReadingArrays:
+    """The same readings with `event_ms` and `stored` by the rule of DESIGN invariant 6, whatever stood there.
+
+    A reading was taken when it arrived, except for those that the charger had kept: they were taken at the moment when
+    the minutes count was 0, plus their own count (the begin of their minute).
+
+    When the count was 0 follows from what came later: a count never runs ahead of time, so no reading can be older than
+    a later one allows. A vehicle that pauses holds the count back for good and so makes nothing before it old. Only
+    what came after the last steady reading has no such witness; there the pace before it counts, and where the whole
+    charge came as one backlog, `told`.
+    """
+    event_ms = readings.receive_ms.copy()
+    stored = np.zeros(len(readings), dtype=np.uint8)
+    minutes = readings.charge_minutes
+    places = np.flatnonzero(readings.charging & (minutes >= 0) & (minutes <= LONGEST_CHARGE_MINUTES))
+    if len(places):
+        places = places[_order_of_arrival(readings, places)]
+        first = ~_repeats(readings, places)
+        group = np.cumsum(first) - 1  # a frame that was sent twice is one word
+        steady, zero_ms = _minute_zero(readings.receive_ms[places[first]], minutes[places[first]], told)
+        taken_ms = zero_ms[group] + minutes[places] * MINUTE_MS
+        kept = ~steady[group] & (readings.receive_ms[places] - taken_ms > STORED_LAG_MS)
+        event_ms[places[kept]] = taken_ms[kept]
+        stored[places[kept]] = 1
+    return msgspec.structs.replace(readings, event_ms=event_ms, stored=stored)
+
+
+def _order_of_arrival(readings: ReadingArrays, places: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Frames that one packet brought have one time of receipt; their count says which was first."""
+    columns = (readings.seq, readings.power_w, readings.counter_e4kwh, readings.charge_minutes, readings.receive_ms)
+    return np.lexsort([column[places] for column in columns])
+
+
+def _repeats(readings: ReadingArrays, places: npt.NDArray[np.intp]) -> Bools:
+    """Which of them say the same as the one before, within a few seconds."""
+    repeats = np.zeros(len(places), dtype=np.bool_)
+    repeats[1:] = np.diff(readings.receive_ms[places]) <= REPEAT_MS
+    for column in (readings.seq, readings.power_w, readings.counter_e4kwh, readings.charge_minutes):
+        repeats[1:] &= np.diff(column[places]) == 0
+    return repeats
+
+
+def _minute_zero(receive_ms: Int64s, minutes: Int64s, told: ToldSpan | None) -> tuple[Bools, Int64s]:
+    """For readings in the order of arrival: which keep their pace, and when the count was 0 as seen from each."""
+    gaps_ms = np.diff(receive_ms)
+    before_ms = np.concatenate(([FAR_MS], gaps_ms))
+    after_ms = np.concatenate((gaps_ms, [FAR_MS]))
+    steady = (before_ms >= PACED_FROM_MS) & (after_ms >= PACED_FROM_MS)
+    steady[-1] &= before_ms[-1] <= PACED_TO_MS  # one last word after a silence may have been kept
+    latest_ms = _without_wrong_counts(receive_ms - minutes * MINUTE_MS)
+    zero_ms = np.minimum.accumulate(latest_ms[::-1])[::-1]
+    paced = np.flatnonzero(steady)
+    if len(paced):
+        zero_ms = _with_the_pace_before(zero_ms, latest_ms, paced)
+    elif told and _came_after(told, receive_ms, minutes):
+        zero_ms = np.minimum(zero_ms, told.start_ms)
+    return steady, zero_ms
+
+
+def _with_the_pace_before(zero_ms: Int64s, latest_ms: Int64s, paced: npt.NDArray[np.intp]) -> Int64s:
+    """The same moment, with what the steady readings of the minute before say of it.
+
+    Where both fit to one count they narrow it; where the vehicle paused in between, what came later holds. After the
+    last steady reading only these can tell a kept reading from a live one.
+    """
+    padded_ms = np.concatenate((np.full(A_MINUTE - 1, FAR_MS), latest_ms[paced]))
+    of_last_minute = np.lib.stride_tricks.sliding_window_view(padded_ms, A_MINUTE).min(axis=1)
+    paced_before = np.searchsorted(paced, np.arange(len(zero_ms)))
+    before_ms = np.concatenate(([FAR_MS], of_last_minute))[paced_before]
+    is_tail = paced_before == len(paced)
+    fits = (before_ms < zero_ms) & (is_tail | (zero_ms - before_ms <= MINUTE_MS))
+    return np.where(fits, before_ms, zero_ms)
+
+
+def _without_wrong_counts(latest_ms: Int64s) -> Int64s:
+    """A single count that neither of its neighbours bears out must not make all before it old."""
+    checked = latest_ms.copy()
+    neighbours = np.minimum(latest_ms[:-2], latest_ms[2:])
+    inner = checked[1:-1]
+    inner[inner < neighbours - STORED_LAG_MS] = neighbours[inner < neighbours - STORED_LAG_MS]
+    return checked
+
+
+def _came_after(told: ToldSpan, receive_ms: Int64s, minutes: Int64s) -> bool:
+    """By its record the charge was over before the first reading came, and it was long enough for the last count."""
+    was_over = int(receive_ms[0]) > told.end_ms + CLOCK_PLAY_MS
+    return was_over and told.start_ms + int(minutes.max()) * MINUTE_MS <= told.end_ms + STORED_LAG_MS
