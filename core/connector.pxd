@@ -71,6 +71,7 @@ cdef class ConnectorCycle:
     # When a reading was taken: the moment at which the charger's own minutes count was 0
     cdef int64_t minutes_origin_ms              # 0 = not known
     cdef int64_t last_receive_ms
+    cdef bint next_is_stored                    # of the reading that `observe` takes next
     cdef uint64_t timed_hi
     cdef uint64_t timed_lo
 

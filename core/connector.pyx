@@ -92,13 +92,15 @@ cdef class ConnectorCycle:
     ) noexcept:
         """The time of a reading, by `event_time_c`, against the moment at which the charger's count was 0.
 
-        That moment is learned from live readings. A vehicle that pauses holds the count back: readings that keep
+        For the screen and for the state only: it knows what came since this object was made. The bill takes the times
+        that `core.meter.reading_times` finds in the whole session. That moment is learned from live readings. A vehicle that pauses holds the count back: readings that keep
         their pace are live, however far the count is behind, and move the moment on.
         """
         cdef int64_t since_last_ms = receive_ms - self.last_receive_ms
         cdef int64_t event_ms = receive_ms
         cdef int64_t latest_ms = receive_ms - charge_minutes * MINUTE_MS
         stored[0] = False
+        self.next_is_stored = False
         self.last_receive_ms = receive_ms
         if state != STATE_CHARGING:
             return receive_ms
@@ -112,6 +114,7 @@ cdef class ConnectorCycle:
                 self.minutes_origin_ms = latest_ms - MINUTE_MS
         else:
             event_ms = event_time_c(receive_ms, charge_minutes, self.minutes_origin_ms, stored)
+            self.next_is_stored = stored[0]
         if latest_ms < self.minutes_origin_ms:
             self.minutes_origin_ms = latest_ms
         return event_ms
@@ -122,14 +125,22 @@ cdef class ConnectorCycle:
         self, int64_t event_ms, int state, int plugged, uint64_t trade_hi, uint64_t trade_lo,
         int64_t counter_e4kwh, int64_t power_w, int charge_minutes
     ) noexcept:
-        """Take a reading; gives the EVENT bits of what changed. A reading older than the last one changes nothing."""
+        """Take a reading; gives the EVENT bits of what changed.
+
+        One that the charger had kept (as `event_time_of` has just said) and that is older than the last one changes
+        nothing. A live one is news even where the platform's clock was put back: it counts as of the last one's time.
+        """
         cdef int events = 0
+        cdef bint is_stored = self.next_is_stored
         cdef bint was_charging = self.seen and self.state == STATE_CHARGING
         self.reading_flags = 0
+        self.next_is_stored = False
         if self.seen and event_ms < self.last_ms:
-            self.reading_flags = FLAG_OUT_OF_ORDER
-            self.flags |= FLAG_OUT_OF_ORDER
-            return 0
+            if is_stored:
+                self.reading_flags = FLAG_OUT_OF_ORDER
+                self.flags |= FLAG_OUT_OF_ORDER
+                return 0
+            event_ms = self.last_ms
         if not self.seen:
             self.seen = True
             self.plugged = plugged != 0

@@ -111,13 +111,36 @@ def test_faults() -> None:
     assert idle(cycle, 60, plugged=1) == EVENT_RECOVERED
 
 
-def test_an_older_reading_changes_nothing() -> None:
+def timed(cycle: ConnectorCycle, at_ms: int, counter: int, minutes: int, *, state: int = CHARGING) -> tuple[int, bool]:
+    """One frame through both steps, as in the gateway; the events, and whether it was taken for a kept one."""
+    trade_no = TRADE if state == CHARGING else NONE
+    event_ms, stored = cycle.time_of(at_ms, state, trade_no, minutes)
+    power_w = 72_000 if state == CHARGING else 0
+    return cycle.take(event_ms, state, int(state == CHARGING), trade_no, counter, power_w, minutes), stored
+
+
+def test_an_older_reading_that_the_charger_had_kept_changes_nothing() -> None:
     cycle = ConnectorCycle(PROFILE)
-    charge(cycle, 0, 0)
-    charge(cycle, 30, 6_000)
-    assert idle(cycle, 15) == 0
-    assert (cycle.life_name, cycle.accepted_e4kwh) == ("charging", 6_000)
+    for second in range(0, 601, 15):
+        timed(cycle, T0 + 1000 * second, 200 * second, second // 60)
+    assert timed(cycle, T0 + 600_100, 36_000, 3) == (0, True)
+    assert (cycle.life_name, cycle.accepted_e4kwh) == ("charging", 120_000)
     assert cycle.reading_flags == Flag.OUT_OF_ORDER
+    timed(cycle, T0 + 615_000, 123_000, 10)
+    assert (cycle.accepted_e4kwh, cycle.reading_flags) == (123_000, 0)
+
+
+def test_a_platform_clock_that_is_put_back_makes_no_connector_deaf() -> None:
+    cycle = ConnectorCycle(PROFILE)
+    for second in range(0, 121, 15):
+        timed(cycle, T0 + 1000 * second, 3_000 * second // 15, second // 60)
+    back_ms = T0 - 3_600_000
+    for second in range(135, 301, 15):
+        assert timed(cycle, back_ms + 1000 * second, 3_000 * second // 15, second // 60) == (0, False)
+    assert (cycle.life_name, cycle.accepted_e4kwh) == ("charging", 60_000)
+    events, _ = timed(cycle, back_ms + 315_000, 0, 0, state=IDLE)
+    assert events == EVENT_STOPPED | EVENT_UNPLUGGED
+    assert cycle.life_name == "unplugged"
 
 
 def test_a_record_of_another_charge_does_not_close_this_one() -> None:
