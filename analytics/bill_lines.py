@@ -16,7 +16,8 @@ def bill_lines(client: Client, scope: Scope, trade_nos: Sequence[str]) -> list[d
     """One record per session under these numbers, in the order in which they are asked.
 
     A number without a session that `scope` may see gives none, one with several sessions gives several. Energies have
-    four decimals, amounts two, both as text; times are local to the station. What is not known is None, never zero.
+    four decimals, amounts two, both as text; times are local to the station. What is not known is None, never zero;
+    a charge under way has its start and nothing else yet.
     """
     if not trade_nos:
         return []
@@ -28,18 +29,19 @@ def bill_lines(client: Client, scope: Scope, trade_nos: Sequence[str]) -> list[d
 
 def _line(record: dict[str, Any]) -> dict[str, Any]:
     zone = ZoneInfo(record["zone"])
-    measured = record["bill_quality"] != "MISSING" or record["high_e4kwh"] > 0
+    under_way = record["life"] == "open"
+    measured = not under_way and (record["bill_quality"] != "MISSING" or record["high_e4kwh"] > 0)
     return {
         "trade_no": record["trade_no"],
         "pile": record["pile"],
         "connector": record["connector"],
         "start": local_time(record["start_ms"], zone),
-        "end": None if record["life"] == "open" else local_time(record["end_ms"], zone),
+        "end": None if under_way else local_time(record["end_ms"], zone),
         "pile_energy_kwh": kwh_text(record["pile_energy_e4kwh"]),
         "platform_energy_kwh": kwh_text(record["platform_energy_e4kwh"] if measured else None),
         "low_kwh": kwh_text(record["low_e4kwh"] if measured else None),
         "high_kwh": kwh_text(record["high_e4kwh"] if measured else None),
-        "quality": record["bill_quality"],
+        "quality": "MISSING" if under_way else record["bill_quality"],
         "final_energy_kwh": kwh_text(record["final_energy_e4kwh"]),
         "final_amount_yuan": yuan_text(record["amount_fen"]),
         "held": bool(record["held"]),

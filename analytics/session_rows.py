@@ -41,7 +41,7 @@ class CurrentRevision(NamedTuple):
 
 
 class SessionRow(msgspec.Struct, frozen=True):
-    """A row for `session_revisions`: `columns` lacks only revision and batch_id."""
+    """A row for `session_revisions`: `columns` lacks only revision and batch_id. `charging`: it is seen to go on."""
 
     key: SessionKey
     revision: int
@@ -49,6 +49,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     recheck_ms: int
     start_ms: int
     life: Life
+    charging: bool
     columns: dict[str, Any]
 
 
@@ -65,14 +66,18 @@ def session_row(
     `stays_since_ms`: see `Biller.settle`. Equal facts give an equal digest, whatever the order they came in.
     """
     measured = measure(facts, versions, thresholds)
-    life = _life(facts, measured, as_of_ms, stays_since_ms, thresholds)
-    verdict = _bill_verdict(facts, measured, life, before, as_of_ms, stays_since_ms, thresholds)
+    begun = bool(facts.last_charging_ms or facts.bill)
+    if begun:
+        life = _life(facts, measured, as_of_ms, stays_since_ms, thresholds)
+        verdict = _bill_verdict(facts, measured, life, before, as_of_ms, stays_since_ms, thresholds)
+    else:
+        life, verdict = _not_begun(facts, before, as_of_ms, stays_since_ms, thresholds)
     stand = Occupancy(False, 0)
-    if life != "open" and measured.result.end_ms:
+    if begun and life != "open" and measured.result.end_ms:
         stand = occupancy(facts.after, measured.result.end_ms, facts.pile, as_of_ms, stays_since_ms, thresholds)
     rechecks = [moment for moment in (verdict.recheck_ms, stand.recheck_ms) if moment]
     columns = {
-        **_identity(facts, measured, as_of_ms),
+        **_identity(facts, measured),
         "thresholds_digest": thresholds.digest(),
         "life": life,
         "recheck_ms": min(rechecks, default=0),
@@ -97,6 +102,7 @@ def session_row(
         recheck_ms=columns["recheck_ms"],
         start_ms=measured.result.start_ms,
         life=life,
+        charging=life == "open" and bool(facts.last_charging_ms),
         columns={**columns, "inputs_digest": digest},
     )
 
@@ -147,6 +153,55 @@ def _bill_verdict(
     if life == "open":
         last_heard_ms = int(facts.readings["receive_ms"].max())
         return Verdict("waiting", last_heard_ms + thresholds.offline_ms)
+    return _missing_bill(
+        facts,
+        measured.result.end_ms,
+        before,
+        as_of_ms,
+        stays_since_ms,
+        thresholds,
+        proof_of_start=_proof_of_start(facts) and life != "failed_start",
+    )
+
+
+def _not_begun(
+    facts: SessionFacts, before: CurrentRevision, as_of_ms: int, stays_since_ms: int | None, thresholds: Thresholds
+) -> tuple[Life, Verdict]:
+    """What is to be thought of a charge that was ordered or named, while neither a reading nor a bill shows it.
+
+    It may begin at any moment until a bill would be overdue (codes 1 and 2). Then the start failed, unless the charger
+    said yes and nothing shows that the connector stood idle: what that charge took is not known.
+    """
+    verdict = _missing_bill(
+        facts,
+        facts.ordered_ms,
+        before,
+        as_of_ms,
+        stays_since_ms,
+        thresholds,
+        proof_of_start=facts.start_acked and not _stood_idle(facts),
+    )
+    lives: dict[str, Life] = {"lost": "ended", "lost_offline": "ended_offline", "not_expected": "failed_start"}
+    return lives.get(verdict.state, "open"), verdict
+
+
+def _stood_idle(facts: SessionFacts) -> bool:
+    """Whether the connector was seen without this charge for longer than a start takes."""
+    after, own = facts.after, facts.readings["event_ms"]
+    seen_ms = max(after.plugged_until_ms, after.unplugged_ms, after.next_start_ms, int(own.max()) if own.size else 0)
+    return seen_ms - facts.ordered_ms > LONGEST_FAILED_START_MS
+
+
+def _missing_bill(
+    facts: SessionFacts,
+    end_ms: int,
+    before: CurrentRevision,
+    as_of_ms: int,
+    stays_since_ms: int | None,
+    thresholds: Thresholds,
+    *,
+    proof_of_start: bool,
+) -> Verdict:
     if before.bill_state == "lost":
         return Verdict("lost", 0)
     heard = facts.heard
@@ -154,11 +209,11 @@ def _bill_verdict(
         online_at_last = stays_since_ms - heard[-1][1] < thresholds.offline_ms
         heard = [*heard[:-1], (heard[-1][0], as_of_ms)] if online_at_last else heard
     return judge_missing_bill(
-        end_ms=measured.result.end_ms,
+        end_ms=end_ms,
         heard=heard,
         outages=facts.outages,
         as_of_ms=as_of_ms,
-        proof_of_start=_proof_of_start(facts) and life != "failed_start",
+        proof_of_start=proof_of_start,
         thresholds=thresholds,
     )
 
@@ -174,9 +229,10 @@ def _proof_of_start(facts: SessionFacts) -> bool:
     return facts.start_acked or int(np.count_nonzero(facts.readings["state"] == CHARGING)) >= 2
 
 
-def _identity(facts: SessionFacts, measured: Measured, as_of_ms: int) -> dict[str, Any]:
+def _identity(facts: SessionFacts, measured: Measured) -> dict[str, Any]:
+    """Whose charge it is, and of which day: by its facts alone, never by the clock, so that equal facts stay equal."""
     pile = facts.pile
-    at_ms = facts.end_hint_ms or measured.result.end_ms or as_of_ms
+    at_ms = facts.end_hint_ms or measured.result.end_ms
     return {
         "operator_id": pile.operator_at(at_ms),
         "station_id": pile.station_id,
@@ -270,9 +326,10 @@ def _bill(facts: SessionFacts, thresholds: Thresholds, timeline: TariffTimeline)
 
 
 def _digest(facts: SessionFacts, columns: dict[str, Any], life: Life) -> int:
-    """A number for the inputs of a revision. A charge under way gets no new revision with each reading."""
+    """A number for the inputs of a revision. A charge under way gets one when it begins, and none with each reading."""
     if life == "open":
-        inputs: list[Any] = [facts.key, life, columns["operator_id"], RULE_VERSION]
+        stage = life if facts.last_charging_ms else "ordered"
+        inputs: list[Any] = [facts.key, stage, columns["operator_id"], RULE_VERSION]
         return _hash(msgspec.msgpack.encode(inputs))
     inputs = [columns[name] for name in sorted(columns) if name not in _NOT_INPUTS]
     return _hash(msgspec.msgpack.encode(inputs), _canonical_readings(facts))

@@ -1,4 +1,5 @@
--- What is billed under these trade numbers, and why? One row per session; a charge under way has no bill yet.
+-- What is billed under these trade numbers, and why? One row per session; a charge under way has no bill yet,
+-- or no longer: it went on after it had been given up.
 SELECT
     session.trade_no AS trade_no,
     session.pile AS pile,
@@ -12,12 +13,12 @@ SELECT
     session.low_e4kwh AS low_e4kwh,
     session.high_e4kwh AS high_e4kwh,
     if(bill.revision = 0, session.quality, bill.quality) AS bill_quality,
-    bill.final_energy_e4kwh AS final_energy_e4kwh,
-    bill.amount_fen AS amount_fen,
-    bill.held AS held,
-    bill.codes_raw AS codes_raw,
-    bill.codes AS codes,
-    bill.causes AS causes
+    if(session.life = 'open', NULL, bill.final_energy_e4kwh) AS final_energy_e4kwh,
+    if(session.life = 'open', NULL, bill.amount_fen) AS amount_fen,
+    session.life != 'open' AND bill.held = 1 AS held,
+    if(session.life = 'open', [], bill.codes_raw) AS codes_raw,
+    if(session.life = 'open', [], bill.codes) AS codes,
+    if(session.life = 'open', [], bill.causes) AS causes
 FROM
 (
     SELECT *

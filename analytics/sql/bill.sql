@@ -69,10 +69,11 @@ SELECT
     if(priced, amount - electricity_part, NULL) AS service_fen,
     if(has_bill = 1, bill_amount_e4yuan, NULL) AS pile_amount_e4yuan,
     tariff_stale,
-    -- a start that failed took nothing: there is nothing for a person to decide
-    (final_quality IN ('MISSING', 'QUESTIONABLE', 'ESTIMATED')
-        AND NOT (life = 'failed_start' AND final_energy_e4kwh = 0))
-        OR inside_physical_limit = 0 OR NOT priced OR hasAny(codes, [3, 4, 7, 8, 11]) AS held,
+    -- nothing is to be decided by a person while the charge goes on, nor when a start failed and took nothing
+    life != 'open' AND (
+        (final_quality IN ('MISSING', 'QUESTIONABLE', 'ESTIMATED')
+            AND NOT (life = 'failed_start' AND final_energy_e4kwh = 0))
+        OR inside_physical_limit = 0 OR NOT priced OR hasAny(codes, [3, 4, 7, 8, 11])) AS held,
     codes_raw,
     codes,
     causes,

@@ -1,5 +1,8 @@
 """A revision is recognised by its inputs: any order of readings is the same, any other reading is another."""
 
+from datetime import date
+
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from analytics.session_facts import AfterFacts, BillFacts, SessionFacts, SessionKey
 from analytics.session_rows import CurrentRevision, SessionRow, session_row
 from analytics.thresholds import Thresholds
+from core.directory import Ownership
 from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, TARIFF, pile, trade_no
 
 END = T0 + 10 * MINUTE
@@ -73,6 +77,22 @@ def test_any_other_fact_is_another_input(change: dict[str, object]) -> None:
 
 def test_time_alone_is_no_input() -> None:
     assert row_of(readings(), END + 40 * HOUR).inputs_digest == row_of(readings()).inputs_digest
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"bill": None, "after": AfterFacts(), "start_command_ms": T0, "start_acked": True},
+        {"after": AfterFacts(), "bill": msgspec.structs.replace(BILL, start_ms=0, end_ms=0)},
+    ],
+    ids=["only ordered", "bill without times"],
+)
+def test_charge_that_no_reading_shows_belongs_to_the_day_and_owner_of_its_facts(facts: dict[str, object]) -> None:
+    owners = (Ownership(2, 0, T0 + HOUR), Ownership(3, T0 + HOUR))
+    nothing = {name: array[:0] for name, array in readings().items()}
+    rows = [row_of(nothing, T0 + hours * HOUR, {**facts, "pile": pile(owners=owners)}) for hours in (80, 90, 500)]
+    assert {row.inputs_digest for row in rows} == {rows[0].inputs_digest}
+    assert {(row.columns["operator_id"], row.columns["local_day"]) for row in rows} == {(2, date(2023, 11, 15))}
 
 
 def test_other_thresholds_are_another_input() -> None:
