@@ -292,7 +292,7 @@ class FactsReader:
 def _put_readings_in_time(facts: SessionFacts) -> None:
     """The record of the charge tells where a backlog lies that came as a whole, so this waits for it."""
     readings = at_times_taken(ReadingArrays.of(**facts.readings), facts.bill.told if facts.bill else None)
-    pass
+    facts.readings["event_ms"] = readings.event_ms
 
 
 def merge_spans(spans: Iterable[tuple[int, int]], silence_ms: int = 0) -> list[tuple[int, int]]:
