@@ -76,7 +76,6 @@ compared AS
             has(flags, 'SPIKE') OR has(flags, 'JUMP'), 'REGISTER_JUMP',
             has(flags, 'ROLLBACK') OR has(flags, 'RESET'), 'REGISTER_RESET',
             has(flags, 'ROLLOVER'), 'ROLLOVER',
-            has(flags, 'SCALE'), 'SCALE',
             has(flags, 'FROZEN'), 'FROZEN',
             has(flags, 'ZERO_READ') OR has(flags, 'MISSING_DATA'), 'RS485_LOSS',
             outage_ms > 0, 'PLATFORM_OUTAGE',

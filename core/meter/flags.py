@@ -26,7 +26,7 @@ class Flag(IntFlag):
     FROZEN = 1 << 14  # rested although power flowed
     GAP = 1 << 15  # silence longer than max(60 s, 3 periods) between two readings
     TAIL_GAP = 1 << 16  # such a silence before the end of the charge
-    SCALE = 1 << 17  # the unit of the register changed by a power of ten
+    SCALE = 1 << 17  # the unit of the register changed by a power of ten; kept for that rule, which is not built yet
     MISSING_DATA = 1 << 18  # no valid reading at all
     STORED = 1 << 19  # a reading kept by the charger while it was away; its time is good to 60 s only
     TARIFF_STALE = 1 << 20  # the charger held another tariff version than the date asks for
