@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from core.meter.calculator import MeterCalculator
 from core.meter.flags import Flag
-from core.meter.oracle import Judgement, Oracle, Reading
 from core.meter.profile import MeterProfile
+from tests.core.meter_oracle import Judgement, Oracle, Reading
 
 T0 = 1_700_000_000_000
 

@@ -1,8 +1,7 @@
 """The rules of the calculator once more, in plain Python and with the whole session in view.
 
 `core.meter.calculator` judges readings one by one as they arrive; this reads the finished list and simply looks at the
-next reading. It is slow and meant to be read: tests hold both equal on generated sessions. Nothing that serves
-chargers imports it.
+next reading. It is slow and meant to be read: `test_meter_oracle.py` holds both equal on generated sessions.
 """
 
 from functools import reduce
