@@ -13,6 +13,7 @@ from clickhouse_driver import Client
 
 from core.ykc.codec import encode_frame
 from ingest.stored_frames import frame_hex
+from tests.ingest.charger_frames import charging, heartbeat, record
 from tests.system.conftest import RunningPlatform
 
 pytestmark = [pytest.mark.system, pytest.mark.server]
@@ -28,6 +29,7 @@ PILE = "20231212000010"
 PILES = [PILE, "32010600395600"]
 LOGIN = next(frame for frame in VALID if frame[5] == 0x01)
 HEARTBEAT = encode_frame("heartbeat", {"pile_code": PILE, "gun_no": "01", "gun_fault": 0}, seq=b"\x07\x00")
+REALTIME_BYTES, RECORD_BYTES = 68, 166
 WITHIN_S = 15.0
 
 
@@ -36,6 +38,7 @@ class Charger:
 
     def __init__(self, platform: RunningPlatform) -> None:
         self._socket = socket.create_connection(("127.0.0.1", platform.ykc_port), timeout=10)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or the kernel joins what a test cuts
 
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
@@ -43,10 +46,12 @@ class Charger:
     def answers(self, frame_type: int, count: int = 1) -> int:
         """Read until `count` frames of that type came; gives how many came."""
         received = b""
+        came = 0
         deadline = time.monotonic() + WITHIN_S
-        while received.count(bytes([frame_type])) < count and time.monotonic() < deadline:
-            received += self._socket.recv(4096)
-        return sum(1 for frame in _frames(received) if frame[5] == frame_type)
+        while came < count and time.monotonic() < deadline:
+            received += self._socket.recv(65_536)
+            came = sum(1 for frame in _frames(received) if frame[5] == frame_type)
+        return came
 
     def closed_by_platform(self) -> bool:
         self._socket.settimeout(WITHIN_S)
@@ -71,17 +76,28 @@ def _frames(data: bytes) -> list[bytes]:
     return frames
 
 
-def stored_hex(client: Client) -> Counter[str]:
-    """The hex of every good frame that chargers sent, from `frames` and remade from `readings`."""
+def stored_hex(client: Client, trade_no: str = "") -> Counter[str]:
+    """The hex of every good frame that chargers sent, from `frames` and remade from `readings` (of one charge only)."""
     found: Counter[str] = Counter()
     good = "verdict IN ('ok', 'variant', 'unknown_type', 'foreign_pile')"
     for (data,) in client.execute(f"SELECT hex(bytes) FROM frames WHERE direction = 'up' AND {good}"):
         found[data] += 1
-    for place in client.execute("SELECT pile_id, segment_id, segment_offset FROM readings WHERE exact"):
-        remade = frame_hex(client, *place[1:], pile_id=place[0])
+    readings = "SELECT pile_id, segment_id, segment_offset FROM readings WHERE exact"
+    if trade_no:
+        readings += f" AND trade_no = '{trade_no}'"
+    for pile_id, *place in client.execute(readings):
+        remade = frame_hex(client, *place, pile_id=pile_id)
         assert remade is not None
         found[remade] += 1
     return found
+
+
+def stored_rows(client: Client, trade_no: str) -> tuple[int, int]:
+    """How many readings and how many other frames from chargers name that charge."""
+    ((readings,),) = client.execute(f"SELECT count() FROM readings WHERE trade_no = '{trade_no}'")
+    up = f"direction = 'up' AND trade_no = '{trade_no}'"
+    ((frames,),) = client.execute(f"SELECT count() FROM frames WHERE {up}")
+    return readings, frames
 
 
 def eventually(question: Callable[[], bool]) -> bool:
@@ -147,6 +163,73 @@ def test_frames_arrive_whole_however_the_line_cuts_and_joins_them(platform: Runn
             client.execute("SELECT count() FROM frames WHERE frame_type = 3 AND verdict = 'ok'")[0][0] == before + sent
         )
     )
+    charger.close()
+
+
+def test_a_length_byte_that_is_too_large_swallows_no_good_frame(platform: RunningPlatform) -> None:
+    """The lying frame claims the good ones behind it as its own body: they must come out of it whole."""
+    trade_no = f"{PILE}01{'7' * 16}"
+    good: list[bytes] = []
+    stream = b""
+    for number in range(0, 30, 3):
+        seqs = [(0x4000 + number + i).to_bytes(2, "little") for i in range(3)]
+        behind = [
+            heartbeat(PILE, seqs[0]),
+            record(trade_no, PILE, seqs[1], energy=number),
+            charging(trade_no, 100 + number, 1, PILE, seq=seqs[2]),
+        ]
+        # The largest length there is, one that ends inside a good frame, and one that ends where a good frame ends.
+        lie = (0xFF, 0x40, len(HEARTBEAT) - 4 + len(behind[0]))[number // 3 % 3]
+        stream += HEARTBEAT[:1] + bytes([lie]) + HEARTBEAT[2:] + b"".join(behind)
+        good += behind
+    charger = Charger(platform)
+    charger.send(LOGIN)
+    assert charger.answers(0x02) == 1
+    charger.send(stream + HEARTBEAT * 20)  # the beats behind it are what a good charger's line brings soon
+    client = platform.client()
+    wanted = Counter(frame.hex().upper() for frame in good)
+    eventually(lambda: stored_rows(client, trade_no) == (10, 10))
+    stored = stored_hex(client, trade_no)
+    assert {data: stored[data] for data in wanted} == wanted
+    lies = [HEARTBEAT[:1] + bytes([lie]) + HEARTBEAT[2:] for lie in (0xFF, 0x40, 30)]
+    kept = "".join(
+        data for (data,) in client.execute("SELECT hex(bytes) FROM frames WHERE verdict = 'bad_checksum' ORDER BY 1")
+    )
+    assert all(lie.hex().upper() in kept for lie in lies)
+    charger.close()
+
+
+def test_a_reading_and_a_bill_cut_at_every_byte_are_found_whole(platform: RunningPlatform) -> None:
+    """Each of the two parts comes in a segment of its own; one frame for each place to cut."""
+    reading_trade, bill_trade = f"{PILE}01{'8' * 16}", f"{PILE}02{'9' * 16}"
+    readings = [
+        charging(reading_trade, 1_000 + cut, 1, PILE, seq=cut.to_bytes(2, "little")) for cut in range(1, REALTIME_BYTES)
+    ]
+    bills = [record(bill_trade, PILE, cut.to_bytes(2, "little"), energy=cut) for cut in range(1, RECORD_BYTES)]
+    assert {len(frame) for frame in readings} == {REALTIME_BYTES}
+    assert {len(frame) for frame in bills} == {RECORD_BYTES}
+    charger = Charger(platform)
+    charger.send(LOGIN)
+    assert charger.answers(0x02) == 1
+    for frames in (readings, bills):
+        for cut, frame in enumerate(frames, 1):
+            charger.send(frame[:cut])
+            time.sleep(0.004)
+            charger.send(frame[cut:])
+            time.sleep(0.001)
+    assert charger.answers(0x40, len(bills)) == len(bills)
+    client = platform.client()
+    wanted = Counter(frame.hex().upper() for frame in (*readings, *bills))
+    eventually(
+        lambda: (
+            stored_rows(client, reading_trade) == (len(readings), 0)
+            and stored_rows(client, bill_trade) == (0, len(bills))
+        )
+    )
+    stored = stored_hex(client, reading_trade)
+    assert {data: stored[data] for data in wanted} == wanted
+    uploads = f"SELECT count() FROM pile_bill_uploads WHERE trade_no = '{bill_trade}'"
+    assert eventually(lambda: client.execute(uploads) == [(len(bills),)])
     charger.close()
 
 
