@@ -16,8 +16,8 @@ from dashboard.catalogue import HTML_LANGUAGES, Catalogue, language_of
 from dashboard.context import (
     LANGUAGE_COOKIE,
     CurveOf,
+    EncodeReading,
     FrameFields,
-    FrameHex,
     Services,
     request_theme,
     request_words,
@@ -40,20 +40,21 @@ def create_app(
     clock: Callable[[], int],
     zone: str = DEFAULT_ZONE,
     curve_of: CurveOf = session_curve,
-    frame_hex: FrameHex | None = None,
+    encode_reading: EncodeReading | None = None,
     frame_fields: FrameFields | None = None,
 ) -> Dash:
     """The application, warmed up and ready for `dashboard.server.serve`.
 
     `connect` gives a new ClickHouse client (each serving thread calls it once), `scope` says whose rows are shown,
-    `clock` gives UTC epoch milliseconds, `zone` is where "today" is cut. `frame_hex` gives the bytes of a stored frame
-    (without it only frames stored with their bytes can be shown), `frame_fields` decodes them.
+    `clock` gives UTC epoch milliseconds, `zone` is where "today" is cut. `encode_reading` makes the bytes of a
+    realtime frame from its columns (without it only frames stored with their bytes can be shown), `frame_fields`
+    decodes bytes. Neither asks the database: what is asked there goes through the scope.
     """
     services = Services(
         source=Source(connect, scope, clock),
         zone=zone,
         curve_of=curve_of,
-        frame_hex=frame_hex or _no_hex,
+        encode_reading=encode_reading,
         frame_fields=frame_fields or _no_fields,
     )
     app = _PilestreamDash(
@@ -127,10 +128,6 @@ def _remember_language(response: Response) -> Response:
     if wanted and language_of(wanted, None) == wanted:
         response.set_cookie(LANGUAGE_COOKIE, wanted, max_age=COOKIE_SECONDS, samesite="Lax")
     return response
-
-
-def _no_hex(_client: Client, _pile_id: int, _receive_ms: int, _segment_id: int, _segment_offset: int) -> str | None:
-    return None
 
 
 def _no_fields(_frame_hex: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What every page is given: where to ask, whose clock, and the language of the request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,12 +14,14 @@ from dashboard.source import Source
 
 LANGUAGE_COOKIE = "pilestream_lang"
 THEME_COOKIE = "pilestream_theme"
+LIVE_WINDOW_MS = 60 * 60_000
+"""A charge without a bill was heard within this time: it ends after 30 silent minutes, and then it has its bill."""
 
 CurveOf = Callable[[Client, Scope, dict[str, Any]], SessionCurve]
 """The curve of the session whose current revision is given as a record."""
 
-FrameHex = Callable[[Client, int, int, int, int], str | None]
-"""(client, pile_id, receive_ms, segment_id, segment_offset) -> bytes of a stored frame as hex, None if it is gone."""
+EncodeReading = Callable[[Mapping[str, int]], bytes]
+"""A row of question `reading_frame` -> the frame that it came from."""
 
 FrameFields = Callable[[str], dict[str, Any]]
 """hex -> what `pilestream decode` says of the frame."""
@@ -31,7 +33,7 @@ class Services(msgspec.Struct, frozen=True):
     source: Source
     zone: str
     curve_of: CurveOf
-    frame_hex: FrameHex
+    encode_reading: EncodeReading | None
     frame_fields: FrameFields
 
     def now_ms(self) -> int:

@@ -7,14 +7,12 @@ import threading
 import time
 from functools import partial
 
-from clickhouse_driver import Client
-
 from analytics.client import connect
 from analytics.questions import PLATFORM_SCOPE
 from core.ykc.hex_lines import decode_line
+from core.ykc.realtime import encode_realtime
 from dashboard.app import create_app
 from dashboard.server import serve
-from ingest.stored_frames import frame_hex
 from service.lifeline import on_parent_end, say_ready
 from service.role import RoleSettings, now_ms, run_role
 
@@ -28,7 +26,7 @@ def run_dashboard(role: RoleSettings) -> None:
         PLATFORM_SCOPE,
         clock=now_ms,
         zone=settings.default_zone,
-        frame_hex=_hex_of_frame,
+        encode_reading=encode_realtime,
         frame_fields=decode_line,
     )
     on_parent_end(lambda: os.kill(os.getpid(), signal.SIGTERM))
@@ -36,10 +34,6 @@ def run_dashboard(role: RoleSettings) -> None:
         target=_say_ready_when_open, args=(settings.dashboard_bind, port), name="ready", daemon=True
     ).start()
     serve(app, settings.dashboard_bind, port)
-
-
-def _hex_of_frame(client: Client, pile_id: int, _receive_ms: int, segment_id: int, segment_offset: int) -> str | None:
-    return frame_hex(client, segment_id, segment_offset, pile_id=pile_id)
 
 
 def _say_ready_when_open(host: str, port: int) -> None:

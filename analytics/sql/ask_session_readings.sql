@@ -1,5 +1,6 @@
 -- What did the meter of one charge read, in the order of time?
--- Every stored reading with the charge's number, also repeated ones. Power is voltage times current.
+-- Every stored reading with the charge's number, also repeated ones. Power is voltage times current. The charge's window
+-- keeps the rest of the connector's history unread; two days either side are for a start or an end that was mistaken.
 SELECT
     event_ms,
     receive_ms,
@@ -20,5 +21,6 @@ SELECT
 FROM readings
 WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
     AND pile_id = %(pile_id)s AND connector = %(connector)s
+    AND event_ms >= %(from_ms)s - 172800000 AND event_ms <= %(to_ms)s + 172800000
     AND trade_hi = %(trade_hi)s AND trade_lo = %(trade_lo)s
 ORDER BY event_ms, energy_e4kwh, seq, segment_id, segment_offset

@@ -5,11 +5,12 @@ from typing import Any
 
 from dash import ALL, Dash, Input, Output, State, ctx, html, no_update
 
+from analytics.session_window import window_of
 from dashboard import written
 from dashboard.catalogue import Catalogue, all_texts
 from dashboard.context import Services, request_words
 from dashboard.parts import badge, choice, empty
-from dashboard.session.record import trade_key, window_of
+from dashboard.session.record import trade_key
 from dashboard.source import SourceAwayError
 
 PAGE_SIZE = 25
@@ -61,7 +62,7 @@ def _frame_rows(frame: dict[str, Any], zone: str, words: Catalogue) -> list[html
     name = f"0x{frame['frame_type']:02X}"
     place = {
         "type": "frame-bytes",
-        "place": f"{frame['source']}-{frame['receive_ms']}-{frame['segment_id']}-{frame['segment_offset']}",
+        "place": f"{frame['source']}-{frame['key_ms']}-{frame['segment_id']}-{frame['segment_offset']}",
     }
     return [
         html.Tr(
@@ -156,32 +157,17 @@ def register_frames(app: Dash, services: Services) -> None:
         words = request_words()
         hidden = ctx.triggered[0]["value"] % 2 == 0
         return [
-            (None if hidden else _bytes_of(triggered["place"], key["pile_id"], services, words))
+            (None if hidden else _bytes_of(triggered["place"], key, services, words))
             if place["place"] == triggered["place"]
             else no_update
             for place in places
         ]
 
 
-def _bytes_of(place: str, pile_id: int, services: Services, words: Catalogue) -> Any:
+def _bytes_of(place: str, key: dict[str, Any], services: Services, words: Catalogue) -> Any:
     """The bytes of a frame in pairs of hex digits, and its fields."""
-    origin, *numbers = place.split("-")
-    receive_ms, segment_id, segment_offset = (int(number) for number in numbers)
-    frame_hex: str | None = None
     try:
-        if origin == "frames":
-            stored = services.source.ask(
-                "frame_bytes",
-                pile_id=pile_id,
-                receive_ms=receive_ms,
-                segment_id=segment_id,
-                segment_offset=segment_offset,
-            ).first()
-            frame_hex = stored["frame_hex"] if stored else None
-        else:
-            frame_hex = services.source.with_client(
-                lambda client: services.frame_hex(client, pile_id, receive_ms, segment_id, segment_offset)
-            )
+        frame_hex = stored_hex(place, key["pile_id"], key["connector"], services)
     except SourceAwayError:
         return html.Div(words.text("error.database"), className="faint")
     if not frame_hex:
@@ -192,3 +178,22 @@ def _bytes_of(place: str, pile_id: int, services: Services, words: Catalogue) ->
     if decoded:
         shown.append(html.Pre(json.dumps(decoded, ensure_ascii=False, indent=2), className="hex hex-fields"))
     return html.Div(shown, className="hex-holder")
+
+
+def stored_hex(place: str, pile_id: int, connector: int, services: Services) -> str | None:
+    """The bytes of the frame at a `place` of the list as hex, None when the scope holds no such frame.
+
+    All three come back from the browser, so that they may name anything; what is shown is what the scope may see.
+    """
+    origin, *numbers = place.split("-")
+    if len(numbers) != 3 or not all(number.isdecimal() for number in numbers):
+        return None
+    key_ms, segment_id, segment_offset = (int(number) for number in numbers)
+    at = {"pile_id": pile_id, "segment_id": segment_id, "segment_offset": segment_offset}
+    if origin == "frames":
+        stored = services.source.ask("frame_bytes", **at, receive_ms=key_ms).first()
+        return str(stored["frame_hex"]) if stored else None
+    reading = services.source.ask("reading_frame", **at, connector=connector, event_ms=key_ms).first()
+    if reading is None or services.encode_reading is None:
+        return None
+    return services.encode_reading(reading).hex().upper()

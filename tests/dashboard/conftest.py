@@ -7,6 +7,7 @@ import pytest
 from analytics.client import ClickHouseAddress, connect
 from analytics.questions import PLATFORM_SCOPE
 from analytics.session_curve import session_curve
+from core.ykc.realtime import encode_realtime
 from dashboard.context import Services
 from dashboard.source import Source
 from tests.dashboard.fleet_database import NOW_MS, FleetDatabase, fleet_database
@@ -26,6 +27,6 @@ def services(fleet: FleetDatabase) -> Services:
         source=Source(lambda: connect(fleet.address), PLATFORM_SCOPE, lambda: NOW_MS),
         zone="Asia/Shanghai",
         curve_of=session_curve,
-        frame_hex=lambda *_place: None,
+        encode_reading=encode_realtime,
         frame_fields=lambda _hex: {},
     )

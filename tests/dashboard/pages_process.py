@@ -5,6 +5,7 @@ from functools import partial
 
 from analytics.client import ClickHouseAddress, connect
 from analytics.questions import PLATFORM_SCOPE
+from core.ykc.realtime import encode_realtime
 from dashboard.app import create_app
 from dashboard.server import serve
 
@@ -15,7 +16,7 @@ def main(url: str, port: str, now_ms: str) -> None:
         partial(connect, ClickHouseAddress.from_url(url)),
         PLATFORM_SCOPE,
         clock=lambda: int(now_ms),
-        frame_hex=lambda _client, pile_id, _ms, _segment, _offset: f"6840{pile_id:04X}",
+        encode_reading=encode_realtime,
         frame_fields=lambda frame_hex: {"ok": True, "length": len(frame_hex) // 2},
     )
     serve(app, "127.0.0.1", int(port))

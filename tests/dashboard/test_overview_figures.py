@@ -1,6 +1,7 @@
 """The overview's figures against the tables themselves (promise P14)."""
 
 import pytest
+from msgspec import structs
 
 from analytics.questions import Scope
 from dashboard.context import Services
@@ -88,7 +89,7 @@ def test_latest_bills_are_the_last_ended_and_events_the_last_seen(now: Snapshot)
 
 def test_an_operator_sees_its_own_stations_only(services: Services) -> None:
     source = Source(services.source._connect, Scope(frozenset({2})), lambda: NOW_MS)
-    mine = snapshot(Services(source, services.zone, services.curve_of, services.frame_hex, services.frame_fields))
+    mine = snapshot(structs.replace(services, source=source))
     assert {station.station_id for station in mine.stations} == {1, 2}
     assert all(operator_of(int(bill["pile"][6:])) == 2 for bill in mine.latest_bills)
     assert 0 < mine.today.bills < snapshot(services).today.bills
@@ -96,6 +97,6 @@ def test_an_operator_sees_its_own_stations_only(services: Services) -> None:
 
 def test_an_hour_later_everything_is_offline(services: Services, fleet: FleetDatabase) -> None:
     source = Source(services.source._connect, services.source.scope, lambda: NOW_MS + 3_600_000)
-    later = snapshot(Services(source, services.zone, services.curve_of, services.frame_hex, services.frame_fields))
+    later = snapshot(structs.replace(services, source=source))
     assert later.connectors("offline") == later.connector_count == 70
     assert later.power_w == 0
