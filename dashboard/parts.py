@@ -1,9 +1,11 @@
 """The small pieces that every page is made of: cards, icons, badges, figures, empty and error states."""
 
+import hashlib
 from typing import Any
 
 import dash_mantine_components as dmc
 from dash import dcc, html
+from plotly.utils import PlotlyJSONEncoder
 
 from dashboard.catalogue import Catalogue
 from dashboard.written import codes as written_codes
@@ -139,3 +141,10 @@ def choice(identity: str, label: str, options: list[tuple[str, str]], value: str
 def chart_holder(chart: Any, label: str) -> html.Div:
     """A chart with a name for screen readers."""
     return html.Div(chart, role="img", **aria(label=label))
+
+
+def mark(content: Any) -> str:
+    """A short digest of what a piece of a page would show, so that an unchanged piece is not sent again."""
+    parts = content if isinstance(content, list) else [content]
+    text = PlotlyJSONEncoder().encode(parts)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

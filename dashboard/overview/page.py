@@ -1,10 +1,8 @@
 """The overview page: put together once, then refreshed piece by piece where something changed."""
 
-import hashlib
 from typing import Any
 
 from dash import Dash, Input, Output, State, dcc, html, no_update
-from plotly.utils import PlotlyJSONEncoder
 
 from dashboard.catalogue import Catalogue
 from dashboard.context import Services, request_words
@@ -12,7 +10,7 @@ from dashboard.overview.feeds import latest_bills, notable_events, stations_tabl
 from dashboard.overview.figures import figure_cards, states_card
 from dashboard.overview.power_chart import power_figure
 from dashboard.overview.snapshot import Snapshot, power_history, snapshot
-from dashboard.parts import card, chart_holder, choice, database_away
+from dashboard.parts import card, chart_holder, choice, database_away, mark
 from dashboard.plots import chart
 from dashboard.shell import as_of
 from dashboard.source import SourceAwayError
@@ -126,11 +124,4 @@ def _pieces(now: Snapshot, words: Catalogue, zone: str) -> dict[str, Any]:
 
 
 def _marks(pieces: dict[str, Any]) -> dict[str, str]:
-    return {piece: _mark(content) for piece, content in pieces.items()}
-
-
-def _mark(content: Any) -> str:
-    """A short digest of what a piece would show, so that an unchanged piece is not sent again."""
-    parts = content if isinstance(content, list) else [content]
-    text = PlotlyJSONEncoder().encode(parts)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return {piece: mark(content) for piece, content in pieces.items()}

@@ -4,13 +4,12 @@ from typing import Any
 
 import msgspec
 
-from dashboard.context import Services
+from dashboard.context import LIVE_WINDOW_MS, Services
 from dashboard.parts import CONNECTOR_STATES
 from dashboard.written import DAY_MS, MINUTE_MS, local_day
 
 READING_WINDOW_MS = 15 * MINUTE_MS  # an idle connector reports every 5 minutes (ykc.md section 5)
 QUIET_MS = 3 * MINUTE_MS  # presence is written per minute
-UNBILLED_WINDOW_MS = 60 * MINUTE_MS  # by then a session that ended has its bill, at least a provisional one
 SHARED_FOR_S = 1.5
 POWER_SHARED_FOR_S = 20.0
 LATEST_BILLS = 9
@@ -129,9 +128,7 @@ def _take(services: Services) -> Snapshot:
     source, now_ms = services.source, services.now_ms()
     day = local_day(now_ms, services.zone).isoformat()
     live = source.ask("live_stations", now_ms=now_ms, window_ms=READING_WINDOW_MS, quiet_ms=QUIET_MS).records()
-    unbilled = source.ask(
-        "unbilled_now", now_ms=now_ms, window_ms=UNBILLED_WINDOW_MS, quiet_ms=QUIET_MS, day=day
-    ).records()
+    unbilled = source.ask("unbilled_now", now_ms=now_ms, window_ms=LIVE_WINDOW_MS, quiet_ms=QUIET_MS, day=day).records()
     billed = source.ask("day_bills", day=day).records()
     stations = {row["station_id"]: _station(row) for row in live}
     today = Today()

@@ -33,12 +33,19 @@ def _figure(label: str, picture: str, value: str, unit: str, notes: list[Any], *
 
 def _charger_says(record: SessionRecord, words: Catalogue) -> html.Section:
     upload, session = record.upload, record.session
+    if upload is None and record.so_far is not None:
+        notes: list[Any] = [
+            words.text("session.reports.counter", time=written.clock(record.so_far.last_ms, record.zone)),
+            badge(words.word("record", session["bill_state"]), "info"),
+        ]
+        value = written.energy(record.so_far.counter_e4kwh, 4)
+        return _figure(words.text("session.reports"), "plug", value, words.text("unit.kwh"), notes)
     if upload is None:
         waiting = session["bill_state"] in FLOWING_RECORDS
         note = words.text("session.reports.waiting" if waiting else "session.reports.none")
         state = badge(words.word("record", session["bill_state"]), "info" if waiting else "warn")
         return _figure(words.text("session.reports"), "plug", written.NOTHING, "", [note, state])
-    notes: list[Any] = [
+    notes = [
         words.text("session.reports.amount", amount=written.money_e4(upload["bill_amount_e4yuan"])),
         words.text("session.reports.received", time=written.clock(upload["first_receive_ms"], record.zone)),
     ]
@@ -52,6 +59,8 @@ def _charger_says(record: SessionRecord, words: Catalogue) -> html.Section:
 
 def _measured(record: SessionRecord, words: Catalogue) -> html.Section:
     session, upload = record.session, record.upload
+    if record.is_open:
+        return _measured_so_far(record, words)
     notes: list[Any] = [
         words.text(
             "session.measured.interval",
@@ -71,10 +80,23 @@ def _measured(record: SessionRecord, words: Catalogue) -> html.Section:
     return _figure(words.text("session.measured"), "gauge", value, words.text("unit.kwh"), notes)
 
 
+def _measured_so_far(record: SessionRecord, words: Catalogue) -> html.Section:
+    """A charge under way has no interval and no quality yet."""
+    label = words.text("session.measured")
+    if record.so_far is None:
+        return _figure(label, "gauge", written.NOTHING, "", [words.text("session.measured.waiting")])
+    note = words.text("session.measured.so_far", time=written.clock(record.so_far.last_ms, record.zone))
+    return _figure(label, "gauge", written.energy(record.so_far.energy_e4kwh, 4), words.text("unit.kwh"), [note])
+
+
 def _billed(record: SessionRecord, words: Catalogue) -> html.Section:
     bill = record.bill
-    if bill is None or not bill["final_rule"]:
+    if bill is None:
         notes: list[Any] = [words.text("session.billed.open")]
+        if record.so_far is not None:
+            value = written.money(record.so_far.amount_fen)
+            notes = [words.text("session.billed.so_far"), *notes]
+            return _figure(words.text("session.billed"), "receipt", value, words.text("unit.yuan"), notes)
         return _figure(words.text("session.billed"), "receipt", written.NOTHING, "", notes, tone="figure-lead")
     energy = f"{written.energy(bill['final_energy_e4kwh'], 4)} {words.text('unit.kwh')}"
     notes = [
@@ -126,12 +148,16 @@ def compare_table(record: SessionRecord, words: Catalogue) -> html.Div:
         else written.NOTHING,
     ]
     said = sent.get("bill_energy_e4kwh")
+    measured = session["best_e4kwh"] if record.so_far or not record.is_open else None
     rows = [
         [words.text("session.compare.start"), *times(sent.get("bill_start_ms", 0), session["start_ms"])],
-        [words.text("session.compare.end"), *times(sent.get("bill_end_ms", 0), session["end_ms"])],
+        [
+            words.text("session.compare.end"),
+            *times(sent.get("bill_end_ms", 0), 0 if record.is_open else session["end_ms"]),
+        ],
         [words.text("session.compare.duration"), *spans],
-        [words.text("session.compare.energy"), *energies(said, session["best_e4kwh"])],
-        [words.text("session.compare.counter"), *energies(said, session["counter_energy_e4kwh"])],
+        [words.text("session.compare.energy"), *energies(said, measured)],
+        [_counter_name(record, words), *energies(said, session["counter_energy_e4kwh"])],
         [words.text("session.compare.power"), *energies(said, session["power_energy_e4kwh"])],
         [words.text("session.compare.naive"), *energies(said, session["naive_energy_e4kwh"])],
         [words.text("session.compare.amount"), *_amounts(record)],
@@ -141,9 +167,20 @@ def compare_table(record: SessionRecord, words: Catalogue) -> html.Div:
     return table(head, rows, numeric=(1, 2, 3))
 
 
+def _counter_name(record: SessionRecord, words: Catalogue) -> Any:
+    """The row of the charger's last counter, marked when the measurement does not take it as it is."""
+    name = words.text("session.compare.counter")
+    curve, value = record.curve, record.session["counter_energy_e4kwh"]
+    last = len(curve) - 1
+    if last < 0 or value is None or int(curve.reported_e4kwh[last]) != value or last not in curve.marked():
+        return name
+    why = ", ".join(words.word("flag", flag) for flag in curve.flags_at(last))
+    return html.Span([name, " ", badge(why, "warn")], className="badges")
+
+
 def _amounts(record: SessionRecord) -> list[str]:
     said = record.upload["bill_amount_e4yuan"] if record.upload else None
-    ours = record.bill["amount_fen"] if record.bill else None
+    ours = record.bill["amount_fen"] if record.bill else record.so_far.amount_fen if record.so_far else None
     if said is None or ours is None:
         return [written.money_e4(said), written.money(ours), written.NOTHING]
     gap = said - ours * 100

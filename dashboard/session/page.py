@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from dash import Dash, dcc, html
+from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from dashboard import written
 from dashboard.catalogue import Catalogue
-from dashboard.context import Services
-from dashboard.parts import badge, bill_badges, card, chart_holder, database_away, empty, icon
+from dashboard.context import Services, request_words
+from dashboard.parts import badge, bill_badges, card, chart_holder, database_away, empty, icon, mark
 from dashboard.plots import chart
 from dashboard.session.curve_chart import curve_figure
 from dashboard.session.figures import compare_table, rule_note, session_facts, three_figures
@@ -16,9 +16,13 @@ from dashboard.session.money import revisions_table, slots_table
 from dashboard.session.reasons import reasons
 from dashboard.session.record import SessionRecord, session_record
 from dashboard.session.timeline import timeline
+from dashboard.shell import as_of
 from dashboard.source import SourceAwayError
 
+REFRESH_MS = 4_000  # of a charge under way
+PIECES = ("head", "facts", "figures", "rule", "curve", "compare", "tariff", "revisions", "codes", "timeline")
 KEY_FIELDS = (
+    "pile",
     "pile_id",
     "connector",
     "trade_no",
@@ -43,26 +47,28 @@ def session_page(services: Services, words: Catalogue, pile: str, connector: int
             html.Div(html.H1(words.text("title.session")), className="page-head"),
             database_away(words, nothing_yet=True),
         ]
+    part = {name: html.Div(piece, id=f"session-{name}") for name, piece in _pieces(record, words).items()}
     return [
-        _head(record, words),
-        card(session_facts(record, words), class_name="facts-card"),
-        three_figures(record, words),
-        rule_note(record, words),
-        card(_curve(record, words), title=words.text("session.curve")),
+        part["head"],
+        html.Div(id="session-banner"),
+        card(part["facts"], class_name="facts-card"),
+        part["figures"],
+        part["rule"],
+        card(part["curve"], title=words.text("session.curve")),
         html.Div(
             [
                 html.Div(
                     [
-                        card(compare_table(record, words), title=words.text("session.compare"), class_name="flush"),
-                        card(slots_table(record, words), title=words.text("session.tariff"), class_name="flush"),
-                        card(revisions_table(record, words), title=words.text("session.revisions"), class_name="flush"),
+                        card(part["compare"], title=words.text("session.compare"), class_name="flush"),
+                        card(part["tariff"], title=words.text("session.tariff"), class_name="flush"),
+                        card(part["revisions"], title=words.text("session.revisions"), class_name="flush"),
                     ],
                     className="stack",
                 ),
                 html.Div(
                     [
-                        card(reasons(record, words), title=words.text("session.codes")),
-                        card(timeline(record, words), title=words.text("session.timeline")),
+                        card(part["codes"], title=words.text("session.codes")),
+                        card(part["timeline"], title=words.text("session.timeline")),
                     ],
                     className="stack",
                 ),
@@ -70,17 +76,44 @@ def session_page(services: Services, words: Catalogue, pile: str, connector: int
             className="row row-right",
         ),
         card(frames, title=words.text("session.frames"), aside=frames_choice(words), class_name="flush"),
-        dcc.Store(id="session-key", data={field: record.session[field] for field in KEY_FIELDS}),
+        dcc.Store(id="session-key", data=_key(record)),
+        dcc.Store(id="session-marks", data={}),
+        dcc.Interval(id="session-tick", interval=REFRESH_MS, disabled=not record.is_open),
     ]
+
+
+def _key(record: SessionRecord) -> dict[str, Any]:
+    """What later questions of the page need to know of the session."""
+    return {field: record.session[field] for field in KEY_FIELDS}
+
+
+def _pieces(record: SessionRecord, words: Catalogue) -> dict[str, Any]:
+    """What changes while the charge goes on; the frames stay as the reader has them."""
+    return {
+        "head": _head(record, words),
+        "facts": session_facts(record, words),
+        "figures": three_figures(record, words),
+        "rule": rule_note(record, words),
+        "curve": _curve(record, words),
+        "compare": compare_table(record, words),
+        "tariff": slots_table(record, words),
+        "revisions": revisions_table(record, words),
+        "codes": reasons(record, words),
+        "timeline": timeline(record, words),
+    }
 
 
 def _head(record: SessionRecord, words: Catalogue) -> html.Div:
     session, bill = record.session, record.bill
-    when = f"{written.full_time(session['start_ms'], record.zone)} – {written.clock(session['end_ms'], record.zone)}"
     span = written.length(session["end_ms"] - session["start_ms"], words)
+    start = written.full_time(session["start_ms"], record.zone)
+    if record.is_open:
+        when = f"{start} – {words.text('session.so_far', length=span)}"
+    else:
+        when = f"{start} – {written.clock(session['end_ms'], record.zone)} · {span}"
     state = (
         bill_badges(bill["status"], bill["held"], bill["codes"], bill["codes_raw"], words)
-        if bill and bill["final_rule"]
+        if bill
         else badge(words.word("life", session["life"]), "info")
     )
     return html.Div(
@@ -97,7 +130,7 @@ def _head(record: SessionRecord, words: Catalogue) -> html.Div:
                         title=words.text("session.copy"),
                         className="copy",
                     ),
-                    html.Span(f"{when} · {span} · {record.zone}", className="faint num-text"),
+                    html.Span(f"{when} · {record.zone}", className="faint num-text"),
                 ],
                 className="sub-line",
             ),
@@ -110,12 +143,15 @@ def _curve(record: SessionRecord, words: Catalogue) -> list[Any]:
     curve = record.curve
     if not len(curve):
         return [empty(words.text("session.curve.none"))]
+    naive, accepted = record.session["naive_energy_e4kwh"], int(curve.accepted_e4kwh[-1])
+    if record.so_far is not None:
+        naive, accepted = int(curve.reported_e4kwh[-1] - curve.reported_e4kwh[0]), record.so_far.energy_e4kwh
     note = words.text(
         "session.curve.note",
         reported=f"{len(curve):,}",
         flagged=f"{len(curve.marked()):,}",
-        naive=written.energy(record.session["naive_energy_e4kwh"], 4),
-        accepted=written.energy(int(curve.accepted_e4kwh[-1]), 4),
+        naive=written.energy(naive, 4),
+        accepted=written.energy(accepted, 4),
     )
     figure = chart("session-curve", curve_figure(curve, words, record.zone))
     return [chart_holder(figure, words.text("session.curve.label")), html.Div(note, className="faint table-note")]
@@ -132,5 +168,31 @@ def _missing(words: Catalogue, pile: str, connector: int, trade_no: str) -> list
 
 
 def register_session(app: Dash, services: Services) -> None:
-    """The page's callbacks: only its frames have any."""
+    """The page's callbacks: its frames, and the refresh of a charge under way until it has ended."""
     register_frames(app, services)
+
+    @app.callback(
+        *[Output(f"session-{piece}", "children") for piece in PIECES],
+        Output("session-banner", "children"),
+        Output("session-key", "data"),
+        Output("session-marks", "data"),
+        Output("session-tick", "disabled"),
+        Output("as-of", "children", allow_duplicate=True),
+        Input("session-tick", "n_intervals"),
+        State("session-key", "data"),
+        State("session-marks", "data"),
+        prevent_initial_call=True,
+    )
+    def refresh(_ticks: int | None, key: dict[str, Any], marks: dict[str, str] | None) -> list[Any]:
+        words, now_ms = request_words(), services.now_ms()
+        try:
+            record = session_record(services, key["pile"], key["connector"], key["trade_no"])
+        except SourceAwayError:
+            return [*[no_update] * len(PIECES), database_away(words, nothing_yet=False), *[no_update] * 4]
+        if record is None:  # it went to another operator
+            return [no_update] * (len(PIECES) + 5)
+        pieces, old = _pieces(record, words), marks or {}
+        new_marks = {name: mark(piece) for name, piece in pieces.items()}
+        changed = [no_update if old.get(name) == new_marks[name] else pieces[name] for name in PIECES]
+        taken = as_of(now_ms, words, services.zone)
+        return [*changed, None, _key(record), new_marks, not record.is_open, taken]

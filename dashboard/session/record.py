@@ -5,14 +5,26 @@ from typing import Any
 import msgspec
 
 from analytics.session_curve import SessionCurve
+from analytics.session_window import window_of
 from dashboard.context import Services
-from dashboard.written import MINUTE_MS
 
-BEFORE_MS, AFTER_MS = 10 * MINUTE_MS, 90 * MINUTE_MS
+
+class SoFar(msgspec.Struct, frozen=True):
+    """A charge under way by its last reading: `counter_e4kwh` as the charger says, the rest as the gateway accepted."""
+
+    last_ms: int
+    charging_ms: int
+    counter_e4kwh: int
+    energy_e4kwh: int
+    amount_fen: int
 
 
 class SessionRecord(msgspec.Struct):
-    """`session` is the newest revision; `bills` the bill's revisions, newest first; `uploads` what the charger sent."""
+    """`session` is the newest revision; `bills` the bill's revisions, newest first; `uploads` what the charger sent.
+
+    A charge under way has one revision, which stands still: there `session` carries the end and the figures of its last
+    reading instead, and `so_far` says them (None while no reading is known).
+    """
 
     session: dict[str, Any]
     session_revisions: int
@@ -22,11 +34,17 @@ class SessionRecord(msgspec.Struct):
     tariffs: dict[int, dict[str, Any]]
     events: list[dict[str, Any]]
     curve: SessionCurve
+    so_far: SoFar | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the charge is under way."""
+        return bool(self.session["life"] == "open")
 
     @property
     def bill(self) -> dict[str, Any] | None:
-        """The current bill, None while there is none."""
-        return self.bills[0] if self.bills else None
+        """The current bill, None while there is none: a revision without a final rule says that the charge goes on."""
+        return self.bills[0] if self.bills and self.bills[0]["final_rule"] and not self.is_open else None
 
     @property
     def upload(self) -> dict[str, Any] | None:
@@ -37,14 +55,6 @@ class SessionRecord(msgspec.Struct):
     def zone(self) -> str:
         """The zone of the station."""
         return str(self.session["zone"]) or "Asia/Shanghai"
-
-
-def window_of(session: dict[str, Any]) -> tuple[int, int]:
-    """From when to when things belong to the charge."""
-    known = [ms for ms in (session["start_ms"], session["order_created_ms"], session["bill_receive_ms"]) if ms > 0]
-    ends = [session["end_ms"], session["bill_receive_ms"], session["unplugged_ms"]]
-    first = min(known, default=0)
-    return first - BEFORE_MS, max([*ends, first]) + AFTER_MS
 
 
 def trade_key(trade_no: str) -> dict[str, int] | None:
@@ -65,15 +75,48 @@ def session_record(services: Services, pile: str, connector: int, trade_no: str)
         return None
     session = revisions[0]
     key = {"pile_id": session["pile_id"], "connector": connector, "trade_no": trade_no}
+    so_far = _so_far(services, session) if session["life"] == "open" else None
+    if so_far is not None:
+        session |= _figures_so_far(so_far)
     from_ms, to_ms = window_of(session)
     tariffs = source.ask("session_tariffs", **key).records()
+    codes = source.ask("session_codes", **key).first() if session["life"] != "open" else None
     return SessionRecord(
         session=session,
         session_revisions=len(revisions),
         bills=source.ask("session_bills", **key).records(),
-        codes=source.ask("session_codes", **key).first() or {"codes_raw": [], "codes": [], "causes": [], "hits": []},
+        codes=codes or {"codes_raw": [], "codes": [], "causes": [], "hits": []},
         uploads=source.ask("session_uploads", **key).records(),
         tariffs={row["tariff_version_id"]: row for row in tariffs},
         events=source.ask("session_events", **key, from_ms=from_ms, to_ms=to_ms).records(),
         curve=source.with_client(lambda client: services.curve_of(client, source.scope, session)),
+        so_far=so_far,
     )
+
+
+def _so_far(services: Services, session: dict[str, Any]) -> SoFar | None:
+    """What the last reading of a charge under way says."""
+    from_ms, _to_ms = window_of(session)
+    found = services.source.ask(
+        "session_now",
+        pile_id=session["pile_id"],
+        connector=session["connector"],
+        **(trade_key(session["trade_no"]) or {"trade_hi": 0, "trade_lo": 0}),
+        from_ms=from_ms,
+        now_ms=services.now_ms(),
+    ).first()
+    return msgspec.convert(found, SoFar) if found else None
+
+
+def _figures_so_far(so_far: SoFar) -> dict[str, Any]:
+    """What stands still on the revision of a charge under way, as its last reading has it, or not known yet."""
+    return {
+        "end_ms": so_far.charging_ms or so_far.last_ms,
+        "best_e4kwh": so_far.energy_e4kwh,
+        "counter_energy_e4kwh": so_far.counter_e4kwh,
+        "counter_last_ms": so_far.last_ms,
+        "power_energy_e4kwh": None,
+        "naive_energy_e4kwh": None,
+        "longest_gap_ms": 0,
+        "flags": [],
+    }

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlencode
 
 import msgspec
 
+from dashboard.context import LIVE_WINDOW_MS
 from dashboard.written import DAY_MS, day_start_ms, local_day
 
 RANGES = ("today", "yesterday", "7d", "30d", "all")
@@ -87,6 +88,8 @@ class Filters(msgspec.Struct, frozen=True):
         return {
             "from_ms": from_ms,
             "to_ms": to_ms,
+            "now_ms": now_ms,
+            "window_ms": LIVE_WINDOW_MS,
             "trade_tail": "".join(self.trade.split()).upper(),
             "pile": self.pile,
             "vin": self.vin,

@@ -42,7 +42,7 @@ def sessions_grid(words: Catalogue) -> dag.AgGrid:
 def grid_row(session: dict[str, Any], words: Catalogue, zone: str) -> dict[str, Any]:
     """One session as the texts of its cells; numbers and ids as text, so that no digit is lost on the way."""
     tone, state = _state(session, words)
-    span = session["end_ms"] - session["start_ms"]
+    span = session["end_ms"] - session["start_ms"]  # of a charge under way: so far
     return {
         "path": session_path(session["pile"], session["connector"], session["trade_no"]),
         "start_ms": written.day_and_clock(session["start_ms"], zone),

@@ -428,6 +428,8 @@ class _Writer:
             "slot_method": "bill_classes" if facts["rule"] == 1 else "measured",
             "tariff_stale": 0,
         }
+        if story.name == "running":
+            session |= _as_of_first_reading(story)
         self._plain("session_revisions", story.pile_id, session)
         if story.name != "running":
             self._codes_and_bill(story, facts, billed if has_bill else None, final, slots)
@@ -490,6 +492,33 @@ class _Writer:
             self._plain("bill_revisions", story.pile_id, earlier)
             bill |= {"revision": 2}
         self._plain("bill_revisions", story.pile_id, bill)
+
+
+def _as_of_first_reading(story: Story) -> dict[str, Any]:
+    """A charge under way has one revision, made with its first reading; it stands still until the charge ends."""
+    first_ms, first_e4kwh = story.start_ms + 5_000, story.readings[0]["energy_e4kwh"] if story.readings else 0
+    return {
+        "end_ms": first_ms,
+        "end_low_ms": first_ms,
+        "end_high_ms": first_ms,
+        "readings": 1,
+        "charging_readings": 1,
+        "naive_energy_e4kwh": 0,
+        "naive_span_ms": 0,
+        "best_e4kwh": 0,
+        "low_e4kwh": 0,
+        "high_e4kwh": 66,
+        "quality": "ESTIMATED",
+        "flags": ["TAIL_GAP"],
+        "counter_energy_e4kwh": first_e4kwh,
+        "counter_last_ms": first_ms,
+        "power_energy_e4kwh": 0,
+        "slot_start_ms": [],
+        "slot_of_day": [],
+        "slot_energy_e4kwh": [],
+        "slot_tariff_version": [],
+        "slot_method": "none",
+    }
 
 
 def _naive(story: Story) -> int:

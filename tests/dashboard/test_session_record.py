@@ -4,14 +4,21 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import structs
 from plotly.utils import PlotlyJSONEncoder
 
 from analytics.questions import Scope
+from core.meter.flags import Flag
 from dashboard import written
 from dashboard.catalogue import Catalogue
 from dashboard.context import Services
+from dashboard.overview.snapshot import snapshot
+from dashboard.session.figures import compare_table
+from dashboard.session.frames import frames_list
 from dashboard.session.page import session_page
 from dashboard.session.record import session_record
+from dashboard.sessions.filters import Filters, order_of
+from dashboard.sessions.grid import grid_row
 from dashboard.source import Source
 from tests.dashboard.fleet_database import NOW_MS, FleetDatabase
 from tests.dashboard.synthetic_fleet import STORIES, Story
@@ -93,6 +100,116 @@ def test_an_unknown_session_is_a_plain_word(services: Services, trade_no: str) -
 def test_another_operators_session_is_unknown(services: Services, fleet: FleetDatabase) -> None:
     story = next(story for story in fleet.fleet.stories if story.pile_id > 20)
     source = Source(services.source._connect, Scope(frozenset({2})), lambda: NOW_MS)
-    other = Services(source, services.zone, services.curve_of, services.frame_hex, services.frame_fields)
+    other = structs.replace(services, source=source)
     assert session_record(services, pile_code(story.pile_id), story.connector, story.trade_no) is not None
     assert session_record(other, pile_code(story.pile_id), story.connector, story.trade_no) is None
+
+
+def running_story(fleet: FleetDatabase) -> Story:
+    """A charge under way that has gone on for a while."""
+    running = [story for story in fleet.fleet.stories if story.name == "running"]
+    return max(running, key=lambda story: story.true_e4kwh)
+
+
+def test_a_charge_under_way_shows_its_last_reading(services: Services, fleet: FleetDatabase) -> None:
+    """Its one revision is that of its first reading; list and page show the same figures all the same."""
+    story = running_story(fleet)
+    last = story.readings[-1]
+    text = page_text(services, story, "en")
+    span = written.length(last["event_ms"] - story.start_ms, Catalogue("en"))
+    assert f"charging, {span} so far" in text
+    assert f"so far, at {written.clock(last['event_ms'], 'Asia/Shanghai')}" in text
+    assert written.energy(last["live_accepted_e4kwh"], 4) in text
+    assert written.money(last["live_amount_fen"]) in text
+    (row,) = services.source.ask(
+        "sessions",
+        **Filters(range="all", trade=story.trade_no).parameters(NOW_MS, "Asia/Shanghai"),
+        **order_of(None),
+        limit=2,
+        offset=0,
+    ).records()
+    assert (row["end_ms"], row["energy_e4kwh"]) == (last["event_ms"], last["live_accepted_e4kwh"])
+    assert (row["platform_energy_e4kwh"], row["amount_fen"]) == (last["live_accepted_e4kwh"], last["live_amount_fen"])
+    cells = grid_row(row, Catalogue("en"), "Asia/Shanghai")
+    assert (cells["duration_ms"], cells["state"]) == (span, "Charging")
+
+
+def test_a_charge_under_way_has_no_interval_no_quality_no_mark(services: Services, fleet: FleetDatabase) -> None:
+    shown = page_text(services, running_story(fleet), "en")
+    words = Catalogue("en")
+    unwanted = [words.word("quality", "ESTIMATED"), words.word("flag", "TAIL_GAP"), words.text("session.billed.held")]
+    for text in ("between ", "0.0066", *unwanted):
+        assert text not in shown, text
+
+
+def test_overview_list_and_page_agree_on_what_is_under_way(services: Services, fleet: FleetDatabase) -> None:
+    today = snapshot(services).today
+    rows = services.source.ask(
+        "sessions",
+        **Filters(range="all", states=("open",)).parameters(NOW_MS, "Asia/Shanghai"),
+        **order_of(None),
+        limit=10_000,
+        offset=0,
+    ).records()
+    shown = [session_record(services, row["pile"], row["connector"], row["trade_no"]) for row in rows]
+    pages = [record.so_far for record in shown if record is not None and record.so_far is not None]
+    assert len(rows) == len(pages) > 5
+    assert sum(row["energy_e4kwh"] for row in rows) == sum(page.energy_e4kwh for page in pages) == today.live_e4kwh
+    assert sum(row["amount_fen"] for row in rows) == sum(page.amount_fen for page in pages) == today.live_fen
+
+
+def test_a_charge_under_way_without_a_reading_claims_nothing(services: Services, fleet: FleetDatabase) -> None:
+    """Seen long after its last reading, while nobody decided it."""
+    story = running_story(fleet)
+    later = NOW_MS + 3 * 3_600_000
+    (row,) = services.source.ask(
+        "sessions",
+        **Filters(range="all", trade=story.trade_no).parameters(later, "Asia/Shanghai"),
+        **order_of(None),
+        limit=2,
+        offset=0,
+    ).records()
+    cells = grid_row(row, Catalogue("en"), "Asia/Shanghai")
+    assert {cells[name] for name in ("duration_ms", "energy_e4kwh", "platform_energy_e4kwh", "amount_fen")} == {
+        written.NOTHING
+    }
+
+
+def test_a_late_record_and_only_this_sessions_readings_are_found(services: Services, fleet: FleetDatabase) -> None:
+    """The record of a charge came again nine days later: the bounds of time leave none of its frames out."""
+    story = fleet.fleet.of("clean")
+    late_ms = story.end_ms + 9 * 86_400_000
+    key = {"trade_no": story.trade_no, "ms": late_ms}
+    try:
+        for table in ("frames", "pile_bill_uploads"):
+            fleet.client.execute(
+                f"INSERT INTO {table} SELECT * REPLACE (%(ms)s AS receive_ms, 99 AS segment_id) FROM {table} "
+                "WHERE trade_no = %(trade_no)s LIMIT 1",
+                key,
+            )
+        record = session_record(services, pile_code(story.pile_id), story.connector, story.trade_no)
+        assert record is not None
+        assert len(record.curve) == len(story.readings)
+        page = frames_list(record.session, services, Catalogue("en"), "all", 0)
+        assert f"{len(story.readings) + 2} stored" in PlotlyJSONEncoder().encode(page)
+    finally:
+        for table in ("frames", "pile_bill_uploads"):
+            fleet.client.execute(
+                f"ALTER TABLE {table} DELETE WHERE segment_id = 99 AND trade_no = %(trade_no)s "
+                "SETTINGS mutations_sync = 2",
+                key,
+            )
+
+
+def test_the_counter_is_marked_when_the_measurement_does_not_take_it(services: Services, fleet: FleetDatabase) -> None:
+    story = fleet.fleet.of("clean")
+    record = session_record(services, pile_code(story.pile_id), story.connector, story.trade_no)
+    assert record is not None
+    plain = PlotlyJSONEncoder().encode(compare_table(record, Catalogue("en")))
+    record.curve.reported_e4kwh[-1] += 500_000_000
+    record.curve.flags[-1] |= Flag.SPIKE
+    record.session["counter_energy_e4kwh"] = int(record.curve.reported_e4kwh[-1])
+    marked = PlotlyJSONEncoder().encode(compare_table(record, Catalogue("en")))
+    spike = Catalogue("en").word("flag", "SPIKE")
+    assert spike not in plain
+    assert spike in marked
