@@ -220,12 +220,8 @@ def test_a_reading_and_a_bill_cut_at_every_byte_are_found_whole(platform: Runnin
     assert charger.answers(0x40, len(bills)) == len(bills)
     client = platform.client()
     wanted = Counter(frame.hex().upper() for frame in (*readings, *bills))
-    eventually(
-        lambda: (
-            stored_rows(client, reading_trade) == (len(readings), 0)
-            and stored_rows(client, bill_trade) == (0, len(bills))
-        )
-    )
+    eventually(lambda: stored_rows(client, reading_trade) == (len(readings), 0))
+    eventually(lambda: stored_rows(client, bill_trade) == (0, len(bills)))
     stored = stored_hex(client, reading_trade)
     assert {data: stored[data] for data in wanted} == wanted
     uploads = f"SELECT count() FROM pile_bill_uploads WHERE trade_no = '{bill_trade}'"
