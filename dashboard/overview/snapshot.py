@@ -12,6 +12,7 @@ READING_WINDOW_MS = 15 * MINUTE_MS  # an idle connector reports every 5 minutes 
 QUIET_MS = 3 * MINUTE_MS  # presence is written per minute
 SHARED_FOR_S = 1.5
 POWER_SHARED_FOR_S = 20.0
+REPORT_MS = 20_000  # a charging connector reports every 15 s: by then a bucket's end has its reading
 LATEST_BILLS = 9
 EVENTS = 9
 
@@ -113,7 +114,7 @@ def power_history(services: Services, hours: int) -> list[dict[str, Any]]:
     bucket_ms = 2 * MINUTE_MS if hours <= 2 else 10 * MINUTE_MS
 
     def make() -> list[dict[str, Any]]:
-        to_ms = services.now_ms() // bucket_ms * bucket_ms
+        to_ms = (services.now_ms() - REPORT_MS) // bucket_ms * bucket_ms
         from_ms = to_ms - hours * 60 * MINUTE_MS
         found = services.source.ask("power_history", from_ms=from_ms, to_ms=to_ms, bucket_ms=bucket_ms).records()
         by_start = {row["from_ms"]: row for row in found}

@@ -1,15 +1,17 @@
 """The overview's figures against the tables themselves (promise P14)."""
 
+import numpy as np
 import pytest
+from clickhouse_driver import Client
 from msgspec import structs
 
-from analytics.questions import Scope
+from analytics.questions import PLATFORM_SCOPE, Scope, ask
 from dashboard.context import Services
 from dashboard.overview.snapshot import Snapshot, power_history, snapshot
 from dashboard.source import Source
 from tests.dashboard.fleet_database import DAY, NOW_MS, FleetDatabase
 from tests.dashboard.synthetic_fleet import AWAY, FAULTY_PILE
-from tests.dashboard.synthetic_master import operator_of, station_of
+from tests.dashboard.synthetic_master import insert, operator_of, station_of
 
 pytestmark = pytest.mark.server
 
@@ -69,13 +71,54 @@ def test_the_power_curve_holds_the_energy_that_was_accepted(services: Services, 
     from_ms, to_ms = history[0]["from_ms"], history[-1]["from_ms"] + 120_000
     assert [row["from_ms"] for row in history] == list(range(from_ms, to_ms, 120_000))
     by_curve = sum(row["power_w"] for row in history) / 30
-    by_readings = 0
-    for story in fleet.fleet.stories:
-        inside = [row for row in story.readings if from_ms <= row["event_ms"] < to_ms]
-        if inside:
-            earlier = 0 if inside[0] is story.readings[0] else inside[0]["live_accepted_e4kwh"]
-            by_readings += inside[-1]["live_accepted_e4kwh"] - earlier
+    by_readings = sum(
+        np.diff(
+            np.interp(
+                [from_ms, to_ms],
+                [row["event_ms"] for row in story.readings],
+                [row["live_accepted_e4kwh"] for row in story.readings],
+                left=0,
+            )
+        )[0]
+        for story in fleet.fleet.stories
+        if story.readings
+    )
     assert by_curve * 10 == pytest.approx(by_readings, rel=0.001)
+
+
+def test_a_silence_or_the_rhythm_of_readings_is_no_dip(database: Client) -> None:
+    """60 kW all the time; all readings within 40 s around the end of a bucket are missing, and later ten minutes."""
+    bucket, start = 120_000, 1_795_336_200_000 // 120_000 * 120_000
+    silences = [(5 * bucket - 15_000, 5 * bucket + 25_000), (20 * bucket + 30_000, 25 * bucket + 40_000)]
+    insert(
+        database,
+        "readings",
+        [
+            {
+                "operator_id": 2,
+                "pile_id": pile,
+                "connector": 1,
+                "event_ms": start + at,
+                "receive_ms": start + at,
+                "state": 3,
+                "trade_hi": 1,
+                "trade_lo": 1,
+                "charge_minutes": at // 60_000,
+                "live_accepted_e4kwh": at // 6,  # 60 kW are 600,000 e4kWh an hour
+                "segment_id": pile,
+                "segment_offset": at,
+            }
+            for pile in (1, 2)
+            for at in range(0, 30 * bucket, 15_000)
+            if not any(silent <= at < heard for silent, heard in silences)
+        ],
+    )
+    given = ask(
+        database, "power_history", PLATFORM_SCOPE, from_ms=start, to_ms=start + 29 * bucket, bucket_ms=bucket
+    ).records()
+    assert len(given) == 29
+    assert [row["from_ms"] for row in given] == list(range(start, start + 29 * bucket, bucket))
+    assert [row["power_w"] for row in given] == [pytest.approx(120_000, rel=0.001)] * 29
 
 
 def test_latest_bills_are_the_last_ended_and_events_the_last_seen(now: Snapshot) -> None:
