@@ -9,27 +9,36 @@ any point is completed by the next one.
 import logging
 import secrets
 from collections.abc import Callable, Iterable
+from datetime import date, timedelta
 from itertools import islice
 from typing import Any
 
 import msgspec
 from clickhouse_driver import Client
+from clickhouse_driver.errors import Error as DriverError
+from clickhouse_driver.errors import TypeMismatchError
 
 from analytics.fact_changes import Change, ChangeReader
 from analytics.session_facts import FactsReader, SessionFacts, SessionKey, wanted_table
 from analytics.session_rows import CurrentRevision, SessionRow, session_row
 from analytics.sql_files import sql_text
-from analytics.thresholds import MINUTE_MS, Thresholds
+from analytics.thresholds import HOUR_MS, MINUTE_MS, Thresholds
+from analytics.waiting_sessions import Reason, WaitingSessions
 from core.directory import PileDirectory
 
 logger = logging.getLogger(__name__)
 
 CHUNK_SESSIONS = 500
 PROGRESS_EVERY_MS = MINUTE_MS
-UNKNOWN_PILE_RETRY_MS = MINUTE_MS
+PUT_OFF_RETRY_MS = MINUTE_MS
 _RECENT_BATCHES = 50
 _RANDOM_BITS = 20
 _UNHEARD_MS = 0
+PENDING_MS = 35 * 24 * HOUR_MS
+"""Whatever ended longer ago than this has stopped to wait: for its bill after 72 h, for the unplug after 24 h."""
+_EPOCH = date(1970, 1, 1)
+_PROGRESS = "SELECT max(watermark_ms), argMax(decided_ms, watermark_ms) FROM biller_progress"
+_PUBLISHED_VERSIONS = "SELECT tariff_version_id FROM dim_tariff_versions"
 
 
 class BillerReport(msgspec.Struct):
@@ -40,12 +49,15 @@ class BillerReport(msgspec.Struct):
     session_revisions: int = 0
     bill_revisions: int = 0
     open_sessions: int = 0
+    failed_sessions: int = 0
+    """Those that could not be evaluated: each is in the log, and is taken up with new facts or at the next start."""
 
     def add(self, other: "BillerReport") -> None:
         """Take in the counts of a part of the pass."""
         self.sessions_evaluated += other.sessions_evaluated
         self.session_revisions += other.session_revisions
         self.bill_revisions += other.bill_revisions
+        self.failed_sessions += other.failed_sessions
 
 
 class _Decision(msgspec.Struct, frozen=True):
@@ -85,6 +97,9 @@ class Biller:
         self._thresholds = thresholds or Thresholds()
         self._directory = directory
         self._facts = FactsReader(client, directory, self._thresholds)
+        self._waiting = WaitingSessions(client)
+        self._published: set[int] = set()
+        """Numbers of the tariff versions whose prices ClickHouse has; a version never changes."""
         self._changes: ChangeReader | None = None
         self._due: dict[SessionKey, tuple[int, int]] = {}
         """When to look again although nothing new came in, and the start of the session."""
@@ -119,7 +134,7 @@ class Biller:
         report = self._evaluate(hints, _Decision(as_of_ms))
         report.changes = len(changes)
         report.open_sessions = len(self._charging)
-        self._keep_progress(reader, worked=bool(report.session_revisions))
+        self._keep_progress(reader, as_of_ms, worked=bool(report.session_revisions))
         return report
 
     def settle(self, pile_ids: Iterable[int], as_of_ms: int, observed_until_ms: int | None = None) -> BillerReport:
@@ -144,14 +159,18 @@ class Biller:
         """Take up where an earlier process stopped."""
         self._due.clear()
         self._charging.clear()
-        ((watermark_ms,),) = self._client.execute("SELECT max(watermark_ms) FROM biller_progress")
+        ((watermark_ms, decided_ms),) = self._client.execute(_PROGRESS)
+        from_day = {"from_day": _EPOCH + timedelta(milliseconds=max(0, decided_ms - PENDING_MS))}
         for pile_id, connector, trade_no, start_ms, charging, recheck_ms in self._client.execute(
-            sql_text("session_pending")
+            sql_text("session_pending"), from_day
         ):
             key = SessionKey(pile_id, connector, trade_no)
             self._due[key] = (recheck_ms, start_ms)
             if charging:
                 self._charging.add(key)
+        for key, since_ms in self._waiting.load().items():
+            _due_ms, start_ms = self._due.get(key, (0, since_ms))
+            self._due[key] = (0, min(start_ms, since_ms))
         for (batch_id,) in self._client.execute(sql_text("session_unfinished"), {"batches": _RECENT_BATCHES}):
             logger.warning("a pass of the biller had been cut off; completing its batch %d", batch_id)
             self._finish(batch_id)
@@ -169,7 +188,7 @@ class Biller:
                 start_ms = min(self._due[key][1], change.from_ms)
                 self._due[key] = (change.last_receive_ms + self._thresholds.offline_ms, start_ms)
                 continue
-            since = min(change.from_ms, hints.get(key, change.from_ms))
+            since = self._waiting.since_ms(key, min(change.from_ms, hints.get(key, change.from_ms)))
             hints[key] = min(since, self._due[key][1]) if key in self._due else since
         return hints
 
@@ -187,21 +206,82 @@ class Biller:
                 hints[key] = min(hints[key], revision.start_ms)
         versions = {version.tariff_version_id: version for pile in self._directory for version in pile.tariffs}
         undecided = frozenset(key for key in hints if key not in current or current[key].bill_state != "lost")
+        found, failed = self._read(hints, undecided)
         rows: list[SessionRow] = []
         evaluated: set[SessionKey] = set()
-        for facts in self._facts.read(hints, undecided):
+        for facts in found:
             before = current.get(facts.key, CurrentRevision())
-            own = decision.for_session(facts, before)
-            _forget_later(facts, own.as_of_ms)
-            row = session_row(facts, before, own.as_of_ms, own.stays_since_ms, self._thresholds, versions)
+            try:
+                own = decision.for_session(facts, before)
+                _forget_later(facts, own.as_of_ms)
+                row = session_row(facts, before, own.as_of_ms, own.stays_since_ms, self._thresholds, versions)
+            except Exception:
+                logger.exception("session %s of charger %s cannot be billed", facts.key.trade_no, facts.pile.code)
+                failed.add(facts.key)
+                continue
             self._remember(row)
             evaluated.add(facts.key)
             if row.inputs_digest != before.inputs_digest or before.revision == 0:
                 rows.append(row)
-        for key in hints.keys() - evaluated:
-            self._due[key] = (decision.as_of_ms + UNKNOWN_PILE_RETRY_MS, hints[key])
-        bills = self._append(rows) if rows else 0
-        return BillerReport(sessions_evaluated=len(evaluated), session_revisions=len(rows), bill_revisions=bills)
+        unpriced = self._unpriced(rows)
+        bills, refused = self._store([row for row in rows if row.key not in unpriced])
+        failed |= refused
+        self._put_off(hints, decision.as_of_ms, failed, unpriced, settled=evaluated - failed - unpriced)
+        return BillerReport(
+            sessions_evaluated=len(evaluated - failed - unpriced),
+            session_revisions=len(rows) - len(unpriced) - len(refused),
+            bill_revisions=bills,
+            failed_sessions=len(failed),
+        )
+
+    def _read(
+        self, hints: dict[SessionKey, int], undecided: frozenset[SessionKey]
+    ) -> tuple[list[SessionFacts], set[SessionKey]]:
+        """The facts of the sessions; where those of one cannot be read, the others are read without it."""
+        try:
+            return self._facts.read(hints, undecided), set()
+        except (DriverError, OSError, EOFError):
+            raise
+        except Exception:
+            if len(hints) == 1:
+                logger.exception("the facts of session %s cannot be read", next(iter(hints)))
+                return [], set(hints)
+        parts = [self._read({key: since}, undecided) for key, since in hints.items()]
+        return [facts for found, _failed in parts for facts in found], {key for _found, bad in parts for key in bad}
+
+    def _unpriced(self, rows: list[SessionRow]) -> set[SessionKey]:
+        """The sessions with a tariff version whose prices ClickHouse does not have yet: a bill of theirs would stay."""
+        used = {row.key: {version for version in row.columns["slot_tariff_version"] if version} for row in rows}
+        if not set().union(*used.values()) <= self._published:
+            self._published = {number for (number,) in self._client.execute(_PUBLISHED_VERSIONS)}
+        waiting = {key for key, numbers in used.items() if not numbers <= self._published}
+        if waiting:
+            logger.warning("%d sessions wait for the prices of their tariff in ClickHouse", len(waiting))
+        return waiting
+
+    def _put_off(
+        self,
+        hints: dict[SessionKey, int],
+        as_of_ms: int,
+        failed: set[SessionKey],
+        unpriced: set[SessionKey],
+        *,
+        settled: set[SessionKey],
+    ) -> None:
+        """See to it that what could not be decided is taken up again.
+
+        What failed would fail again: it waits for new facts or for the next start. The others are tried every minute.
+        """
+        waiting: dict[SessionKey, tuple[int, Reason]] = {}
+        for key in hints.keys() - settled:
+            self._charging.discard(key)
+            if key in failed:
+                self._due.pop(key, None)
+                waiting[key] = (hints[key], "failed")
+            else:
+                self._due[key] = (as_of_ms + PUT_OFF_RETRY_MS, hints[key])
+                waiting[key] = (hints[key], "unknown_tariff" if key in unpriced else "unknown_pile")
+        self._waiting.keep(waiting, settled)
 
     def _current(self, keys: list[SessionKey]) -> dict[SessionKey, CurrentRevision]:
         rows = self._client.execute(sql_text("session_current"), external_tables=wanted_table(keys, [0] * len(keys)))
@@ -216,6 +296,23 @@ class Biller:
             self._charging.add(row.key)
         else:
             self._charging.discard(row.key)
+
+    def _store(self, rows: list[SessionRow]) -> tuple[int, set[SessionKey]]:
+        """Store the revisions; gives the number of bills, and the sessions with a number that no column can hold."""
+        if not rows:
+            return 0, set()
+        try:
+            return self._append(rows), set()
+        except (TypeMismatchError, ValueError, TypeError, ArithmeticError, AttributeError):
+            # The driver gives up before the block is whole, so that nothing of it is stored.
+            if len(rows) == 1:
+                logger.exception("the revision of session %s cannot be stored", rows[0].key)
+                return 0, {rows[0].key}
+        bills, refused = 0, set[SessionKey]()
+        for row in rows:
+            more, bad = self._store([row])
+            bills, refused = bills + more, refused | bad
+        return bills, refused
 
     def _append(self, rows: list[SessionRow]) -> int:
         """Store the revisions, then their codes and bills; gives the number of bills."""
@@ -236,9 +333,11 @@ class Biller:
         ((bills,),) = self._client.execute("SELECT count() FROM bill_revisions WHERE batch_id = %(batch_id)s", batch)
         return int(bills)
 
-    def _keep_progress(self, reader: ChangeReader, *, worked: bool) -> None:
+    def _keep_progress(self, reader: ChangeReader, as_of_ms: int, *, worked: bool) -> None:
         if worked or reader.watermark_ms - self._progress_ms >= PROGRESS_EVERY_MS:
-            self._client.execute("INSERT INTO biller_progress (watermark_ms) VALUES", [(reader.watermark_ms,)])
+            self._client.execute(
+                "INSERT INTO biller_progress (watermark_ms, decided_ms) VALUES", [(reader.watermark_ms, as_of_ms)]
+            )
             self._progress_ms = reader.watermark_ms
 
 
