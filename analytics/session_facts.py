@@ -1,5 +1,6 @@
 """What is stored about a set of sessions, read with one query per table for the whole set."""
 
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,8 @@ from analytics.thresholds import HOUR_MS, Thresholds
 from core.directory import Pile, PileDirectory
 from core.meter.reading_times import LONGEST_CHARGE_MINUTES, ToldSpan, at_times_taken, told_span
 from core.meter.readings import ReadingArrays
+
+logger = logging.getLogger(__name__)
 
 Int64Array = npt.NDArray[np.int64]
 READING_COLUMNS = ("event_ms", "receive_ms", "counter_e4kwh", "state", "plugged", "power_w", "charge_minutes", "seq")
@@ -198,6 +201,7 @@ class FactsReader:
         from_ms = min(since for _key, since, _pile in known) - _MARGIN_MS
         wanted = wanted_table(keys, [since for _key, since, _pile in known])
         readings = self._readings(wanted, from_ms, len(keys))
+        _warn_of_cut_sessions(keys, readings)
         facts = [
             SessionFacts(key=key, pile=pile, readings=own)
             for (key, _since, pile), own in zip(known, readings, strict=True)
@@ -287,6 +291,13 @@ class FactsReader:
         ):
             found[pile_id].append((first, second))
         return found
+
+
+def _warn_of_cut_sessions(keys: Sequence[SessionKey], readings: Sequence[dict[str, Int64Array]]) -> None:
+    """What is left out opens a gap before the end, so that the bill waits for a person; the log says why."""
+    for key, own in zip(keys, readings, strict=True):
+        if own["receive_ms"].size >= MOST_READINGS:
+            logger.warning("session %s: only its first %d readings are looked at", key, MOST_READINGS)
 
 
 def _put_readings_in_time(facts: SessionFacts) -> None:

@@ -48,6 +48,17 @@ def decided(client: Client, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def test_a_session_of_too_many_readings_is_cut_and_waits(
+    empty_database: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("analytics.session_facts.MOST_READINGS", 100)
+    facts = Facts(empty_database)
+    facts.insert("readings", [*facts.charging(BEGIN, 60), facts.idle(BEGIN + HOUR + SECOND)])
+    Biller(empty_database, facts.directory, clock=lambda: T0 + 90 * 24 * HOUR).run_once()
+    assert empty_database.execute("SELECT readings, has(flags, 'TAIL_GAP'), held FROM sessions, bills") == [(100, 1, 1)]
+    assert "only its first 100 readings" in caplog.text
+
+
 def test_two_gateways_give_one_bill(database: Client, empty_database: Client) -> None:
     rows = frames(Facts(database))
     one = decided(database, [dict(row) for row in rows])
