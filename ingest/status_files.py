@@ -1,5 +1,6 @@
 """The small files that a running gateway rewrites, its counters and its sign of life: no disk may stop it by them."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ingest.liveness import Liveness, replace_file
 class StatusFiles:
     """Writes what is asked for and counts what the disk refused; only the reading at the start may raise.
 
+    May be called from several threads, of which each writes alone; after `stopped` no beat is written any more.
     `errors` and `last_error` are part of the status, so that the control socket shows what the file cannot.
     """
 
@@ -17,6 +19,8 @@ class StatusFiles:
         self.errors = 0
         self.last_error = ""
         self._status_path = status_path
+        self._writing = threading.Lock()
+        self._ended = False
         self._liveness = Liveness(beat_path, node) if beat_path else None
 
     def outage_before(self, now_ms: int) -> PlatformOutage | None:
@@ -27,10 +31,12 @@ class StatusFiles:
         """Say that the gateway lives."""
         liveness = self._liveness
         if liveness is not None:
-            self._attempt(lambda: liveness.beat(now_ms))
+            self._attempt(lambda: self._ended or liveness.beat(now_ms))
 
     def stopped(self, now_ms: int) -> None:
         """Say that the gateway ended in order."""
+        with self._writing:
+            self._ended = True
         liveness = self._liveness
         if liveness is not None:
             self._attempt(lambda: liveness.stopped(now_ms))
@@ -42,8 +48,9 @@ class StatusFiles:
             self._attempt(lambda: replace_file(path, content))
 
     def _attempt(self, write: Callable[[], object]) -> None:
-        try:
-            write()
-        except OSError as error:
-            self.errors += 1
-            self.last_error = str(error)
+        with self._writing:
+            try:
+                write()
+            except OSError as error:
+                self.errors += 1
+                self.last_error = str(error)

@@ -12,6 +12,7 @@ from ingest.control import ControlClient
 from ingest.events import ConnectionEvent
 from ingest.gateway_status import GatewayStatus
 from ingest.liveness import Beat
+from ingest.status_files import StatusFiles
 from tests.ingest.charger_frames import OTHER_CODE, SpoolContent, heartbeat, record, trade_no_of
 from tests.ingest.running_gateway import Charger, run, running
 
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.server
 @pytest.fixture(autouse=True)
 def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.gateway.HOUSEKEEPING_S", 0.02)
+    monkeypatch.setattr("ingest.liveness.BEAT_INTERVAL_MS", 20)
 
 
 def refuse_writes(folder: Path) -> None:
@@ -137,3 +139,13 @@ def test_a_stop_drains_also_when_the_housekeeping_broke(tmp_path: Path, monkeypa
         assert [frame[5] for frame in await charger.receive()] == [0x40]
 
     run(talk())
+
+
+def test_a_beat_that_comes_late_does_not_undo_the_good_bye(tmp_path: Path) -> None:
+    """A round that the stop interrupts may still have its write in a thread."""
+    beat = tmp_path / "beat.json"
+    files = StatusFiles(None, beat, "n")
+    files.beat(1_000)
+    files.stopped(10_000)
+    files.beat(20_000)
+    assert msgspec.json.decode(beat.read_bytes(), type=Beat) == Beat(node="n", beat_ms=10_000, stopped=True)
