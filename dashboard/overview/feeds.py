@@ -134,7 +134,7 @@ def _event_row(event: dict[str, Any], words: Catalogue, zone: str) -> html.Li:
                 html.Span([text, f" · {detail}" if detail else ""], className="strong"),
                 html.Span(" · ".join([*where, *([station] if station else [])]), className="faint"),
             ],
-            className="feed-text",
+            className="feed-text feed-wrap",
         ),
     ]
     if event["trade_no"] and event["connector"]:

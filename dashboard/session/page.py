@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import plotly.graph_objects as go
 from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from dashboard import written
@@ -47,14 +48,24 @@ def session_page(services: Services, words: Catalogue, pile: str, connector: int
             html.Div(html.H1(words.text("title.session")), className="page-head"),
             database_away(words, nothing_yet=True),
         ]
-    part = {name: html.Div(piece, id=f"session-{name}") for name, piece in _pieces(record, words).items()}
+    part = {name: html.Div(piece, id=f"session-part-{name}") for name, piece in _pieces(record, words).items()}
     return [
         part["head"],
         html.Div(id="session-banner"),
         card(part["facts"], class_name="facts-card"),
         part["figures"],
         part["rule"],
-        card(part["curve"], title=words.text("session.curve")),
+        card(
+            [
+                html.Div(
+                    chart_holder(chart("session-curve", _curve(record, words)), words.text("session.curve.label")),
+                    id="session-curve-holder",
+                    hidden=not len(record.curve),
+                ),
+                part["curve"],
+            ],
+            title=words.text("session.curve"),
+        ),
         html.Div(
             [
                 html.Div(
@@ -94,7 +105,7 @@ def _pieces(record: SessionRecord, words: Catalogue) -> dict[str, Any]:
         "facts": session_facts(record, words),
         "figures": three_figures(record, words),
         "rule": rule_note(record, words),
-        "curve": _curve(record, words),
+        "curve": _curve_note(record, words),
         "compare": compare_table(record, words),
         "tariff": slots_table(record, words),
         "revisions": revisions_table(record, words),
@@ -139,10 +150,15 @@ def _head(record: SessionRecord, words: Catalogue) -> html.Div:
     )
 
 
-def _curve(record: SessionRecord, words: Catalogue) -> list[Any]:
+def _curve(record: SessionRecord, words: Catalogue) -> go.Figure:
+    return curve_figure(record.curve, words, record.zone) if len(record.curve) else go.Figure()
+
+
+def _curve_note(record: SessionRecord, words: Catalogue) -> html.Div:
+    """The figures of the curve, or that there is none."""
     curve = record.curve
     if not len(curve):
-        return [empty(words.text("session.curve.none"))]
+        return empty(words.text("session.curve.none"))
     naive, accepted = record.session["naive_energy_e4kwh"], int(curve.accepted_e4kwh[-1])
     if record.so_far is not None:
         naive, accepted = int(curve.reported_e4kwh[-1] - curve.reported_e4kwh[0]), record.so_far.energy_e4kwh
@@ -153,8 +169,7 @@ def _curve(record: SessionRecord, words: Catalogue) -> list[Any]:
         naive=written.energy(naive, 4),
         accepted=written.energy(accepted, 4),
     )
-    figure = chart("session-curve", curve_figure(curve, words, record.zone))
-    return [chart_holder(figure, words.text("session.curve.label")), html.Div(note, className="faint table-note")]
+    return html.Div(note, className="faint table-note")
 
 
 def _missing(words: Catalogue, pile: str, connector: int, trade_no: str) -> list[Any]:
@@ -172,7 +187,9 @@ def register_session(app: Dash, services: Services) -> None:
     register_frames(app, services)
 
     @app.callback(
-        *[Output(f"session-{piece}", "children") for piece in PIECES],
+        *[Output(f"session-part-{piece}", "children") for piece in PIECES],
+        Output("session-curve", "figure"),
+        Output("session-curve-holder", "hidden"),
         Output("session-banner", "children"),
         Output("session-key", "data"),
         Output("session-marks", "data"),
@@ -188,11 +205,12 @@ def register_session(app: Dash, services: Services) -> None:
         try:
             record = session_record(services, key["pile"], key["connector"], key["trade_no"])
         except SourceAwayError:
-            return [*[no_update] * len(PIECES), database_away(words, nothing_yet=False), *[no_update] * 4]
+            return [*[no_update] * (len(PIECES) + 2), database_away(words, nothing_yet=False), *[no_update] * 4]
         if record is None:  # it went to another operator
-            return [no_update] * (len(PIECES) + 5)
-        pieces, old = _pieces(record, words), marks or {}
-        new_marks = {name: mark(piece) for name, piece in pieces.items()}
+            return [no_update] * (len(PIECES) + 7)
+        pieces, old, curve = _pieces(record, words), marks or {}, _curve(record, words)
+        new_marks = {name: mark(piece) for name, piece in [*pieces.items(), ("chart", curve)]}
+        drawn = [no_update if old.get("chart") == new_marks["chart"] else curve, not len(record.curve)]
         changed = [no_update if old.get(name) == new_marks[name] else pieces[name] for name in PIECES]
         taken = as_of(now_ms, words, services.zone)
-        return [*changed, None, _key(record), new_marks, not record.is_open, taken]
+        return [*changed, *drawn, None, _key(record), new_marks, not record.is_open, taken]

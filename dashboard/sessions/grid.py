@@ -94,16 +94,16 @@ def _columns(words: Catalogue) -> list[dict[str, Any]]:
     number = {"sortable": True, "type": "rightAligned", "cellClass": "ag-right-aligned-cell num-text"}
     return [
         column("start_ms", "start", 132, sortable=True, sort="desc", cellRenderer="SessionLink", cellClass="num-text"),
-        column("duration_ms", "duration", 108, sortable=True),
-        column("station", "station", 168, flex=2),
+        column("duration_ms", "duration", 98, sortable=True),
+        column("station", "station", 150, flex=2),
         column("pile", "pile", 158, cellClass="num-text"),
-        column("pile_energy_e4kwh", "pile_energy", 120, **number),
+        column("pile_energy_e4kwh", "pile_energy", 112, **number),
         column("platform_energy_e4kwh", "platform_energy", 120, **number),
-        column("energy_e4kwh", "energy", 112, **{**number, "cellClass": "ag-right-aligned-cell num-text strong"}),
-        column("amount_fen", "amount", 112, **number),
+        column("energy_e4kwh", "energy", 106, **{**number, "cellClass": "ag-right-aligned-cell num-text strong"}),
+        column("amount_fen", "amount", 94, **number),
         column("codes", "codes", 118, cellRenderer="CodeBadges"),
         column("state", "state", 106, cellRenderer="StateBadge"),
-        column("mode", "mode", 128),
+        column("mode", "mode", 146),
         column("vin", "vin", 176, cellClass="num-text"),
         column("trade_no", "trade", 280, cellClass="num-text faint"),
     ]

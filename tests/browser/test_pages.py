@@ -189,3 +189,61 @@ def test_a_false_reading_does_not_flatten_the_curve(open_page: Open, fleet: Flee
     settled(page, "title.session")
     top = page.evaluate("document.querySelector('#session-curve .js-plotly-plot').layout.yaxis.range[1]")
     assert story.true_e4kwh / 1e4 < top < story.true_e4kwh / 1e4 * 1.5
+
+
+def test_a_charge_under_way_climbs_without_a_reload(open_page: Open, fleet: FleetDatabase) -> None:
+    """The refresh keeps what the reader has opened, the place on the page, and the chart's zoom."""
+    story = max((s for s in fleet.fleet.stories if s.name == "running"), key=lambda s: s.true_e4kwh)
+    last = story.readings[-1]
+    page = open_page(path_of(story), "en")
+    settled(page, "title.session")
+    measured = page.locator(".three .figure-value").nth(1)
+    expect(measured).to_have_text(written.energy(last["live_accepted_e4kwh"], 4))
+    page.get_by_text("All", exact=True).click()
+    page.locator("#frames-list .table button").first.click()
+    expect(page.locator(".hex").first).to_be_visible()
+    page.evaluate("window.scrollTo(0, 700)")
+    page.evaluate("window.chart = document.querySelector('#session-curve .js-plotly-plot')")
+    points = page.evaluate("window.chart.data[0].x.length")
+    more_e4kwh = last["live_accepted_e4kwh"] + 12_345
+    columns = "* REPLACE (event_ms + 15000 AS event_ms, receive_ms + 15000 AS receive_ms, 99 AS segment_id, "
+    columns += "toUInt32(%(more)s) AS energy_e4kwh, toUInt32(%(more)s) AS live_accepted_e4kwh)"
+    fleet.client.execute(
+        f"INSERT INTO readings SELECT {columns} FROM readings WHERE trade_no = %(trade_no)s AND event_ms = %(ms)s",
+        {"more": more_e4kwh, "trade_no": story.trade_no, "ms": last["event_ms"]},
+    )
+    try:
+        expect(measured).to_have_text(written.energy(more_e4kwh, 4), timeout=15_000)
+        page.wait_for_function(f"window.chart.data[0].x.length === {points + 1}")
+        assert page.evaluate("window.chart === document.querySelector('#session-curve .js-plotly-plot')")
+        assert page.evaluate("window.scrollY") == pytest.approx(700, abs=60)
+        expect(page.locator(".hex").first).to_be_visible()
+    finally:
+        fleet.client.execute("ALTER TABLE readings DELETE WHERE segment_id = 99 SETTINGS mutations_sync = 2")
+
+
+def test_a_charge_that_ended_is_asked_for_no_more(open_page: Open, fleet: FleetDatabase) -> None:
+    page = open_page(path_of(fleet.fleet.of("clean")), "en")
+    settled(page, "title.session")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.post_data or ""))
+    page.wait_for_timeout(5_500)
+    assert not [body for body in asked if "session-tick" in body]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_nothing_is_cut_at_the_edge(open_page: Open, language: str) -> None:
+    """At 1440 px: how a charge was started, the last column but those to scroll to, and what is worth a look."""
+    page = open_page("/sessions", language)
+    settled(page, "title.sessions")
+    edge = page.evaluate(
+        "document.querySelector('.sessions-grid .ag-center-cols-viewport').getBoundingClientRect().right"
+    )
+    for cell in page.locator(".ag-center-cols-container .ag-row [col-id='mode']").all()[:10]:
+        assert cell.evaluate("e => e.getBoundingClientRect().right") <= edge
+        assert cell.evaluate("e => e.scrollWidth <= e.clientWidth")
+    page = open_page("/", language)
+    settled(page, "title.overview")
+    shown = page.locator("#overview-events .feed-text > *")
+    assert shown.count() > 5
+    assert all(part.evaluate("e => e.scrollWidth <= e.clientWidth || e.clientWidth === 0") for part in shown.all())
