@@ -38,8 +38,7 @@ def anomaly_table(
     client: Client, scope: Scope, from_day: date | None = None, to_day: date | None = None
 ) -> AnomalyTable:
     """Counts over the bills whose local day of the end is `from_day`..`to_day`, both included; None leaves it open."""
-    days = {"from_day": from_day or _FIRST_DAY, "to_day": to_day or _LAST_DAY}
-    answer = ask(client, "anomaly_sets", scope, every_day=int(from_day is None and to_day is None), **days)
+    answer = ask(client, "anomaly_sets", scope, from_day=from_day or _FIRST_DAY, to_day=to_day or _LAST_DAY)
     bills = 0
     raw: Counter[str] = Counter()
     corrected: Counter[str] = Counter()
