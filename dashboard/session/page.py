@@ -118,7 +118,9 @@ def _head(record: SessionRecord, words: Catalogue) -> html.Div:
     session, bill = record.session, record.bill
     span = written.length(session["end_ms"] - session["start_ms"], words)
     start = written.full_time(session["start_ms"], record.zone)
-    if record.is_open:
+    if record.is_open and record.so_far is None:
+        when = start
+    elif record.is_open:
         when = f"{start} – {words.text('session.so_far', length=span)}"
     else:
         when = f"{start} – {written.clock(session['end_ms'], record.zone)} · {span}"

@@ -68,8 +68,8 @@ def _state(session: dict[str, Any], words: Catalogue) -> tuple[str, str]:
     if session["held"]:
         return "warn", words.text("bill.held")
     if session["status"] == "open":
-        life = session["life"]
-        return "info", words.text("state.charging") if life == "open" else words.text("bill.open")
+        heard = session["life"] == "open" and session["end_ms"] > 0  # else only ordered, or silent for long
+        return "info", words.text("state.charging" if heard else "bill.open")
     tone = "good" if session["status"] == "final" else "info"
     return tone, words.word("bill", session["status"])
 

@@ -173,6 +173,7 @@ def test_a_charge_under_way_without_a_reading_claims_nothing(services: Services,
     assert {cells[name] for name in ("duration_ms", "energy_e4kwh", "platform_energy_e4kwh", "amount_fen")} == {
         written.NOTHING
     }
+    assert cells["state"] == Catalogue("en").text("bill.open")
 
 
 def test_a_late_record_and_only_this_sessions_readings_are_found(services: Services, fleet: FleetDatabase) -> None:
