@@ -10,7 +10,7 @@ CREATE TABLE frames
     protocol Enum8('ykc' = 1, 'aaf5' = 2),
     verdict LowCardinality(String) COMMENT 'ok, variant, unknown_type, or the reason of quarantine: garbage, bad_length, bad_checksum, encrypted, not_logged_in, foreign_pile',
     frame_type UInt16,
-    seq UInt16 COMMENT 'the two wire bytes, first byte high',
+    seq UInt16 COMMENT 'the two wire bytes, little-endian',
     connector UInt8,
     trade_no String,
     bytes String CODEC(ZSTD(3)),

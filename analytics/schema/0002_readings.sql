@@ -14,7 +14,7 @@ CREATE TABLE readings
     frame_pile UInt64 CODEC(ZSTD) COMMENT 'the 7 BCD bytes of pile_code in the frame',
     gun_bcd UInt8 CODEC(ZSTD),
     protocol Enum8('ykc' = 1, 'aaf5' = 2) CODEC(ZSTD),
-    seq UInt16 CODEC(Delta, ZSTD),
+    seq UInt16 CODEC(Delta, ZSTD) COMMENT 'the two wire bytes, little-endian',
     checksum_order Enum8('le' = 1, 'be' = 2) CODEC(ZSTD),
     state UInt8 CODEC(ZSTD) COMMENT '0 offline, 1 fault, 2 idle, 3 charging',
     gun_home UInt8 CODEC(ZSTD),

@@ -90,7 +90,7 @@ CREATE TABLE commands
     trade_no String,
     sent_ms Int64 CODEC(Delta, ZSTD),
     answered_ms Int64 COMMENT '0 = no answer',
-    outcome LowCardinality(String) COMMENT 'ok, refused, timeout, connection_lost',
+    outcome LowCardinality(String) COMMENT 'ok, refused, timeout, connection_lost, replaced (by a newer order of its kind)',
     detail String COMMENT 'reason given by the charger',
     request String COMMENT 'frame bytes',
     reply String COMMENT 'frame bytes, empty without an answer',

@@ -2,6 +2,7 @@
 CREATE TABLE biller_progress
 (
     watermark_ms Int64 COMMENT 'inserted_ms, by the clock of the server',
+    decided_ms Int64 COMMENT 'up to which moment sessions were decided, by the clock of the biller',
     written_ms Int64 DEFAULT toUnixTimestamp64Milli(now64(3))
 )
 ENGINE = MergeTree

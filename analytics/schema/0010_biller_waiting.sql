@@ -11,6 +11,3 @@ CREATE TABLE biller_waiting
 )
 ENGINE = MergeTree
 ORDER BY (pile_id, connector, trade_no, written_ms);
-
--- Up to which moment had the biller decided, by its own clock?
-ALTER TABLE biller_progress ADD COLUMN decided_ms Int64 DEFAULT 0;
