@@ -55,7 +55,6 @@ def values(fleet: FleetDatabase, question: str) -> dict[str, Any]:
         "trade_tail": "",
         "from_day": DAY,
         "to_day": DAY,
-        "every_day": 0,
         **{name: [] for name in LISTS},
     }
 
