@@ -37,9 +37,9 @@ def pages(fleet: FleetDatabase) -> Iterator[str]:
         yield base
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for the whole run."""
+    """One browser for the tests of a file. Playwright's event loop runs as long: no other file could start its own."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip(INSTALL)
@@ -49,9 +49,9 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def context(browser: Browser) -> BrowserContext:
-    """One profile for the whole run, far from the chargers' zone and language; its cache keeps the scripts."""
+    """One profile for them, far from the chargers' zone and language; its cache keeps the scripts."""
     return browser.new_context(viewport={"width": 1440, "height": 900}, locale="de-DE", timezone_id="America/New_York")
 
 
