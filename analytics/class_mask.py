@@ -25,7 +25,8 @@ def bill_class_mask(
     """The rate classes of the half-hours that a record touches, with `margin_ms` either side, one bit each.
 
     `ALL_CLASSES` unless the tariff in the charger is known for each half-hour: the charger acknowledged it, or the
-    four prices on its record (electricity and service) are those of the version that is valid by date.
+    four prices on its record (electricity and service) are those of the version that is valid by date; and prices on
+    the record do not contradict.
     """
     if not 0 < start_ms <= end_ms <= min(start_ms + _LONGEST_MASKED_MS, _LAST_MS):
         return ALL_CLASSES
@@ -35,7 +36,7 @@ def bill_class_mask(
         if version is None:
             return ALL_CLASSES
         acknowledged = _last_acknowledged(timeline, slot.slot_start_ms) == version.tariff_version_id
-        if not acknowledged and not _shows_its_prices(version, class_price_e5yuan):
+        if not _is_in_the_charger(version, class_price_e5yuan, acknowledged):
             return ALL_CLASSES
         mask |= 1 << version.slot_classes[slot.slot_of_day]
     return mask
@@ -47,8 +48,16 @@ def _last_acknowledged(timeline: TariffTimeline, before_ms: int) -> int | None:
     return acks[place - 1][1] if place else None
 
 
-def _shows_its_prices(version: TariffVersion, class_price_e5yuan: Sequence[int]) -> bool:
-    """Equal prices in all classes say nothing of the day's layout, which is what the mask is made of."""
+def _is_in_the_charger(version: TariffVersion, class_price_e5yuan: Sequence[int], acknowledged: bool) -> bool:
+    """Whether the record was made by this version.
+
+    A charger acknowledges by a number of four digits, which another platform may have given to another tariff: prices
+    on its record that differ prove more. Equal prices in all classes say nothing of the day's layout, which is what
+    the mask is made of.
+    """
     prices = zip(version.electricity_price_e5yuan, version.service_price_e5yuan, strict=True)
     own = [electricity + service for electricity, service in prices]
-    return own == list(class_price_e5yuan) and len(set(own)) > 1
+    shown = list(class_price_e5yuan)
+    if any(shown) and shown != own:
+        return False
+    return acknowledged or (shown == own and len(set(own)) > 1)

@@ -35,7 +35,10 @@ def dated(version: TariffVersion, *acks: tuple[int, int]) -> TariffTimeline:
         (dated(DEFAULT), (), ALL_CLASSES),
         (dated(DEFAULT), OTHER_PRICES, ALL_CLASSES),
         (dated(DEFAULT), PRICES, FLAT_ONLY),
-        (dated(DEFAULT, (T0 - HOUR, 1)), OTHER_PRICES, FLAT_ONLY),
+        (dated(DEFAULT, (T0 - HOUR, 1)), (), FLAT_ONLY),
+        (dated(DEFAULT, (T0 - HOUR, 1)), PRICES, FLAT_ONLY),
+        # acknowledged by its number, but the record was priced by another platform's tariff of that number
+        (dated(DEFAULT, (T0 - HOUR, 1)), OTHER_PRICES, ALL_CLASSES),
         # acknowledged, but no version of the platform has this number
         (dated(DEFAULT, (T0 - HOUR, 0)), (), ALL_CLASSES),
         # acknowledged only after the margin before the charge had begun

@@ -32,7 +32,7 @@ def test_an_unknown_pile_is_taken_up_as_unassigned(engine: Engine) -> None:
     )
     assert (pile.zone, pile.occupancy_grace_ms, pile.current_kind) == ("Asia/Shanghai", -1, "dc")
     tariff = pile.tariff_at(0)
-    assert tariff is not None and tariff.model_no == "0001" and len(tariff.slot_classes) == 48
+    assert tariff is not None and tariff.model_no == "9001" and len(tariff.slot_classes) == 48
     assert read_directory(engine) == [pile]
 
 

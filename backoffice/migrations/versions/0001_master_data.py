@@ -185,7 +185,8 @@ def _insert_unassigned() -> None:
     _insert(
         "tariff_versions",
         tariff_id=1,
-        model_no="0001",
+        # Other platforms count from 0001: a charger that holds one of theirs must not seem to hold this one.
+        model_no="9001",
         from_ms=0,
         slot_classes=[FLAT] * 48,
         electricity_price_e5yuan=[80_000] * 4,
