@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 import numpy as np
@@ -17,10 +17,15 @@ class CaptureError(IngestError):
     """A capture cannot be read; the message names the file and the line."""
 
 
+FIRST_MS: Final = 946_684_800_000  # the year 2000
+LAST_MS: Final = 4_102_444_800_000  # the year 2100: what lies beyond is no time in milliseconds
+ReceiveMs = Annotated[int, msgspec.Meta(ge=FIRST_MS, le=LAST_MS)]
+
+
 class CaptureLine(msgspec.Struct, frozen=True):
     """One line. `ts` is when the frame was received."""
 
-    ts: int
+    ts: ReceiveMs
     conn: str | int
     protocol: str
     hex: str

@@ -264,6 +264,14 @@ def test_a_file_that_is_no_capture_is_refused_by_line(tmp_path: Path) -> None:
     assert not list(here.folder.glob("*.seg"))
 
 
+def test_a_time_that_is_not_in_milliseconds_is_refused_by_line(tmp_path: Path) -> None:
+    here = Here(tmp_path)
+    path = write_capture(tmp_path / "a.jsonl", [(NOW_MS, "c", b""), (NOW_MS * 1000, "c", b"")])
+    with pytest.raises(CaptureError, match=r"a\.jsonl, line 2: .*\$\.ts"):
+        here.replay(path)
+    assert not list(here.folder.glob("*.seg"))
+
+
 def test_lines_of_other_protocols_are_counted_and_not_marked_as_taken(tmp_path: Path) -> None:
     here = Here(tmp_path)
     report = here.replay(write_capture(tmp_path / "a.jsonl", session(), protocol="aaf5"))
