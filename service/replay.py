@@ -82,7 +82,10 @@ def _take(settings: Settings, address: ClickHouseAddress, capture: Path) -> Repl
     loader = Loader(folder, partial(connect, address), directory)
     loader.load_available()
     loader.close()
-    Biller(client, directory, clock=now_ms).settle(report.pile_ids, max(report.to_ms, now_ms()) + WEEK_MS, report.to_ms)
+    biller = Biller(client, directory, clock=now_ms)
+    decided = biller.settle(report.pile_ids, max(report.to_ms, now_ms()) + WEEK_MS, report.to_ms)
+    if decided.failed_sessions:
+        print(f"{decided.failed_sessions} sessions cannot be decided; the log above says why", file=sys.stderr)
     return report
 
 
