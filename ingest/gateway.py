@@ -150,6 +150,8 @@ class Gateway:
         status.refused_records = self._spool.buffer.refused_records
         status.pending_bytes = self._spool.buffer.pending
         status.spool_bytes = self._spool.bytes_on_disk()
+        status.commit_failures = self.group_commit.failures
+        status.commit_error = self.group_commit.last_error
         status.file_errors = self._files.errors
         status.file_error = self._files.last_error
         status.housekeeping_errors = self._housekeeping_errors

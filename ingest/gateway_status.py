@@ -8,9 +8,9 @@ from ingest.ykc_stream import YkcStream
 
 class GatewayStatus(msgspec.Struct):
     """Since the gateway's start, unless the name says otherwise. `quarantined` is bytes by reason, `closed` ends of
-    connections by reason; `spool_bytes` is what waits on disk for the loader. `file_errors` counts writes of the status
-    and beat files that the disk refused, `file_error` is the last of them; `housekeeping_errors` counts connections and
-    rounds whose regular work broke."""
+    connections by reason; `spool_bytes` is what waits on disk for the loader. `commit_failures` counts commits of the
+    spool that the disk refused, `commit_error` is the last of them; `file_errors` and `file_error` tell the same of the
+    status and beat files; `housekeeping_errors` counts connections and rounds whose regular work broke."""
 
     node: str = ""
     now_ms: int = 0
@@ -31,6 +31,8 @@ class GatewayStatus(msgspec.Struct):
     refused_records: int = 0
     pending_bytes: int = 0
     spool_bytes: int = 0
+    commit_failures: int = 0
+    commit_error: str = ""
     file_errors: int = 0
     file_error: str = ""
     housekeeping_errors: int = 0

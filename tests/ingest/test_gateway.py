@@ -263,6 +263,8 @@ def test_no_record_is_acknowledged_when_the_sync_fails(tmp_path: Path) -> None:
             assert [frame[5] for frame in await charger.receive()] == [0x04]
             assert await charger.silent(0.4)
             assert here.group_commit.failures > 0
+            assert here.gateway.status().commit_failures > 0
+            assert here.gateway.status().commit_error
             assert here.gateway.status().bills_acked == 0
 
     run(talk())
