@@ -16,6 +16,7 @@ from backoffice.master_file import load_master_file
 from service.child_process import ChildProcess
 from service.demo_counts import acked_bills_missing, count_period
 from service.demo_history import load_rest, replay_history
+from service.errors import ServiceError
 from service.lifeline import interrupt_on_signal, stop_on_signal
 from service.platform_processes import FolderLock, Platform, watch
 from service.role import now_ms
@@ -53,15 +54,16 @@ def demo(settings: Settings, *, seconds: float | None, as_json: bool) -> int:
         _say("Ctrl-C stops everything")
         watch(platform, None if seconds is None else time.monotonic() + seconds, stopped)
         ended_ms = now_ms()
-        report = _stop_fleet(fleet, settings.folder)
+        _stop_fleet(fleet)
         fleet = None
+        report = fleet_report(settings.folder)
         platform.stop_serving()
         load_rest(platform)
         result = count_period(platform.client(), live_from_ms, now_ms())
         missing = acked_bills_missing(platform.client(), report["acked_bills"])
     finally:
         if fleet is not None:
-            _stop_fleet(fleet, settings.folder)
+            _stop_fleet(fleet)
         platform.stop()
     result |= {
         "frames_per_second": round(1000 * result["frames"] / (ended_ms - begun_ms), 1),
@@ -121,11 +123,17 @@ def _start_fleet(platform: Platform, plan_start_ms: int) -> ChildProcess:
     return fleet
 
 
-def _stop_fleet(fleet: ChildProcess, folder: Path) -> dict[str, Any]:
+def _stop_fleet(fleet: ChildProcess) -> None:
     fleet.ask_to_stop()
     fleet.wait_stopped(FLEET_STOP_S)
+
+
+def fleet_report(folder: Path) -> dict[str, Any]:
+    """What the chargers saw; raises `ServiceError` without it: nobody knows then which bills were acknowledged."""
     path = folder / "run" / "fleet.json"
-    report: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {"acked_bills": []}
+    if not path.exists():
+        raise ServiceError(f"the fleet left no report in {path}; see {folder / 'logs' / 'fleet.log'}")
+    report: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return report
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from analytics.client import ClickHouseAddress, connect
-from service.demo import apart, empty
+from service.demo import apart, empty, fleet_report
+from service.errors import ServiceError
 from service.settings import Settings
 
 
@@ -33,3 +34,8 @@ def test_demo_empties_its_own_database_and_no_other(tmp_path: Path, database_add
     assert not (tmp_path / "demo" / "spool").exists()
     mine.execute("DROP TABLE kept")
     mine.disconnect()
+
+
+def test_a_fleet_that_left_no_report_is_no_success(tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match="left no report"):
+        fleet_report(tmp_path)
