@@ -109,8 +109,3 @@ def length(ms: int, words: Catalogue) -> str:
 def codes(numbers: list[int]) -> str:
     """A set of codes in its display order, which is the stored order."""
     return ",".join(str(number) for number in numbers)
-
-
-def short_trade_no(trade_no: str) -> str:
-    """The end of a trade number, which is what people read out: the last 8 digits."""
-    return "\N{HORIZONTAL ELLIPSIS}" + trade_no[-8:]

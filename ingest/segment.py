@@ -15,7 +15,6 @@ from pathlib import Path
 from ingest.record_buffer import LANE_FACTS, LANE_TELEMETRY
 
 LANES = (LANE_FACTS, LANE_TELEMETRY)
-LANE_NAMES = ("facts", "telemetry")
 SEGMENT_VERSION = 1
 
 _MAGIC = b"PILESEG1"
