@@ -20,7 +20,11 @@ class Ownership(msgspec.Struct, frozen=True):
 
 
 class Pile(msgspec.Struct, frozen=True):
-    """One charger. `tariffs` are the versions valid by date for its station, in the order of `from_ms`."""
+    """One charger. `tariffs` are the versions valid by date for its station, in the order of `from_ms`.
+
+    `gun_letters`: each gun has a connection of its own and logs in as the code with a letter behind it, A for the first
+    (aaf5.md section 6).
+    """
 
     pile_id: int
     code: str
@@ -37,6 +41,7 @@ class Pile(msgspec.Struct, frozen=True):
     current_kind: str
     owners: tuple[Ownership, ...]
     tariffs: tuple[TariffVersion, ...]
+    gun_letters: bool = False
 
     def operator_at(self, event_ms: int) -> int:
         """The owner at that moment (DESIGN invariant 9), `UNASSIGNED_OPERATOR_ID` when nobody owned it."""
@@ -70,6 +75,19 @@ class PileDirectory:
     def by_code(self, code: str) -> Pile | None:
         """The charger with that id on the wire, None when unknown."""
         return self._by_code.get(code)
+
+    def by_wire_code(self, code: str) -> tuple[Pile, int] | None:
+        """The charger that goes by this id on the wire, and the connector that its letter names (0 = it has none).
+
+        A letter is taken off only where the master data says that the charger's guns have one (aaf5.md section 6).
+        """
+        pile = self._by_code.get(code)
+        if pile is not None:
+            return pile, 0
+        pile = self._by_code.get(code[:-1])
+        if pile is None or not pile.gun_letters or not "A" <= code[-1] <= "Z":
+            return None
+        return pile, ord(code[-1]) - ord("A") + 1
 
     def by_id(self, pile_id: int) -> Pile | None:
         """The charger with that number in the SQL database, None when unknown."""

@@ -70,6 +70,55 @@ class CommandOutcome(msgspec.Struct, frozen=True, tag="commands"):
     detail: str
     request: bytes
     reply: bytes
+    attempts: int = 1
+
+
+class SessionStart(msgspec.Struct, frozen=True, tag="session_starts"):
+    """Who started a charge, or tried to, and how it is known (`source`: request, order, record, status).
+
+    `method`: app, card, offline_card, vin, password, local_admin, or unknown. `account`: the card, VIN or account in
+    question. `trade_no` is empty where the charger had none yet. `frame` is the frame that says so.
+    """
+
+    pile_id: int
+    connector: int
+    trade_no: str
+    event_ms: int
+    method: str
+    account: str
+    source: str
+    granted: int
+    reason: str
+    frame: bytes
+    reply: bytes = b""
+
+
+class ChargerIdentity(msgspec.Struct, frozen=True, tag="charger_identities"):
+    """What a charger said of itself when it logged in."""
+
+    pile_id: int
+    connection_id: int
+    event_ms: int
+    protocol: str
+    protocol_version: str
+    firmware: str
+    connectors: int
+    current_kind: str = ""
+    sim: str = ""
+    boot_count: int = 0
+    record_count: int = 0
+
+
+class Alarm(msgspec.Struct, frozen=True, tag="alarms"):
+    """Something that a person should look at: duplicate_login, takeover, login_flood, clock_off, silent, and so on."""
+
+    pile_id: int
+    connector: int
+    event_ms: int
+    kind: str
+    detail: str = ""
+    peer: str = ""
+    connection_id: int = 0
 
 
 class TariffAck(msgspec.Struct, frozen=True, tag="tariff_acks"):
@@ -91,4 +140,15 @@ class PlatformOutage(msgspec.Struct, frozen=True, tag="platform_outages"):
     cause: str
 
 
-Event = ConnectionEvent | Presence | ConnectorEvent | ClockOffset | CommandOutcome | TariffAck | PlatformOutage
+Event = (
+    ConnectionEvent
+    | Presence
+    | ConnectorEvent
+    | ClockOffset
+    | CommandOutcome
+    | SessionStart
+    | ChargerIdentity
+    | Alarm
+    | TariffAck
+    | PlatformOutage
+)

@@ -17,6 +17,9 @@ TIME_COLUMNS = {
     "clock_offsets": "event_ms",
     "commands": "sent_ms",
     "tariff_acks": "event_ms",
+    "session_starts": "event_ms",
+    "charger_identities": "event_ms",
+    "alarms": "event_ms",
     "platform_outages": "from_ms",
 }
 

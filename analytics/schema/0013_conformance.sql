@@ -1,0 +1,54 @@
+-- Where did a charger leave the order of steps that its protocol prescribes? One row per deviation of a session.
+CREATE TABLE session_deviations
+(
+    operator_id UInt32,
+    station_id UInt32,
+    pile_id UInt32,
+    pile LowCardinality(String),
+    connector UInt8,
+    trade_no String,
+    check_id UInt64 COMMENT 'the check of the session that found it',
+    event_ms Int64 COMMENT 'when it was seen, or was due',
+    flow LowCardinality(String) COMMENT 'remote_start, local_start, offline_start, ...',
+    step LowCardinality(String) COMMENT 'the step of the protocol, by the name of its message',
+    kind LowCardinality(String) COMMENT 'missing, repeated, out_of_order, late, never_answered',
+    party LowCardinality(String) COMMENT 'who should have acted: charger or platform',
+    detail String,
+    observed_ms Int64 COMMENT 'how long it took, 0 = it never came',
+    allowed_ms Int64 COMMENT '0 = no limit in time',
+    times UInt32 COMMENT 'how often it was seen',
+    evidence Array(Tuple(segment_id UInt64, segment_offset UInt64)) COMMENT 'the frames that show it'
+)
+ENGINE = MergeTree
+ORDER BY (pile_id, connector, trade_no, check_id, event_ms)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+-- Which sessions were checked, when, and against what? The newest check of a session counts.
+CREATE TABLE conformance_checks
+(
+    operator_id UInt32,
+    station_id UInt32,
+    pile_id UInt32,
+    pile LowCardinality(String),
+    connector UInt8,
+    trade_no String,
+    check_id UInt64,
+    checked_ms Int64,
+    rule_version UInt16,
+    inputs_digest UInt64 COMMENT 'of the steps that were seen; equal inputs append nothing',
+    local_day Date,
+    end_ms Int64,
+    protocol LowCardinality(String),
+    flow LowCardinality(String),
+    vendor LowCardinality(String),
+    model LowCardinality(String),
+    firmware LowCardinality(String) COMMENT 'at the begin of the session, empty = not known',
+    steps_expected UInt16,
+    steps_kept UInt16,
+    deviations UInt16 COMMENT 'of the charger',
+    platform_deviations UInt16
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(local_day)
+ORDER BY (pile_id, connector, trade_no, check_id)
+SETTINGS non_replicated_deduplication_window = 1000;
