@@ -76,10 +76,11 @@ class PileDirectory:
         """The charger with that id on the wire, None when unknown."""
         return self._by_code.get(code)
 
-    def by_wire_code(self, code: str) -> tuple[Pile, int] | None:
+    def by_wire_code(self, code: str, protocol: str = "") -> tuple[Pile, int] | None:
         """The charger that goes by this id on the wire, and the connector that its letter names (0 = it has none).
 
         A letter is taken off only where the master data says that the charger's guns have one (aaf5.md section 6).
+        `protocol` is the one that the code came by, for a directory that takes in chargers it does not know.
         """
         pile = self._by_code.get(code)
         if pile is not None:

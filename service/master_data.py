@@ -78,11 +78,11 @@ class WelcomingDirectory(PileDirectory):
         super().__init__(read_directory(engine))
         self._engine = engine
 
-    def by_code(self, code: str) -> Pile | None:
-        """The charger with that id; an unknown one becomes a charger of operator `unassigned`."""
-        known = super().by_code(code)
-        if known is not None:
+    def by_wire_code(self, code: str, protocol: str = "") -> tuple[Pile, int] | None:
+        """The charger that goes by this id; an unknown one becomes a charger of operator `unassigned`."""
+        known = super().by_wire_code(code, protocol)
+        if known is not None or not protocol:
             return known
-        pile = register_pile(self._engine, code, "ykc", UNKNOWN_PILE_CONNECTORS)
+        pile = register_pile(self._engine, code, protocol, UNKNOWN_PILE_CONNECTORS)
         self.add(pile)
-        return pile
+        return pile, 0

@@ -20,7 +20,12 @@ FILE_NAME = "pilestream.toml"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What can be set. A port of 0 means: take a free one."""
+    """What can be set. A port of 0 means: take a free one; -1: do not listen.
+
+    `detect_port` takes chargers of every protocol, `tls_port` the same over TLS (it needs `tls_certificate` and
+    `tls_key`; with `tls_client_ca` only chargers that show a certificate of that authority).
+    `logins_per_pile` and `logins_per_address` are limits per minute.
+    """
 
     data: str = "./data"
     clickhouse: str = ""
@@ -29,6 +34,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database: str = ""
     bind: str = "127.0.0.1"
     ykc_port: int = 9770
+    aaf5_port: int = 9771
+    detect_port: int = 9772
+    tls_port: int = -1
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_client_ca: str = ""
     dashboard_bind: str = "127.0.0.1"
     dashboard_port: int = 8050
     language: str = "zh"
@@ -36,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accept_unknown_piles: bool = False
     node: str = "node-1"
     idle_timeout_s: int = 60
+    logins_per_pile: int = 10
+    logins_per_address: int = 1200
     group_commit_ms: int = 50
     bill_commit_ms: int = 5
     spool_max_bytes: int = 20 * 1024**3
