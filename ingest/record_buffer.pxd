@@ -7,6 +7,10 @@ cpdef enum:
     EVENT = 4       # msgpack of an ingest.events.Event
 
 cpdef enum:
+    PROTOCOL_YKC = 1
+    PROTOCOL_AAF5 = 2
+
+cpdef enum:
     FLAG_STORED = 1     # a reading: kept by the charger while it was away
     FLAG_SHEDDABLE = 2  # an event that anybody can cause, known or not: it goes with the telemetry
 
@@ -49,6 +53,7 @@ cdef class RecordBuffer:
     cdef int append_c(
         self,
         int kind,
+        int protocol,
         int connector,
         int flags,
         uint32_t pile_id,

@@ -17,12 +17,13 @@ FLAG_SHEDDABLE: Final[int]
 LANE_FACTS: Final[int]
 LANE_TELEMETRY: Final[int]
 PROTOCOL_YKC: Final[int]
+PROTOCOL_AAF5: Final[int]
 
 class RecordBuffer:
     """Takes records for the spool, in two lanes.
 
-    The lane of facts holds what money depends on (record uploads 0x3B, their acks 0x40, events without
-    `FLAG_SHEDDABLE`), the lane of telemetry everything else. A lane that reached its limit refuses: the
+    The lane of facts holds what money depends on (record uploads and their acks: YKC 0x3B and 0x40, AAF5 202 and 201;
+    events without `FLAG_SHEDDABLE`), the lane of telemetry everything else. A lane that reached its limit refuses: the
     disk does not keep up.
     """
 
@@ -54,10 +55,11 @@ class RecordBuffer:
         live_flags: int = 0,
         reason: int = 0,
         payload: Buffer = b"",
+        protocol: int = ...,
     ) -> bool:
-        """Copy one record; `event_ms` is `receive_ms` unless given. False: refused, acknowledge nothing.
+        """Copy one record; `event_ms` is `receive_ms` unless given, `protocol` YKC. False: refused.
 
-        Raises ValueError when `kind` or the payload's length is out of range.
+        What was refused must not be acknowledged. Raises ValueError when `kind`, `protocol` or the payload's length is out of range.
         """
 
     def take(self, lane: int) -> bytes:
@@ -66,8 +68,8 @@ class RecordBuffer:
 class Records:
     """Records found in a piece of a segment: one array per header field, `count` long.
 
-    `payload_offset` and `offset` (of the header) count from the start of the piece. `frame_type` and `seq` (first wire
-    byte high) are those of the frame in the payload, 0 for other kinds. `end` is where the reading stopped, `stop` why:
+    `payload_offset` and `offset` (of the header) count from the start of the piece. `frame_type` and `seq`
+    (YKC: two wire bytes, little-endian; AAF5: one) are those of the frame in the payload, 0 for other kinds. `end` is where the reading stopped, `stop` why:
     "end" (nothing left), "limit" (`max_records`), "incomplete" (the piece ends inside a record), or damage: "length",
     "kind", "checksum".
     """
@@ -90,7 +92,7 @@ class Records:
     live_amount_fen: NDArray[np.uint32]
     live_flags: NDArray[np.uint32]
     reason: NDArray[np.uint32]
-    frame_type: NDArray[np.uint8]
+    frame_type: NDArray[np.uint16]
     seq: NDArray[np.uint16]
 
     @property

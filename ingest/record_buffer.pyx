@@ -14,11 +14,15 @@ cdef enum:
     HEADER = sizeof(RecordHeader)
     CRC_FROM = 8  # the checksum covers everything after itself
     MAX_PAYLOAD = 1 << 20
-    PROTOCOL = 1
-    FRAME_TYPE_AT = 5  # ykc.md section 1
-    FRAME_HEADER = 6
-    TYPE_RECORD = 0x3B
-    TYPE_RECORD_ACK = 0x40
+    YKC_TYPE_AT = 5  # ykc.md section 1
+    YKC_HEADER = 6
+    YKC_RECORD = 0x3B
+    YKC_RECORD_ACK = 0x40
+    AAF5_SEQ_AT = 5  # aaf5.md section 1
+    AAF5_TYPE_AT = 6
+    AAF5_HEADER = 8
+    AAF5_RECORD = 202
+    AAF5_RECORD_ACK = 201
     FIRST_CAPACITY = 1 << 16
     KEPT_CAPACITY = 1 << 22
 
@@ -35,18 +39,41 @@ _STOP_NAMES = ("end", "limit", "incomplete", "length", "kind", "checksum")
 
 RECORD_HEADER_BYTES = HEADER
 MAX_PAYLOAD_BYTES = MAX_PAYLOAD
-PROTOCOL_YKC = PROTOCOL
 
 
 cdef inline bint _is_frame(int kind) noexcept nogil:
     return kind == FRAME_UP or kind == FRAME_DOWN
 
 
-cdef inline int _lane_of(int kind, int flags, const uint8_t* payload, uint32_t length) noexcept nogil:
+cdef inline bint _read_header(
+    int protocol, const uint8_t* frame, uint32_t length, uint16_t* frame_type, uint16_t* seq
+) noexcept nogil:
+    """Type and sequence of a frame; False when it is shorter than its protocol's header."""
+    if protocol == PROTOCOL_AAF5:
+        if length < AAF5_HEADER:
+            return False
+        frame_type[0] = <uint16_t>(frame[AAF5_TYPE_AT] | (<uint16_t>frame[AAF5_TYPE_AT + 1] << 8))
+        seq[0] = frame[AAF5_SEQ_AT]
+        return True
+    if length < YKC_HEADER:
+        return False
+    frame_type[0] = frame[YKC_TYPE_AT]
+    seq[0] = <uint16_t>(frame[2] | (<uint16_t>frame[3] << 8))
+    return True
+
+
+cdef inline bint _is_bill(int protocol, uint16_t frame_type) noexcept nogil:
+    if protocol == PROTOCOL_AAF5:
+        return frame_type == AAF5_RECORD or frame_type == AAF5_RECORD_ACK
+    return frame_type == YKC_RECORD or frame_type == YKC_RECORD_ACK
+
+
+cdef inline int _lane_of(int kind, int protocol, int flags, const uint8_t* payload, uint32_t length) noexcept nogil:
+    cdef uint16_t frame_type, seq
     if kind == EVENT:
         return LANE_TELEMETRY if flags & FLAG_SHEDDABLE else LANE_FACTS
-    if _is_frame(kind) and length >= FRAME_HEADER:
-        if payload[FRAME_TYPE_AT] == TYPE_RECORD or payload[FRAME_TYPE_AT] == TYPE_RECORD_ACK:
+    if _is_frame(kind) and _read_header(protocol, payload, length, &frame_type, &seq):
+        if _is_bill(protocol, frame_type):
             return LANE_FACTS
     return LANE_TELEMETRY
 
@@ -71,6 +98,7 @@ cdef class RecordBuffer:
     cdef int append_c(
         self,
         int kind,
+        int protocol,
         int connector,
         int flags,
         uint32_t pile_id,
@@ -84,7 +112,7 @@ cdef class RecordBuffer:
         const uint8_t* payload,
         uint32_t length,
     ) except -1:
-        cdef LaneBuffer* lane = &self.lanes[_lane_of(kind, flags, payload, length)]
+        cdef LaneBuffer* lane = &self.lanes[_lane_of(kind, protocol, flags, payload, length)]
         cdef Py_ssize_t size = HEADER + <Py_ssize_t>length
         cdef Py_ssize_t capacity
         cdef RecordHeader header
@@ -106,7 +134,7 @@ cdef class RecordBuffer:
         header.payload_length = length
         header.crc = 0
         header.kind = <uint8_t>kind
-        header.protocol = PROTOCOL
+        header.protocol = <uint8_t>protocol
         header.connector = <uint8_t>connector
         header.flags = <uint8_t>flags
         header.pile_id = pile_id
@@ -142,18 +170,21 @@ cdef class RecordBuffer:
         uint32_t live_flags=0,
         uint32_t reason=0,
         const uint8_t[::1] payload=b"",
+        int protocol=PROTOCOL_YKC,
     ):
         cdef int64_t at_ms = receive_ms if event_ms is None else event_ms
         cdef const uint8_t* start = &payload[0] if payload.shape[0] else NULL
         if not (FRAME_UP <= kind <= EVENT):
             raise ValueError(f"a record's kind is 1 to 4, not {kind}")
+        if not (PROTOCOL_YKC <= protocol <= PROTOCOL_AAF5):
+            raise ValueError(f"a record's protocol is 1 (ykc) or 2 (aaf5), not {protocol}")
         if not (0 <= connector <= 255 and 0 <= flags <= 255):
             raise ValueError(f"connector and flags are bytes, not {connector} and {flags}")
         if payload.shape[0] > MAX_PAYLOAD:
             raise ValueError(f"a record's payload has at most {MAX_PAYLOAD} bytes, not {payload.shape[0]}")
         return bool(
             self.append_c(
-                kind, connector, flags, pile_id, connection_id, receive_ms, at_ms,
+                kind, protocol, connector, flags, pile_id, connection_id, receive_ms, at_ms,
                 accepted, amount, live_flags, reason, start, <uint32_t>payload.shape[0],
             )
         )
@@ -178,7 +209,9 @@ cdef Stop _check(const uint8_t* data, Py_ssize_t at, Py_ssize_t size, RecordHead
     if size - at < HEADER:
         return STOP_INCOMPLETE
     memcpy(header, data + at, HEADER)
-    if header.kind < FRAME_UP or header.kind > EVENT or header.protocol != PROTOCOL:
+    if header.kind < FRAME_UP or header.kind > EVENT:
+        return STOP_KIND
+    if header.protocol < PROTOCOL_YKC or header.protocol > PROTOCOL_AAF5:
         return STOP_KIND
     if header.payload_length > MAX_PAYLOAD:
         return STOP_LENGTH
@@ -197,7 +230,7 @@ class Records:
         ("kind", np.uint8), ("protocol", np.uint8), ("connector", np.uint8), ("flags", np.uint8),
         ("pile_id", np.uint32), ("connection_id", np.uint64), ("receive_ms", np.int64), ("event_ms", np.int64),
         ("live_accepted_e4kwh", np.uint32), ("live_amount_fen", np.uint32), ("live_flags", np.uint32),
-        ("reason", np.uint32), ("frame_type", np.uint8), ("seq", np.uint16),
+        ("reason", np.uint32), ("frame_type", np.uint16), ("seq", np.uint16),
     )
 
     def __init__(self, capacity):
@@ -243,7 +276,7 @@ def scan_records(const uint8_t[::1] data, Py_ssize_t start=0, Py_ssize_t max_rec
     cdef uint32_t[::1] amount = records.live_amount_fen
     cdef uint32_t[::1] live_flags = records.live_flags
     cdef uint32_t[::1] reason = records.reason
-    cdef uint8_t[::1] frame_type = records.frame_type
+    cdef uint16_t[::1] frame_type = records.frame_type
     cdef uint16_t[::1] seq = records.seq
     with nogil:
         while at < size:
@@ -271,10 +304,9 @@ def scan_records(const uint8_t[::1] data, Py_ssize_t start=0, Py_ssize_t max_rec
             reason[n] = header.reason
             frame_type[n] = 0
             seq[n] = 0
-            if _is_frame(header.kind) and header.payload_length >= FRAME_HEADER:
+            if _is_frame(header.kind):
                 frame = base + at + HEADER
-                frame_type[n] = frame[FRAME_TYPE_AT]
-                seq[n] = <uint16_t>(frame[2] | (<uint16_t>frame[3] << 8))
+                _read_header(header.protocol, frame, header.payload_length, &frame_type[n], &seq[n])
             at += HEADER + <Py_ssize_t>header.payload_length
             n += 1
     records.cut(n)

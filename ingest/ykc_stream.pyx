@@ -11,7 +11,7 @@ from core.connector cimport ConnectorCycle
 from core.meter.flag_bits cimport FLAG_STORED as READING_WAS_STORED
 from core.ykc.realtime cimport Realtime, parse_verified
 from core.ykc.splitter cimport BAD_CHECKSUM, BAD_LENGTH, ENCRYPTED, FRAME_BE, FRAME_LE, FrameSplitter, GARBAGE, Span
-from ingest.record_buffer cimport FLAG_STORED, FRAME_DOWN, FRAME_UP, QUARANTINE, RecordBuffer
+from ingest.record_buffer cimport FLAG_STORED, FRAME_DOWN, FRAME_UP, PROTOCOL_YKC, QUARANTINE, RecordBuffer
 
 cdef enum:
     START_BYTE = 0x68
@@ -164,13 +164,13 @@ cdef class YkcStream:
 
     def keep(self, bytes frame not None, int connector, int64_t event_ms):
         return 1 == self.records.append_c(
-            FRAME_UP, connector, 0, self.pile_id, self.connection_id, self._receive_ms, event_ms, 0, 0, 0, 0,
+            FRAME_UP, PROTOCOL_YKC, connector, 0, self.pile_id, self.connection_id, self._receive_ms, event_ms, 0, 0, 0, 0,
             <const uint8_t*>PyBytes_AS_STRING(frame), <uint32_t>PyBytes_GET_SIZE(frame),
         )
 
     def keep_sent(self, bytes frame not None, int connector, int64_t sent_ms):
         self.records.append_c(
-            FRAME_DOWN, connector, 0, self.pile_id, self.connection_id, sent_ms, sent_ms, 0, 0, 0, 0,
+            FRAME_DOWN, PROTOCOL_YKC, connector, 0, self.pile_id, self.connection_id, sent_ms, sent_ms, 0, 0, 0, 0,
             <const uint8_t*>PyBytes_AS_STRING(frame), <uint32_t>PyBytes_GET_SIZE(frame),
         )
 
@@ -274,7 +274,7 @@ cdef class YkcStream:
             accepted = as_u32(cycle.accepted_e4kwh)
             amount = as_u32(cycle.amount_fen)
         self.records.append_c(
-            FRAME_UP, connector, FLAG_STORED if stored else 0, self.pile_id, self.connection_id, self._receive_ms,
+            FRAME_UP, PROTOCOL_YKC, connector, FLAG_STORED if stored else 0, self.pile_id, self.connection_id, self._receive_ms,
             event_ms, accepted, amount, cycle.reading_flags | (READING_WAS_STORED if stored else 0), 0, frame,
             <uint32_t>length,
         )
@@ -290,7 +290,7 @@ cdef class YkcStream:
     cdef int _heartbeat(self, const uint8_t* frame, Py_ssize_t length) except -1:
         cdef int connector = connector_of_bcd(frame[HEADER_BYTES + PILE_CODE_BYTES])
         self.records.append_c(
-            FRAME_UP, connector, 0, self.pile_id, self.connection_id, self._receive_ms, self._receive_ms, 0, 0, 0, 0,
+            FRAME_UP, PROTOCOL_YKC, connector, 0, self.pile_id, self.connection_id, self._receive_ms, self._receive_ms, 0, 0, 0, 0,
             frame, <uint32_t>length,
         )
         self.fast_frames += 1
@@ -331,7 +331,7 @@ cdef class YkcStream:
             return 0
         self._evidence_bytes += length + RECORD_HEADER_BYTES
         self.records.append_c(
-            QUARANTINE, 0, 0, self.pile_id, self.connection_id, self._receive_ms, self._receive_ms, 0, 0, 0, reason,
+            QUARANTINE, PROTOCOL_YKC, 0, 0, self.pile_id, self.connection_id, self._receive_ms, self._receive_ms, 0, 0, 0, reason,
             data, <uint32_t>length,
         )
         return 0

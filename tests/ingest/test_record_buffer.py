@@ -17,6 +17,8 @@ from ingest.record_buffer import (
     LANE_FACTS,
     LANE_TELEMETRY,
     MAX_PAYLOAD_BYTES,
+    PROTOCOL_AAF5,
+    PROTOCOL_YKC,
     QUARANTINE,
     RECORD_HEADER_BYTES,
     RecordBuffer,
@@ -35,12 +37,17 @@ i64 = st.integers(-(2**63), 2**63 - 1)
 byte = st.integers(0, 255)
 record = st.tuples(
     *(st.sampled_from([FRAME_UP, FRAME_DOWN, QUARANTINE, EVENT]), byte, byte, u32, st.integers(0, 2**64 - 1), i64, i64),
-    *(u32, u32, u32, u32, st.binary(max_size=80)),
+    *(u32, u32, u32, u32, st.binary(max_size=80), st.sampled_from([PROTOCOL_YKC, PROTOCOL_AAF5])),
 )
 
 
 def frame(frame_type: int, body: bytes = b"") -> bytes:
     return bytes((0x68, len(body) + 4, 0x12, 0x34, 0, frame_type)) + body + b"\0\0"
+
+
+def aaf5_frame(command: int, data: bytes = b"") -> bytes:
+    head = b"\xaa\xf5" + (len(data) + 9).to_bytes(2, "little") + b"\x10\x41" + command.to_bytes(2, "little")
+    return head + data + b"\0"
 
 
 @given(st.lists(record, max_size=20))
@@ -62,8 +69,8 @@ def test_records_come_back_as_they_were(entries: list[tuple[Any, ...]]) -> None:
             assert [int(getattr(records, name)[i]) for name in FIELDS] == [packed[0], *packed[2:]]
             start = int(records.payload_offset[i])
             assert (int(records.offset[i]), start) == (at, at + RECORD_HEADER_BYTES)
-            kind, _, connector, flags = packed[2:6]
-            read.append((kind, connector, flags, *packed[6:], data[start : start + packed[0]]))
+            kind, protocol, connector, flags = packed[2:6]
+            read.append((kind, connector, flags, *packed[6:], data[start : start + packed[0]], protocol))
             at += size
     assert sorted(map(repr, read)) == sorted(map(repr, entries))
     assert buffer.pending == 0
@@ -85,6 +92,40 @@ def test_uploads_acks_and_events_have_a_lane_of_their_own() -> None:
     assert facts.seq.tolist() == [0x3412, 0x3412, 0]  # wire bytes 12 34, low byte first
     telemetry = scan_records(buffer.take(LANE_TELEMETRY))
     assert telemetry.kind.tolist() == [FRAME_UP, FRAME_UP, QUARANTINE]
+
+
+def test_the_records_of_the_other_protocol_are_known_by_their_commands() -> None:
+    """202 and 201 are facts; type and sequence stand elsewhere in the frame (aaf5.md section 1)."""
+    buffer = RecordBuffer()
+    for kind, payload in (
+        (FRAME_UP, aaf5_frame(202)),
+        (FRAME_DOWN, aaf5_frame(201)),
+        (FRAME_UP, aaf5_frame(104)),
+        (FRAME_UP, aaf5_frame(1012)),
+        (FRAME_UP, frame(0x3B)),  # a record of YKC, said to be of the other: command 0, sequence 0x3B
+        (QUARANTINE, aaf5_frame(202)),
+        (FRAME_UP, b"\xaa\xf5\x09\x00\x10\x41\xca"),
+    ):
+        buffer.append(kind, payload=payload, protocol=PROTOCOL_AAF5)
+    facts = scan_records(buffer.take(LANE_FACTS))
+    assert facts.frame_type.tolist() == [202, 201]
+    assert facts.seq.tolist() == [0x41, 0x41]
+    assert facts.protocol.tolist() == [PROTOCOL_AAF5] * 2
+    telemetry = scan_records(buffer.take(LANE_TELEMETRY))
+    assert telemetry.frame_type.tolist() == [104, 1012, 0, 0, 0]
+    assert telemetry.seq.tolist() == [0x41, 0x41, 0x3B, 0, 0]
+
+
+@pytest.mark.parametrize("protocol", [0, 3])
+def test_an_unknown_protocol_is_refused_and_not_read(protocol: int) -> None:
+    buffer = RecordBuffer()
+    with pytest.raises(ValueError, match="protocol"):
+        buffer.append(FRAME_UP, payload=frame(0x13), protocol=protocol)
+    buffer.append(FRAME_UP, payload=frame(0x13))
+    data = bytearray(buffer.take(LANE_TELEMETRY))
+    data[9] = protocol
+    data[4:8] = binascii.crc32(data[8:]).to_bytes(4, "little")
+    assert scan_records(data).stop == "kind"
 
 
 def test_an_event_that_anybody_can_cause_goes_with_the_telemetry() -> None:
