@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from backoffice import models
 from backoffice.database import writing
 from backoffice.errors import BackofficeError
+from backoffice.pile_codes import CODE_RULES
 from core.directory import OPEN_END_MS, Ownership, Pile
 from core.tariff_version import TariffVersion
 
-UNKNOWN_MODEL_KEY: Final = "unknown"
-CODE_DIGITS: Final = {"ykc": 14, "aaf5": 32}
+UNKNOWN_MODEL_KEYS: Final = {"ykc": "unknown", "aaf5": "unknown-aaf5"}
 MAX_CONNECTORS: Final = 99
 
 
@@ -30,8 +30,9 @@ def register_pile(engine: Engine, code: str, protocol: str = "ykc", connectors: 
     """Take up a charger that the master data does not name; gives the one there is when the code is known already.
 
     It belongs to nobody (operator `unassigned`, number 1), stands at the station `unassigned` with the default tariff,
-    and counts as 180 kW with a session register of 0.0001 kWh (requirement of DESIGN, `replay`). A known charger gets
-    the connectors that it lacks. Raises `BackofficeError` for a code, protocol or number of connectors that cannot be.
+    and counts as 180 kW (DESIGN, `replay`), with the register that its protocol carries: YKC a session counter of
+    0.0001 kWh, AAF5 an absolute one of 0.01 kWh. A known charger gets the connectors that it lacks and keeps its
+    protocol. Raises `BackofficeError` for a code, protocol or number of connectors that cannot be.
     """
     _check(code, protocol, connectors)
     try:
@@ -88,18 +89,18 @@ def _register(engine: Engine, code: str, protocol: str, connectors: int) -> Pile
 
 
 def _check(code: str, protocol: str, connectors: int) -> None:
-    digits = CODE_DIGITS.get(protocol)
-    if digits is None:
-        raise BackofficeError(f"pile {code!r}: protocol {protocol!r} is not known; known are {', '.join(CODE_DIGITS)}")
-    if not code.isascii() or not code.isalnum() or len(code) > digits:
-        raise BackofficeError(f"pile {code!r}: the code of a {protocol} charger has up to {digits} letters and digits")
+    rule = CODE_RULES.get(protocol)
+    if rule is None:
+        raise BackofficeError(f"pile {code!r}: protocol {protocol!r} is not known; known are {', '.join(CODE_RULES)}")
+    if not rule.fits(code):
+        raise BackofficeError(f"pile {code!r}: the code of a {protocol} charger has {rule.meaning}")
     if not 1 <= connectors <= MAX_CONNECTORS:
         raise BackofficeError(f"pile {code!r}: {connectors} connectors; 1 to {MAX_CONNECTORS} are allowed")
 
 
 def _unassigned_pile(session: Session, code: str, protocol: str) -> models.Pile:
     station = session.scalars(select(models.Station).where(models.Station.key == models.UNASSIGNED_KEY)).one()
-    model = session.scalars(select(models.PileModel).where(models.PileModel.key == UNKNOWN_MODEL_KEY)).one()
+    model = session.scalars(select(models.PileModel).where(models.PileModel.key == UNKNOWN_MODEL_KEYS[protocol])).one()
     return models.Pile(code=code, station=station, model=model, protocol=protocol, commissioned_ms=0, is_test=False)
 
 
@@ -151,4 +152,5 @@ def _pile(row: models.Pile, station: models.Station, tariffs: tuple[TariffVersio
             for owner in row.owners
         ),
         tariffs=tariffs,
+        gun_letters=row.gun_letters,
     )

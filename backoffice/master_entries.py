@@ -15,6 +15,7 @@ import msgspec
 
 from backoffice.errors import MasterFileError
 from backoffice.models import NOT_WATCHED_MS
+from backoffice.pile_codes import split_number
 from core.tariff_version import CLASS_NAMES, SLOTS_PER_DAY
 
 CLASS_LETTERS: Final = "".join(name[0] for name in CLASS_NAMES)
@@ -25,7 +26,7 @@ MAX_PRICE_YUAN: Final = 100
 
 Key = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-PileCode = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{14}$")]
+PileCode = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$")]
 ModelNo = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}$")]
 
 
@@ -100,7 +101,11 @@ class StationEntry(Entry, frozen=True, kw_only=True):
 
 
 class ModelEntry(Entry, frozen=True, kw_only=True):
-    """`[[models]]`; `rated_power_kw` is that of one connector."""
+    """`[[models]]`; `rated_power_kw` is that of one connector.
+
+    `register` and `quantum_kwh` are by default what the protocol carries: YKC a session counter of 0.0001 kWh, AAF5 an
+    absolute register of 0.01 kWh.
+    """
 
     key: Key
     vendor: Name
@@ -109,14 +114,24 @@ class ModelEntry(Entry, frozen=True, kw_only=True):
     current: Literal["dc", "ac"]
     connectors: Annotated[int, msgspec.Meta(ge=1, le=99)]
     rated_power_kw: Annotated[int, msgspec.Meta(ge=1, le=2000)] | Annotated[float, msgspec.Meta(ge=1, le=2000)]
-    register: Literal["lifetime", "session", "boot"] = "session"
-    quantum_kwh: str = "0.0001"
+    register: Literal["lifetime", "session", "boot"] | None = None
+    quantum_kwh: str | None = None
     register_digits: Annotated[int, msgspec.Meta(ge=0, le=12)] = 0
 
     @property
     def rated_power_w(self) -> int:
         """Watts of one connector."""
         return round(self.rated_power_kw * 1000)
+
+    @property
+    def register_kind(self) -> str:
+        """What the register that bills are measured by counts."""
+        return self.register or ("lifetime" if self.protocol == "aaf5" else "session")
+
+    @property
+    def quantum_e4kwh(self) -> int:
+        """The smallest step of that register in 1e-4 kWh; raises `ValueError`."""
+        return quantum_e4kwh(self.quantum_kwh or ("0.01" if self.protocol == "aaf5" else "0.0001"))
 
 
 class OwnerEntry(Entry, frozen=True, kw_only=True):
@@ -127,7 +142,10 @@ class OwnerEntry(Entry, frozen=True, kw_only=True):
 
 
 class PileRange(Entry, frozen=True, kw_only=True):
-    """`[[piles]]`: `count` chargers with consecutive codes from `first_code`."""
+    """`[[piles]]`: `count` chargers with consecutive codes from `first_code`, whose last digits are counted up.
+
+    `gun_letters`: the guns of these AAF5 chargers log in by themselves, each with a letter behind the code.
+    """
 
     first_code: PileCode
     count: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1
@@ -135,12 +153,15 @@ class PileRange(Entry, frozen=True, kw_only=True):
     model: str
     commissioned: datetime
     is_test: bool = False
+    gun_letters: bool = False
     owners: list[OwnerEntry] = []
 
     def codes(self) -> list[str]:
-        """The ids on the wire, 14 digits each."""
-        first = int(self.first_code)
-        return [f"{number:014d}" for number in range(first, first + self.count)]
+        """The ids on the wire, each as long as the first."""
+        if self.count == 1:
+            return [self.first_code]
+        prefix, digits = split_number(self.first_code)
+        return [f"{prefix}{number:0{len(digits)}d}" for number in range(int(digits), int(digits) + self.count)]
 
 
 class MasterEntries(Entry, frozen=True, kw_only=True):
@@ -240,7 +261,7 @@ def _check_values(entry: Any) -> None:
             prices_e5yuan(version.electricity, "electricity")
             prices_e5yuan(version.service, "service")
     elif isinstance(entry, ModelEntry):
-        quantum_e4kwh(entry.quantum_kwh)
+        _ = entry.quantum_e4kwh
     elif isinstance(entry, StationEntry):
         _check_zone(entry.zone)
         _check_rising([epoch_ms(assigned.from_, "tariffs.from") for assigned in entry.tariffs], "tariffs")
@@ -249,8 +270,9 @@ def _check_values(entry: Any) -> None:
         if commissioned_ms < 0:
             raise ValueError(f"commissioned = {entry.commissioned.isoformat()}: 1970 is the earliest")
         _check_rising([epoch_ms(owner.from_, "owners.from") for owner in entry.owners], "owners")
-        if int(entry.first_code) + entry.count > 10**14:
-            raise ValueError(f"count = {entry.count}: the last code would have more than 14 digits")
+        _, digits = split_number(entry.first_code)
+        if entry.count > 1 and int(digits or "0") + entry.count > 10 ** len(digits):
+            raise ValueError(f"count = {entry.count}: the last code would be longer than {entry.first_code!r}")
 
 
 def _check_zone(zone: str) -> None:

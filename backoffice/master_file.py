@@ -21,10 +21,10 @@ from backoffice.master_entries import (
     entry_name,
     epoch_ms,
     prices_e5yuan,
-    quantum_e4kwh,
     read_master_file,
     slot_classes,
 )
+from backoffice.pile_codes import PLANNED_CODE_RULES, gun_of_letter
 
 RESERVED_KEYS = {"operators": {models.UNASSIGNED_KEY}, "stations": {models.UNASSIGNED_KEY}, "tariffs": {"default"}}
 
@@ -133,8 +133,8 @@ class _Loading:
                 "current_kind": entry.current,
                 "connectors": entry.connectors,
                 "rated_power_w": entry.rated_power_w,
-                "register_kind": entry.register,
-                "quantum_e4kwh": quantum_e4kwh(entry.quantum_kwh),
+                "register_kind": entry.register_kind,
+                "quantum_e4kwh": entry.quantum_e4kwh,
                 "register_digits": entry.register_digits,
             }
             self._upsert(self._models, models.PileModel, "models", entry.key, values, where)
@@ -180,11 +180,36 @@ class _Loading:
             station = _named(self._stations, entry.station, "station", where)
             model = _named(self._models, entry.model, "model", where)
             owners = self._owners(entry, station, where)
+            if entry.gun_letters and model.protocol != "aaf5":
+                raise ValueError(
+                    f"{where}: gun_letters: only chargers of protocol aaf5 have them, not {model.protocol}"
+                )
+            rule = PLANNED_CODE_RULES[model.protocol]
             for code in entry.codes():
+                if not rule.fits(code, entry.gun_letters):
+                    raise ValueError(
+                        f"{where}: charger {code!r}: the code of a {model.protocol} charger has {rule.meaning}"
+                    )
                 if code in seen:
                     raise ValueError(f"{where}: charger {code} stands in {seen[code]} as well")
                 seen[code] = where
                 self._load_pile(present.get(code), code, entry, station, model, owners)
+        self._session.flush()
+        self._refuse_ambiguous_letters()
+
+    def _refuse_ambiguous_letters(self) -> None:
+        """A charger whose code is that of another with a gun letter could not be told from that gun."""
+        piles = self._present_piles()
+        for code, pile in piles.items():
+            whole = piles.get(code[:-1])
+            if (
+                whole is not None
+                and whole.gun_letters
+                and gun_of_letter(code[-1]) in range(1, len(whole.connectors) + 1)
+            ):
+                raise ValueError(
+                    f"charger {pile.code!r} cannot be told from gun {code[-1]} of {whole.code!r}, which has gun_letters"
+                )
 
     def _present_piles(self) -> dict[str, models.Pile]:
         query = select(models.Pile).options(
@@ -219,6 +244,7 @@ class _Loading:
             "protocol": model.protocol,
             "commissioned_ms": epoch_ms(entry.commissioned, "commissioned"),
             "is_test": entry.is_test,
+            "gun_letters": entry.gun_letters,
         }
         if pile is None:
             pile = models.Pile(code=code, **values)

@@ -6,7 +6,7 @@ by which facts name it.
 
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, MetaData, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, MetaData, String, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 UNASSIGNED_KEY = "unassigned"
@@ -94,7 +94,10 @@ class PileModel(Base):
 
 
 class Pile(Base):
-    """One charger. `code` is its id on the wire (YKC: 14 digits)."""
+    """One charger. `code` is its id on the wire (YKC: 14 digits; AAF5: up to 32 characters).
+
+    `gun_letters`: each gun logs in by itself as the code with a letter behind it (aaf5.md section 6).
+    """
 
     __tablename__ = "piles"
 
@@ -105,6 +108,7 @@ class Pile(Base):
     protocol: Mapped[str] = mapped_column(String(16))
     commissioned_ms: Mapped[int] = mapped_column(BigInteger)
     is_test: Mapped[bool] = mapped_column(default=False)
+    gun_letters: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     station: Mapped[Station] = relationship()
     model: Mapped[PileModel] = relationship()

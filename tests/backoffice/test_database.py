@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backoffice import models
-from backoffice.database import open_database, writing
-from backoffice.directory import register_pile
+from backoffice.database import MIGRATIONS_FOLDER, open_database, writing
+from backoffice.directory import read_directory, register_pile
 from backoffice.errors import UnknownDatabaseError
 
 pytestmark = pytest.mark.server
@@ -39,6 +41,23 @@ def test_a_new_database_knows_what_unknown_piles_belong_to(engine: Engine) -> No
         session.add(added)
         session.flush()
         assert added.operator_id == 2
+
+
+def test_a_database_of_the_first_version_keeps_its_chargers(database_url: str) -> None:
+    engine = open_database(database_url)
+    register_pile(engine, "32010200000001")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS_FOLDER))
+    with engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        connection.execute(text("DELETE FROM pile_models WHERE protocol = 'aaf5'"))
+    engine.dispose()
+    upgraded = open_database(database_url)
+    (pile,) = read_directory(upgraded)
+    assert (pile.code, pile.gun_letters, pile.connectors) == ("32010200000001", False, 1)
+    assert register_pile(upgraded, "B7", "aaf5").register_kind == "lifetime"
+    upgraded.dispose()
 
 
 def test_opening_again_keeps_the_data(database_url: str) -> None:

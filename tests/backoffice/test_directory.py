@@ -36,6 +36,14 @@ def test_an_unknown_pile_is_taken_up_as_unassigned(engine: Engine) -> None:
     assert read_directory(engine) == [pile]
 
 
+def test_an_unknown_pile_of_the_second_protocol_has_an_absolute_register(engine: Engine) -> None:
+    pile = register_pile(engine, "GZ-7000123A", "aaf5", 2)
+    assert (pile.code, pile.protocol, pile.connectors, pile.gun_letters) == ("GZ-7000123A", "aaf5", 2, False)
+    assert (pile.register_kind, pile.quantum_e4kwh, pile.rated_power_w) == ("lifetime", 100, 180_000)
+    other = register_pile(engine, "B7", "aaf5", 1)
+    assert register_pile(engine, "B7", "ykc", 1) == other, "a known charger keeps its protocol"
+
+
 def test_registering_again_gives_the_same_pile_and_the_connectors_it_lacked(engine: Engine) -> None:
     first = register_pile(engine, "32010200000001", "ykc", 1)
     assert register_pile(engine, "32010200000001", "ykc", 1) == first
@@ -65,6 +73,8 @@ def test_a_code_that_another_transaction_is_registering_is_waited_for(engine: En
         ("3201020000000100", "ykc", 1, "up to 14 letters and digits"),
         ("3201'", "ykc", 1, "up to 14 letters and digits"),
         ("", "ykc", 1, "up to 14 letters and digits"),
+        ("GZ 7", "aaf5", 1, "up to 32 letters, digits, dots, dashes"),
+        ("7" * 33, "aaf5", 1, "up to 32 letters, digits, dots, dashes"),
         ("32010200000001", "ocpp", 1, "known are ykc, aaf5"),
         ("32010200000001", "ykc", 0, "1 to 99 are allowed"),
     ],

@@ -11,7 +11,7 @@ from backoffice import models
 from backoffice.directory import read_directory, register_pile
 from backoffice.errors import MasterFileError
 from backoffice.master_file import Counts, load_master_file
-from core.directory import OPEN_END_MS, Ownership
+from core.directory import OPEN_END_MS, Ownership, PileDirectory
 
 pytestmark = pytest.mark.server
 DEMO = Path(backoffice.__file__).with_name("demo_fleet.toml")
@@ -192,7 +192,10 @@ def test_an_error_in_the_last_line_leaves_nothing_behind(engine: Engine, master_
         ('key = "one"', 'key = "unassigned"', r"key 'unassigned' is reserved"),
         ('key = "two"', 'key = "one"', r"\[\[operators\]\] 'one': this key stands in the file twice"),
         ('name = "甲"', 'name = "甲"\nparent = "two"', r"an operator cannot stand below itself"),
-        ('first_code = "00000000000009"', 'first_code = "9"', r"Expected `str` matching regex"),
+        ('first_code = "00000000000009"', 'first_code = "09"', r"the code of a ykc charger has 14 digits"),
+        ('first_code = "00000000000009"', 'first_code = "9 9"', r"Expected `str` matching regex"),
+        ('first_code = "00000000000009"', 'first_code = "99999999999999"', r"the last code would be longer"),
+        ("count = 2", "count = 2\ngun_letters = true", r"only chargers of protocol aaf5 have them, not ykc"),
         ("[[piles]]", "[[piles]", r"not valid TOML"),
     ],
 )
@@ -201,6 +204,59 @@ def test_what_does_not_fit_is_named(sqlite_engine: Engine, master_file: Path, ol
     with pytest.raises(MasterFileError, match=message) as caught:
         load_master_file(sqlite_engine, master_file)
     assert str(caught.value).startswith(str(master_file))
+
+
+SECOND_PROTOCOL = """
+[[models]]
+key = "A-120"
+vendor = "A"
+protocol = "aaf5"
+current = "dc"
+connectors = 2
+rated_power_kw = 120
+
+[[piles]]
+first_code = "GZ-0098"
+count = 3
+station = "yard"
+model = "A-120"
+commissioned = 2024-05-01T00:00:00+08:00
+gun_letters = true
+"""
+
+
+def test_chargers_of_the_second_protocol(engine: Engine, master_file: Path) -> None:
+    master_file.write_text(SMALL + SECOND_PROTOCOL, "utf-8")
+    load_master_file(engine, master_file)
+    piles = [pile for pile in read_directory(engine) if pile.protocol == "aaf5"]
+    assert [pile.code for pile in piles] == ["GZ-0098", "GZ-0099", "GZ-0100"]
+    assert all(pile.gun_letters for pile in piles)
+    assert {(pile.register_kind, pile.quantum_e4kwh) for pile in piles} == {("lifetime", 100)}
+    directory = PileDirectory(piles)
+    assert directory.by_wire_code("GZ-0099B") == (piles[1], 2)
+    change(master_file, "gun_letters = true", "gun_letters = false")
+    assert load_master_file(engine, master_file).changed == {"piles": 3}
+    assert not any(pile.gun_letters for pile in read_directory(engine))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('first_code = "GZ-0098"', 'first_code = "GZ"', r"count = 3: the last code would be longer than 'GZ'"),
+        ('first_code = "GZ-0098"', f'first_code = "{"0" * 32}"', r"31 where gun letters follow"),
+        ('"GZ-0098"\ncount = 3', '"GZ-0098"\ncount = 1', r"'GZ-0098A' cannot be told from gun A of 'GZ-0098'"),
+    ],
+)
+def test_a_code_that_cannot_be_told_from_a_gun_is_named(
+    sqlite_engine: Engine, master_file: Path, old: str, new: str, message: str
+) -> None:
+    other = (
+        SECOND_PROTOCOL[SECOND_PROTOCOL.index("[[piles]]") :].replace("GZ-0098", "GZ-0098A").replace("count = 3", "")
+    )
+    master_file.write_text(SMALL + SECOND_PROTOCOL + other, "utf-8")
+    change(master_file, old, new)
+    with pytest.raises(MasterFileError, match=message):
+        load_master_file(sqlite_engine, master_file)
 
 
 def test_a_code_in_two_ranges_is_named(sqlite_engine: Engine, master_file: Path) -> None:
