@@ -10,7 +10,8 @@ from ingest import ykc_types
 from ingest.connection_registry import PileState
 from ingest.event_log import EventLog
 from ingest.events import CommandOutcome, ConnectorEvent, Event, Presence, TariffAck
-from ingest.ykc_dialogue import CommandAnswer, Reason, YkcDialogue
+from ingest.reactions import CommandAnswer, LoginRequest, Reaction, Reason, StartDecision
+from ingest.ykc_dialogue import YkcDialogue
 from ingest.ykc_stream import YkcStream
 
 NO_SESSION: Final = "0" * 32
@@ -89,9 +90,14 @@ class ChargerLink:
             self.replies.append(acks)
         body = data[6:-2]
         self._note_fast_frames(receive_ms)
-        reaction = self.dialogue.on_frame(frame_type, data[2:4], body, receive_ms)
+        reaction = self.dialogue.on_frame(frame_type, data[2:4], body, receive_ms, data)
         if reaction.login is not None:
-            self._bind(reaction.login)
+            reaction = self._decide_login(reaction.login, receive_ms)
+        if reaction.start is not None:
+            refusal = StartDecision(granted=False, reason="start_unsupported")
+            answered = self.dialogue.start_answer(reaction.start, refusal, receive_ms)
+            reaction.replies += answered.replies
+            reaction.events += answered.events
         if reaction.quarantine is not None:
             stream.quarantine(data, reaction.quarantine)
         elif not stream.keep(data, ykc_types.connector_of(frame_type, body), receive_ms):
@@ -144,9 +150,16 @@ class ChargerLink:
         self.stream.close()
         self.keep_presences(now_ms)
 
+    def _decide_login(self, request: LoginRequest, receive_ms: int) -> Reaction:
+        if request.refusal or request.pile is None:
+            return self.dialogue.login_refused(request, request.refusal, receive_ms)
+        reaction = self.dialogue.logged_in(request, receive_ms)
+        self._bind(request.pile)
+        return reaction
+
     def _bind(self, pile: Pile) -> None:
         self.state = self._owner.state_of(pile)
-        self.stream.bind(pile.pile_id, pile.code, self.state.cycles, self.state.cycle)
+        self.stream.bind(pile, self.state)
 
     def _note_fast_frames(self, receive_ms: int) -> None:
         if self.dialogue.offered_tariff is not None and self.stream.fast_frames != self._fast_frames_at_offer:

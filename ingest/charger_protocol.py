@@ -24,8 +24,8 @@ class ChargerDialogue(Protocol):
     """The one gun that the connection speaks for, 0 = all of the charger."""
     offered_tariff: TariffVersion | None
 
-    def on_frame(self, frame_type: int, seq: bytes, body: bytes, receive_ms: int) -> Reaction:
-        """React to one whole frame whose checksum was right."""
+    def on_frame(self, frame_type: int, seq: bytes, body: bytes, receive_ms: int, frame: bytes = b"") -> Reaction:
+        """React to one whole frame whose checksum was right; `frame` is the same with its envelope, for evidence."""
 
     def logged_in(self, request: LoginRequest, receive_ms: int) -> Reaction:
         """The owner took the login: what to answer, and the facts to keep."""

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from ingest.events import CommandOutcome
-from ingest.ykc_dialogue import CommandAnswer
+from ingest.reactions import CommandAnswer
 
 REFUSALS: Final[dict[str, dict[int, str]]] = {
     "remote_start": {

@@ -12,8 +12,8 @@ from core.ykc.errors import YkcEncodeError
 from ingest.command_matcher import CommandMatcher, SentCommand
 from ingest.connection_registry import ConnectionRegistry
 from ingest.events import CommandOutcome
+from ingest.reactions import CommandAnswer
 from ingest.trade_numbers import TradeNumbers
-from ingest.ykc_dialogue import CommandAnswer
 
 NO_CARD: Final = "0" * 16
 

@@ -19,10 +19,11 @@ from ingest.events import CommandOutcome, ConnectionEvent
 from ingest.gateway_settings import GatewaySettings
 from ingest.gateway_status import GatewayStatus
 from ingest.group_commit import GroupCommit
+from ingest.reactions import CommandAnswer
 from ingest.spool import Spool
 from ingest.status_files import StatusFiles
 from ingest.trade_numbers import TradeNumbers
-from ingest.ykc_dialogue import CommandAnswer, YkcDialogue
+from ingest.ykc_dialogue import YkcDialogue
 from ingest.ykc_stream import YkcStream
 
 __all__ = ["Gateway", "GatewaySettings"]
@@ -165,7 +166,7 @@ class Gateway:
         self._connections[connection.connection_id] = connection
         self._all_closed.clear()
         dialogue = YkcDialogue(
-            self._directory.by_code,
+            lambda code: self._directory.by_wire_code(code, YkcDialogue.protocol),
             self._trade_numbers,
             connection_id=connection.connection_id,
             peer=connection.peer,

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ingest.ykc_dialogue import Reason
+from ingest.reactions import Reason
 from ingest.ykc_stream import YkcStream
 
 

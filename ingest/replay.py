@@ -18,9 +18,10 @@ from ingest.command_matcher import ANSWER_TIMEOUT_MS, CommandMatcher, SentComman
 from ingest.connection_registry import ConnectionRegistry, PileState
 from ingest.event_log import EventLog
 from ingest.events import CommandOutcome
+from ingest.reactions import CommandAnswer, Reason
 from ingest.spool import Spool
 from ingest.trade_numbers import TradeNumbers
-from ingest.ykc_dialogue import CommandAnswer, Reason, YkcDialogue
+from ingest.ykc_dialogue import YkcDialogue
 from ingest.ykc_stream import YkcStream, whole_frame_kind
 
 # Frames between two looks at the memory that waits for the disk; a frame's record has at most 315 bytes.
@@ -275,7 +276,7 @@ class _Run:
         connection_id = int.from_bytes(hashlib.blake2b(conn.encode(), digest_size=8).digest(), "little")
         state = self._registry.state_of(pile) if pile else None
         dialogue = YkcDialogue(
-            self._directory.by_code,
+            self._directory.by_wire_code,
             self._trade_numbers,
             connection_id=connection_id,
             peer=conn,

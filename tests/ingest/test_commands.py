@@ -11,7 +11,7 @@ from ingest.command_matcher import CommandMatcher, SentCommand
 from ingest.control import ControlClient
 from ingest.errors import IngestError
 from ingest.events import CommandOutcome, ConnectorEvent
-from ingest.ykc_dialogue import CommandAnswer
+from ingest.reactions import CommandAnswer
 from tests.ingest.charger_frames import CODE, OTHER_CODE, charging, trade_no_of
 from tests.ingest.running_gateway import Charger, run, running
 

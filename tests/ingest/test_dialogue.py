@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from core.directory import Pile, PileDirectory
 from core.ykc.codec import decode_body, encode_raw
 from core.ykc.cp56 import ms_to_cp56
-from ingest.events import ClockOffset, ConnectionEvent, TariffAck
+from ingest.events import ChargerIdentity, ClockOffset, ConnectionEvent, TariffAck
+from ingest.reactions import Reaction, Reason, StartDecision
 from ingest.trade_numbers import TradeNumbers
-from ingest.ykc_dialogue import Reaction, Reason, YkcDialogue
+from ingest.ykc_dialogue import YkcDialogue
 from tests.ingest.charger_frames import (
     CODE,
     NOW_MS,
@@ -32,11 +33,19 @@ UNKNOWN_CODE = "99999999999999"
 
 
 def open_dialogue(directory: PileDirectory | None = None, **arguments: Any) -> YkcDialogue:
-    return YkcDialogue((directory or make_directory()).by_code, TradeNumbers(), connection_id=5, peer="p", **arguments)
+    return YkcDialogue(
+        (directory or make_directory()).by_wire_code, TradeNumbers(), connection_id=5, peer="p", **arguments
+    )
 
 
 def give(dialogue: YkcDialogue, frame: bytes, at_ms: int = NOW_MS) -> Reaction:
-    return dialogue.on_frame(frame[5], frame[2:4], frame[6:-2], at_ms)
+    """What a gateway does that takes every login which the dialogue does not refuse itself."""
+    reaction = dialogue.on_frame(frame[5], frame[2:4], frame[6:-2], at_ms, frame)
+    if reaction.login is None:
+        return reaction
+    if reaction.login.refusal:
+        return dialogue.login_refused(reaction.login, reaction.login.refusal, at_ms)
+    return dialogue.logged_in(reaction.login, at_ms)
 
 
 def logged_in(pile: Pile | None = None, **arguments: Any) -> YkcDialogue:
@@ -55,9 +64,12 @@ def test_a_known_charger_is_let_in_and_gets_the_time() -> None:
     dialogue = open_dialogue()
     reaction = give(dialogue, login(seq=b"\x12\x34"))
     assert [said(reply) for reply in reaction.replies] == [("login_ack", b"\x12\x34", {"pile_code": CODE, "result": 0})]
-    assert reaction.login is not None and reaction.login.pile_id == 11
     assert reaction.send_time and reaction.close is None and reaction.quarantine is None
-    assert reaction.events == [ConnectionEvent(11, 5, NOW_MS, "login", "", "p", CODE)]
+    assert dialogue.pile is not None and dialogue.pile.pile_id == 11
+    assert reaction.events == [
+        ConnectionEvent(11, 5, NOW_MS, "login", "", "p", CODE),
+        ChargerIdentity(11, 5, NOW_MS, "ykc", "1.6", "V1.0", 2, "dc", "0" * 20),
+    ]
 
 
 def test_an_unknown_charger_is_refused_and_hung_up_on() -> None:
@@ -71,7 +83,7 @@ def test_an_unknown_charger_is_refused_and_hung_up_on() -> None:
 
 def test_a_charger_of_another_protocol_is_refused() -> None:
     dialogue = open_dialogue(PileDirectory([make_pile(protocol="aaf5")]))
-    assert give(dialogue, login()).close == "unknown_pile"
+    assert give(dialogue, login()).close == "wrong_protocol"
 
 
 def test_logging_in_again_is_answered_again_but_only_under_the_same_id() -> None:
@@ -163,7 +175,7 @@ def test_a_tariff_counts_as_taken_once_the_charger_goes_on() -> None:
     give(dialogue, request)
     assert give(dialogue, request, NOW_MS + 1000).events == []  # asks again: it has not got the answer
     taken = TariffAck(11, NOW_MS + 2000, "0008", 8, "tariff_reply")
-    assert give(dialogue, record(trade_no_of()), NOW_MS + 2000).events == [taken]
+    assert give(dialogue, record(trade_no_of()), NOW_MS + 2000).events[0] == taken
     assert give(dialogue, record(trade_no_of()), NOW_MS + 3000).events == []
 
 
@@ -194,8 +206,9 @@ def test_a_clock_reply_tells_how_far_off_the_charger_is() -> None:
 def test_only_a_fresh_record_tells_of_the_clock() -> None:
     frame = record(trade_no_of(), trade_time=ms_to_cp56(NOW_MS + 300_000, ZONE))
     fresh = logged_in(record_is_fresh=lambda connector, trade_no, at_ms: (connector, trade_no) == (1, trade_no_of()))
-    assert give(fresh, frame).events == [ClockOffset(11, NOW_MS, NOW_MS + 300_000, 300_000, "record")]
-    assert give(logged_in(), frame).events == []
+    offset = ClockOffset(11, NOW_MS, NOW_MS + 300_000, 300_000, "record")
+    assert offset in give(fresh, frame).events
+    assert offset not in give(logged_in(), frame).events
 
 
 def test_the_time_is_sent_in_the_station_s_zone() -> None:
@@ -214,7 +227,11 @@ def test_a_start_at_the_charger_is_refused_with_a_trade_number() -> None:
         "password": "0" * 32,
         "vin": "",
     }
-    name, _, answer = said(give(logged_in(), encode_raw("start_request", fields)).replies[0])
+    dialogue = logged_in()
+    request = give(dialogue, encode_raw("start_request", fields)).start
+    assert request is not None
+    reaction = dialogue.start_answer(request, StartDecision(granted=False, reason="start_unsupported"), NOW_MS)
+    name, _, answer = said(reaction.replies[0])
     assert name == "start_reply"
     assert (answer["auth"], answer["fail_reason"]) == (0, 0x0B)
     assert str(answer["trade_no"]).startswith(CODE + "02")

@@ -13,7 +13,7 @@ from core.ykc.codec import encode_raw, raw_fields, wrap_body
 from core.ykc.cp56 import ms_to_cp56
 from ingest.disk import Disk
 from ingest.events import ClockOffset, CommandOutcome, ConnectionEvent, ConnectorEvent, Presence, TariffAck
-from ingest.ykc_dialogue import Reason
+from ingest.reactions import Reason
 from tests.ingest.charger_frames import (
     CODE,
     OTHER_CODE,

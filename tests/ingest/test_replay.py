@@ -13,9 +13,9 @@ from core.ykc.codec import encode_raw
 from ingest.capture import CaptureError
 from ingest.capture_ledger import CaptureLedger
 from ingest.events import CommandOutcome, ConnectionEvent, ConnectorEvent, Presence, TariffAck
+from ingest.reactions import Reason
 from ingest.replay import Replayer, ReplayReport
 from ingest.spool import Spool
-from ingest.ykc_dialogue import Reason
 from tests.ingest.charger_frames import (
     CODE,
     NOW_MS,

@@ -12,6 +12,7 @@ from ingest.charger_link import ChargerLink
 from ingest.connection_registry import PileState
 from ingest.event_log import EventLog
 from ingest.events import CommandOutcome
+from ingest.reactions import CommandAnswer, Reason
 from ingest.record_buffer import (
     FLAG_STORED,
     FRAME_UP,
@@ -23,7 +24,7 @@ from ingest.record_buffer import (
     scan_records,
 )
 from ingest.trade_numbers import TradeNumbers
-from ingest.ykc_dialogue import CommandAnswer, Reason, YkcDialogue
+from ingest.ykc_dialogue import YkcDialogue
 from ingest.ykc_stream import YkcStream, whole_frame_kind
 from tests.ingest.charger_frames import (
     CODE,
@@ -43,8 +44,8 @@ TRADE_NO = trade_no_of()
 def make_stream(records: RecordBuffer | None = None, *, bound: bool = True, **arguments: Any) -> YkcStream:
     stream = YkcStream(records or RecordBuffer(), 7, lambda *_: None, **arguments)
     if bound:
-        state = PileState(make_pile())
-        stream.bind(11, CODE, state.cycles, state.cycle)
+        pile = make_pile()
+        stream.bind(pile, PileState(pile))
     return stream
 
 
@@ -162,11 +163,15 @@ def test_evidence_is_bounded_per_minute_and_counted_beyond() -> None:
 
 def test_bind_refuses_what_would_break_the_compiled_path() -> None:
     stream = make_stream(bound=False)
-    state = PileState(make_pile())
+    pile = make_pile()
+    state = PileState(pile)
     with pytest.raises(ValueError, match="digits"):
-        stream.bind(1, "1234", state.cycles, state.cycle)
+        stream.bind(make_pile("1234"), state)
+    with pytest.raises(ValueError, match="connectors"):
+        stream.bind(pile, state, 100)
+    state.cycles.pop()
     with pytest.raises(ValueError, match="places"):
-        stream.bind(1, CODE, [], state.cycle)
+        stream.bind(pile, state)
 
 
 @pytest.mark.parametrize(
