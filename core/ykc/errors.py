@@ -1,15 +1,7 @@
-"""What callers of the YKC codec can be told. Bytes from a charger never raise: they are answered by verdicts."""
+"""The errors of YKC's modules: those of all wire protocols, under the names that YKC's callers use."""
 
-from core.errors import CoreError
+from core.wire.errors import WireBufferError as YkcBufferError
+from core.wire.errors import WireEncodeError as YkcEncodeError
+from core.wire.errors import WireTimeError as YkcTimeError
 
-
-class YkcEncodeError(CoreError):
-    """A message cannot be written: the text names message, field and what is allowed."""
-
-
-class YkcTimeError(CoreError):
-    """A time or a zone cannot be written as CP56Time2a."""
-
-
-class YkcBufferError(CoreError):
-    """More bytes were handed over than a buffer holds."""
+__all__ = ["YkcBufferError", "YkcEncodeError", "YkcTimeError"]

@@ -1,8 +1,8 @@
-"""From a byte stream to frames: every received byte ends in exactly one span, or waits in `pending`."""
+"""From a byte stream to YKC frames: every received byte ends in exactly one span, or waits in `pending`."""
 
 from typing import Final
 
-from typing_extensions import Buffer
+from core.wire.splitter import StreamSplitter
 
 FRAME_LE: Final = 1
 FRAME_BE: Final = 2
@@ -14,49 +14,5 @@ BAD_CHECKSUM: Final = 12
 BUFFER_BYTES: Final = 65536
 MAX_PENDING: Final = 258
 
-class FrameSplitter:
-    """Splits one connection's stream of bytes into frames and quarantined stretches (ykc.md section 1.2).
-
-    It owns its receive buffer, which never grows. Invariants:
-
-    1. The spans of one feed are adjacent and in the order of the stream; their bytes plus `pending` are all the
-       bytes received that no earlier feed gave.
-    2. What is found does not depend on how the stream was cut into feeds, except that a failure cut by the border of a
-       feed comes as two spans, the second one marked `continued`.
-    3. At most `MAX_PENDING` bytes wait, since a frame has at most 259.
-    """
-
-    @property
-    def pending(self) -> int:
-        """Bytes received that may still become a frame."""
-
-    @property
-    def count(self) -> int:
-        """Number of spans of the last feed."""
-
-    def get_buffer(self, sizehint: int = -1) -> memoryview:
-        """Where the next bytes are to be written; ends the life of the spans of the last feed."""
-
-    def feed(self, nbytes: int) -> int:
-        """Take `nbytes` that were written into `get_buffer()`; gives the number of spans.
-
-        Raises `YkcBufferError` when that many bytes do not fit.
-        """
-
-    def feed_bytes(self, data: Buffer) -> int:
-        """Copy `data` in and split it; gives the number of spans.
-
-        Raises `YkcBufferError` when `data` is longer than `BUFFER_BYTES - pending`.
-        """
-
-    def span(self, index: int) -> tuple[int, bytes]:
-        """Kind and bytes of a span of the last feed. Raises `IndexError`."""
-
-    def frame_type(self, index: int) -> int:
-        """Message type of the frame in a span, 0 when it holds none. Raises `IndexError`."""
-
-    def continued(self, index: int) -> bool:
-        """Whether a span carries on the failure at the end of the feed before. Raises `IndexError`."""
-
-    def flush_pending(self) -> bytes:
-        """The bytes that wait, and forget them: for the end of the connection."""
+class FrameSplitter(StreamSplitter):
+    """The splitter of YKC (ykc.md section 1.2): a frame begins with 0x68 and has at most 259 bytes."""

@@ -1,25 +1,18 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""From a byte stream to frames: every received byte ends in exactly one span, or waits in `pending`."""
+"""From a byte stream to YKC frames: every received byte ends in exactly one span, or waits in `pending`."""
 
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
-from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memchr, memcpy, memmove
+from libc.stdint cimport uint8_t, uint16_t
+from libc.string cimport memchr
 
 from core.checksum cimport crc16_modbus_c
 
-from core.ykc.errors import YkcBufferError
+from core.wire.splitter import BUFFER_BYTES
 
 cdef enum:
     START_BYTE = 0x68
     ENVELOPE_BYTES = 4  # start, length byte, checksum
     MIN_LENGTH_BYTE = 4
-    CAPACITY_BYTES = 65536
-    FEW_SPANS = 256
-    MANY_SPANS = 4096
 
-BUFFER_BYTES = CAPACITY_BYTES
 MAX_PENDING = 255 + ENVELOPE_BYTES - 1
 
 globals().update(
@@ -47,50 +40,8 @@ cdef inline uint8_t verdict_of(const uint8_t* frame, Py_ssize_t total) noexcept 
     return kind if frame[4] == 0 else <uint8_t>ENCRYPTED
 
 
-cdef class FrameSplitter:
-    def __cinit__(self):
-        # Not initialised, so that its pages are touched only where bytes arrive: a quiet connection costs one or two.
-        self._storage = PyByteArray_FromStringAndSize(NULL, CAPACITY_BYTES)
-        self.buffer = <uint8_t*>PyByteArray_AS_STRING(self._storage)
-        # The view also pins the bytearray: while it is exported nobody can resize it.
-        self._whole_view = memoryview(self._storage)
-        self._capacity = FEW_SPANS
-        self.spans = <Span*>malloc(FEW_SPANS * sizeof(Span))
-        if self.spans == NULL:
-            raise MemoryError
-
-    def __dealloc__(self):
-        free(self.spans)
-
-    @property
-    def pending(self):
-        return self._end - self._start
-
-    def get_buffer(self, sizehint=-1):
-        self._compact()
-        if self._end == 0:
-            return self._whole_view
-        return self._whole_view[self._end :]
-
-    cpdef Py_ssize_t feed_bytes(self, const uint8_t[::1] data) except -1:
-        cdef Py_ssize_t nbytes = data.shape[0]
-        self._compact()
-        if nbytes > CAPACITY_BYTES - self._end:
-            raise YkcBufferError(f"{nbytes} bytes do not fit: the buffer has room for {CAPACITY_BYTES - self._end}")
-        if nbytes > 0:
-            memcpy(self.buffer + self._end, &data[0], nbytes)
-        return self.feed(nbytes)
-
-    cpdef Py_ssize_t feed(self, Py_ssize_t nbytes) except -1:
-        if nbytes < 0 or nbytes > CAPACITY_BYTES - self._end:
-            raise YkcBufferError(f"{nbytes} bytes do not fit: the buffer has room for {CAPACITY_BYTES - self._end}")
-        self._end += nbytes
-        if not self._split():
-            raise MemoryError
-        return self.count
-
+cdef class FrameSplitter(StreamSplitter):
     cdef bint _split(self) noexcept nogil:
-        """Turn what has arrived into spans; False when there is no memory for them."""
         cdef const uint8_t* at
         cdef const uint8_t* candidate
         cdef Py_ssize_t left, total
@@ -102,9 +53,7 @@ cdef class FrameSplitter:
                 return True
             if at[0] != START_BYTE:
                 candidate = <const uint8_t*>memchr(at, START_BYTE, left)
-                if self._failure == 0 and not self._fail(GARBAGE, 0):
-                    return False
-                if not self._skip(left if candidate == NULL else candidate - at):
+                if not self._pass_over(left if candidate == NULL else candidate - at):
                     return False
                 continue
             if left < 2:
@@ -118,85 +67,7 @@ cdef class FrameSplitter:
                     return True
                 kind = verdict_of(at, total)
             if kind < GARBAGE:
-                if not self._add_span(total, kind, at[5], 0):
+                if not self._take_frame(total, kind, at[5]):
                     return False
-                self._failure = 0
-                self._claimed = 0
-                continue
-            # Skip the start byte only: a wrong length byte must not swallow the good frames behind it. A start byte
-            # inside the extent of a failed frame belongs to that failure, one behind it is a failure of its own.
-            if self._claimed == 0 and not self._fail(kind, total):
+            elif not self._refuse(kind, total):
                 return False
-            if not self._skip(1):
-                return False
-
-    def span(self, Py_ssize_t index):
-        cdef Span* span = self._at(index)
-        return span.kind, PyBytes_FromStringAndSize(<const char*>self.buffer + span.start, span.length)
-
-    def frame_type(self, Py_ssize_t index):
-        return self._at(index).frame_type
-
-    def continued(self, Py_ssize_t index):
-        return self._at(index).continued != 0
-
-    def flush_pending(self):
-        rest = PyBytes_FromStringAndSize(<const char*>self.buffer + self._start, self._end - self._start)
-        self._start = self._end
-        self._failure = 0
-        self._claimed = 0
-        return rest
-
-    cdef Span* _at(self, Py_ssize_t index) except NULL:
-        if index < 0 or index >= self.count:
-            raise IndexError(f"span {index} of {self.count}")
-        return &self.spans[index]
-
-    cdef void _compact(self) noexcept:
-        """Move what waits to the front and end the life of the spans."""
-        cdef Span* fewer
-        if self._start > 0:
-            memmove(self.buffer, self.buffer + self._start, self._end - self._start)
-            self._end -= self._start
-            self._start = 0
-        self.count = 0
-        if self._capacity > MANY_SPANS:
-            # A flood of tiny failures made the array grow; a connection must not keep that for ever.
-            fewer = <Span*>realloc(self.spans, FEW_SPANS * sizeof(Span))
-            if fewer != NULL:
-                self.spans = fewer
-                self._capacity = FEW_SPANS
-
-    cdef bint _add_span(self, Py_ssize_t length, uint8_t kind, uint8_t frame_type, uint8_t continued) noexcept nogil:
-        cdef Span* more
-        cdef Span* span
-        if self.count == self._capacity:
-            more = <Span*>realloc(self.spans, 2 * self._capacity * sizeof(Span))
-            if more == NULL:
-                return False
-            self.spans = more
-            self._capacity *= 2
-        span = &self.spans[self.count]
-        span.start = <uint32_t>self._start
-        span.length = <uint32_t>length
-        span.kind = kind
-        span.frame_type = frame_type
-        span.continued = continued
-        self.count += 1
-        self._start += length
-        return True
-
-    cdef bint _fail(self, uint8_t kind, Py_ssize_t claimed) noexcept nogil:
-        """A failure of `kind` begins here; the bytes skipped next go to its span."""
-        self._failure = kind
-        self._claimed = claimed
-        return self._add_span(0, kind, 0, 0)
-
-    cdef bint _skip(self, Py_ssize_t length) noexcept nogil:
-        """Give the next `length` bytes to the span of the failure under way."""
-        if self.count == 0 and not self._add_span(0, self._failure, 0, 1):
-            return False
-        self.spans[self.count - 1].length += <uint32_t>length
-        self._start += length
-        self._claimed = self._claimed - length if self._claimed > length else 0
-        return True
