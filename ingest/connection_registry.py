@@ -5,11 +5,15 @@ from typing import Final, Protocol
 from core.connector import ConnectorCycle
 from core.directory import Pile
 from core.meter.profile import MeterProfile
+from core.session_number import packed_text
 from core.tariff import TariffTimeline, day_prices
-from ingest.ykc_dialogue import YkcDialogue
+from ingest.charger_protocol import ChargerDialogue
+from ingest.login_rules import same_place
 
 CONNECTOR_PLACES: Final = 100
 CHARGING_STATE: Final = 3
+# Sessions whose number is not 32 hex digits that a charger's state remembers: two for each connector of the largest.
+SESSION_TEXTS: Final = 64
 # A record comes within 30 s of the end (ykc.md section 5), and readings every 15 s: older ones are backlog.
 FRESH_RECORD_MS: Final = 120_000
 
@@ -17,7 +21,7 @@ FRESH_RECORD_MS: Final = 120_000
 class Link(Protocol):
     """A live connection, as the registry and the command desk see it."""
 
-    dialogue: YkcDialogue
+    dialogue: ChargerDialogue
 
     def send(self, frame: bytes, connector: int, now_ms: int) -> None:
         """Send a frame that the platform starts by itself."""
@@ -27,13 +31,19 @@ class Link(Protocol):
 
 
 class PileState:
-    """The connectors of one charger, across its connections."""
+    """The connectors of one charger, across its connections.
+
+    `tariff_differs`: it is known to hold another tariff than the valid one, or to hold one that nobody knows.
+    """
 
     def __init__(self, pile: Pile) -> None:
         self.pile = pile
         self.cycles: list[ConnectorCycle | None] = [None] * CONNECTOR_PLACES
         self.time_sync_ms = 0
+        self.tariff_push_ms = 0
+        self.tariff_differs = False
         self._tariff_acks: list[tuple[int, int]] = []
+        self._session_texts: dict[tuple[int, int], str] = {}
 
     def cycle(self, connector: int, now_ms: int) -> ConnectorCycle:
         """The life cycle of a connector 1..99, made when it is first spoken of."""
@@ -43,9 +53,35 @@ class PileState:
             self.price(connector, now_ms)
         return cycle
 
+    def reconnected(self, connector: int = 0) -> None:
+        """The charger speaks over a new connection, for one connector or (0) for all: what was open is not its own yet.
+
+        Its readings go on with a session when they name it and its register goes on (`ConnectorCycle.reconnected`).
+        """
+        for number, cycle in enumerate(self.cycles):
+            if cycle is not None and connector in (0, number):
+                cycle.reconnected()
+
+    def note_session(self, trade_hi: int, trade_lo: int, trade_no: str) -> None:
+        """Remember the number of a session whose halves are only its digest."""
+        texts = self._session_texts
+        texts.pop((trade_hi, trade_lo), None)
+        texts[trade_hi, trade_lo] = trade_no
+        if len(texts) > SESSION_TEXTS:
+            del texts[next(iter(texts))]
+
+    def session_text(self, trade_hi: int, trade_lo: int) -> str:
+        """The number of the session with these halves, empty for (0, 0)."""
+        return self._session_texts.get((trade_hi, trade_lo)) or packed_text(trade_hi, trade_lo)
+
     def tariff_acked(self, ack_ms: int, tariff_version_id: int) -> None:
         """The charger showed which tariff version it holds; it prices the next charge."""
         self._tariff_acks = [*self._tariff_acks[-1:], (ack_ms, tariff_version_id)]
+
+    @property
+    def held_tariff_id(self) -> int | None:
+        """The tariff version that the charger showed last, None while it showed none."""
+        return self._tariff_acks[-1][1] if self._tariff_acks else None
 
     def price(self, connector: int, from_ms: int) -> None:
         """Price the connector's live figure by the tariff in force at `from_ms`."""
@@ -61,25 +97,35 @@ class PileState:
         cycle = self.cycles[connector]
         return cycle is not None and cycle.state == CHARGING_STATE
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no connector was last heard charging."""
+        return not any(cycle is not None and cycle.state == CHARGING_STATE for cycle in self.cycles)
+
     def trade_no(self, connector: int) -> str:
         """The session that the connector is in or was last in, empty when none was seen."""
         cycle = self.cycles[connector]
-        return cycle.trade_no if cycle is not None else ""
+        if cycle is None or not cycle.session_start_ms:
+            return ""
+        return self.session_text(cycle.trade_hi, cycle.trade_lo)
 
     def record_is_fresh(self, connector: int, trade_no: str, receive_ms: int) -> bool:
         """Whether that charge was seen to run at most two minutes ago, so that its record was written just now."""
         cycle = self.cycles[connector] if 0 <= connector < CONNECTOR_PLACES else None
-        if cycle is None or cycle.trade_no != trade_no:
+        if cycle is None or self.trade_no(connector) != trade_no:
             return False
         return 0 <= receive_ms - cycle.last_charging_ms <= FRESH_RECORD_MS
 
 
 class ConnectionRegistry:
-    """Chargers by their number: their state, and the one live connection of each."""
+    """Chargers by their number: their state, and the live connections of each, by connector.
+
+    A charger has one connection, under connector 0, or one for each gun (aaf5.md section 6).
+    """
 
     def __init__(self) -> None:
         self._states: dict[int, PileState] = {}
-        self._links: dict[int, Link] = {}
+        self._links: dict[int, dict[int, Link]] = {}
 
     def state_of(self, pile: Pile) -> PileState:
         """What is remembered of a charger; a newer record of master data takes the older one's place."""
@@ -90,25 +136,49 @@ class ConnectionRegistry:
             state.pile = pile
         return state
 
-    def link_of(self, pile: Pile) -> Link | None:
-        """The live connection of a charger, None while it is away."""
-        return self._links.get(pile.pile_id)
+    def link_of(self, pile: Pile, connector: int = 0) -> Link | None:
+        """The live connection that reaches that connector, None while it is away.
 
-    def logged_in(self, pile: Pile, link: Link) -> None:
-        """`link` speaks for the charger from now on; another connection that did is told to hang up."""
-        old = self._links.get(pile.pile_id)
-        self._links[pile.pile_id] = link
-        if old is not None and old is not link:
-            old.replaced()
+        0 asks for the charger as a whole: where each gun has a connection, that of the first one connected.
+        """
+        links = self._links.get(pile.pile_id)
+        if links is None:
+            return None
+        if connector == 0:
+            return links[min(links)]
+        return links.get(connector) or links.get(0)
+
+    def links_of(self, pile: Pile) -> list[Link]:
+        """All live connections of a charger, in the order of their connectors."""
+        links = self._links.get(pile.pile_id, {})
+        return [links[connector] for connector in sorted(links)]
+
+    def rivals(self, pile: Pile, connector: int, link: Link) -> list[Link]:
+        """The other live connections that speak for the same place as `link` would."""
+        links = self._links.get(pile.pile_id, {})
+        return [other for place, other in links.items() if other is not link and same_place(place, connector)]
+
+    def logged_in(self, pile: Pile, link: Link, connector: int = 0) -> None:
+        """`link` speaks for that place of the charger from now on; others that did are told to hang up."""
+        rivals = self.rivals(pile, connector, link)
+        links = self._links.get(pile.pile_id, {})
+        kept = {place: other for place, other in links.items() if other is not link and other not in rivals}
+        self._links[pile.pile_id] = {**kept, connector: link}
+        for rival in rivals:
+            rival.replaced()
 
     def closed(self, pile: Pile, link: Link) -> bool:
-        """A connection is over. Gives whether the charger cannot be reached any more: not when it was replaced."""
-        if self._links.get(pile.pile_id) is not link:
-            return False
-        del self._links[pile.pile_id]
-        return True
+        """A connection is over. Gives whether it still spoke for its place: not when it was replaced."""
+        links = self._links.get(pile.pile_id, {})
+        for connector, other in links.items():
+            if other is link:
+                del links[connector]
+                if not links:
+                    del self._links[pile.pile_id]
+                return True
+        return False
 
     @property
     def connected(self) -> int:
-        """Number of chargers that have logged in and are still connected."""
-        return len(self._links)
+        """Number of connections that have logged in and still speak for their charger."""
+        return sum(map(len, self._links.values()))

@@ -1,0 +1,197 @@
+"""Who may log in, and what becomes of an id that is connected already. No sockets, no clock: time is a parameter.
+
+The rule for a second login (promises: "second login with the same id"): the connection that lives keeps the id as long
+as it answers a probe. Old systems drop the true charger instead, which lets anybody who knows an id steal its place.
+"""
+
+import ipaddress
+from typing import Final
+
+import msgspec
+
+UNKNOWN_PILE: Final = "unknown_pile"
+ADDRESS_LIMIT: Final = "address_login_limit"
+PILE_LIMIT: Final = "pile_login_limit"
+ID_IN_USE: Final = "id_in_use"
+LOGIN_PENDING: Final = "login_pending"
+
+PROBE_MS: Final = 3_000
+# Keys that a limiter counts at once. Beyond it the oldest are forgotten: memory is bounded before fairness is.
+MAX_KEYS: Final = 65_536
+IPV6_NETWORK_BITS: Final = 64
+
+
+class LoginLimits(msgspec.Struct, frozen=True):
+    """Logins per window, 0 = no limit.
+
+    A charger logs in once a day; one behind a bad radio link some times in a minute. A network's chargers may all share
+    one address, so that limit only stops floods.
+    """
+
+    per_pile: int = 10
+    per_address: int = 1_200
+    window_ms: int = 60_000
+
+
+class SlidingLimit:
+    """Counts events by key in a sliding window, at a fixed price per key.
+
+    Kept are the counts of this window and of the one before, which weighs by the share of it that the sliding window
+    still covers. What is refused is not counted, so that who keeps trying gets his share.
+    """
+
+    def __init__(self, limit: int, window_ms: int, max_keys: int = MAX_KEYS) -> None:
+        self._limit = limit
+        self._window_ms = window_ms
+        self._max_keys = max_keys
+        self._counts: dict[object, tuple[int, int, int]] = {}  # key → window, count in it, count in the one before
+
+    def take(self, key: object, now_ms: int) -> bool:
+        """Count one more under `key`; False when that would exceed the limit, and then nothing is counted."""
+        if self._limit <= 0:
+            return True
+        window, passed_ms = divmod(now_ms, self._window_ms)
+        seen, current, previous = self._counts.pop(key, (window, 0, 0))
+        if seen != window:
+            current, previous = 0, (current if seen == window - 1 else 0)
+        weight = current * self._window_ms + previous * (self._window_ms - passed_ms)
+        allowed = weight + self._window_ms <= self._limit * self._window_ms
+        self._counts[key] = (window, current + allowed, previous)
+        if len(self._counts) > self._max_keys:
+            self._forget(window)
+        return allowed
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def _forget(self, window: int) -> None:
+        stale = [key for key, (seen, _, _) in self._counts.items() if seen < window - 1]
+        for key in stale or [next(iter(self._counts))]:
+            del self._counts[key]
+
+
+class LoginLimiter:
+    """Limits on logins per charger and per address.
+
+    A charger's own address, the one of its last accepted login, is counted apart from all others: strangers who name
+    its id use up only what strangers may.
+    """
+
+    def __init__(self, limits: LoginLimits) -> None:
+        self._per_address = SlidingLimit(limits.per_address, limits.window_ms)
+        self._per_pile = SlidingLimit(limits.per_pile, limits.window_ms)
+        self._home: dict[int, str] = {}
+
+    def address_refusal(self, address: str, now_ms: int) -> str:
+        """`ADDRESS_LIMIT` when that address tried too often, else empty. Counts every login, of known chargers or not."""
+        return "" if self._per_address.take(address, now_ms) else ADDRESS_LIMIT
+
+    def pile_refusal(self, pile_id: int, address: str, now_ms: int) -> str:
+        """`PILE_LIMIT` when that charger logged in too often, else empty."""
+        at_home = self._home.get(pile_id) == address
+        return "" if self._per_pile.take((pile_id, at_home), now_ms) else PILE_LIMIT
+
+    def accepted(self, pile_id: int, address: str) -> None:
+        """That charger logged in from there."""
+        self._home[pile_id] = address
+
+
+class LoginDecision(msgspec.Struct, frozen=True):
+    """What becomes of the login of connection `newcomer`: `refusal` is empty when it takes the id over."""
+
+    newcomer: int
+    refusal: str = ""
+
+
+class PendingLogin(msgspec.Struct):
+    """A login that waits for what the connections `rivals`, which hold the id, answer to their probes."""
+
+    newcomer: int
+    pile_id: int
+    connector: int
+    rivals: set[int]
+    since_ms: int
+
+
+class PendingLogins:
+    """Logins that wait for a probe, by the newcomer's connection; connections are known by their numbers.
+
+    Invariants:
+
+    1. Of two logins that want the same connector at most one waits; the later one is refused at once.
+    2. Each pending login ends by exactly one decision, or with its newcomer.
+    """
+
+    def __init__(self, probe_ms: int = PROBE_MS) -> None:
+        self._probe_ms = probe_ms
+        self._pending: dict[int, PendingLogin] = {}
+        self._newcomers: dict[int, set[int]] = {}  # rival → newcomers that wait for it
+
+    def begin(self, newcomer: int, pile_id: int, connector: int, rivals: set[int], now_ms: int) -> str:
+        """Wait for `rivals`; gives `LOGIN_PENDING` when another login waits for the same place, else empty."""
+        for other in self._pending.values():
+            if other.pile_id == pile_id and same_place(other.connector, connector):
+                return LOGIN_PENDING
+        self._pending[newcomer] = PendingLogin(newcomer, pile_id, connector, set(rivals), now_ms)
+        for rival in rivals:
+            self._newcomers.setdefault(rival, set()).add(newcomer)
+        return ""
+
+    def is_rival(self, connection: int) -> bool:
+        """Whether somebody waits for that connection's sign of life."""
+        return connection in self._newcomers
+
+    def answered(self, rival: int) -> list[LoginDecision]:
+        """A good frame came from `rival` after its probe: it lives and stays."""
+        return [self._decide(newcomer, ID_IN_USE) for newcomer in sorted(self._newcomers.get(rival, ()))]
+
+    def gone(self, connection: int) -> list[LoginDecision]:
+        """A connection is over: nobody waits for it any more, and it waits for nobody."""
+        if connection in self._pending:
+            self._remove(connection)
+        decisions = []
+        for newcomer in sorted(self._newcomers.pop(connection, ())):
+            pending = self._pending[newcomer]
+            pending.rivals.discard(connection)
+            if not pending.rivals:
+                decisions.append(self._decide(newcomer))
+        return decisions
+
+    def expired(self, now_ms: int) -> list[LoginDecision]:
+        """Those whose rivals stayed silent for the whole probe."""
+        due = [login.newcomer for login in self._pending.values() if now_ms - login.since_ms >= self._probe_ms]
+        return [self._decide(newcomer) for newcomer in due]
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def _decide(self, newcomer: int, refusal: str = "") -> LoginDecision:
+        self._remove(newcomer)
+        return LoginDecision(newcomer, refusal)
+
+    def _remove(self, newcomer: int) -> None:
+        for rival in self._pending.pop(newcomer).rivals:
+            waiting = self._newcomers.get(rival)
+            if waiting is not None:
+                waiting.discard(newcomer)
+                if not waiting:
+                    del self._newcomers[rival]
+
+
+def same_place(connector: int, other: int) -> bool:
+    """Whether two connections of one charger speak for the same gun; 0 speaks for all of them (aaf5.md section 6)."""
+    return connector == other or connector == 0 or other == 0
+
+
+def address_of(peer: str) -> str:
+    """The address that limits count for a peer "host:port". Of IPv6 the network: one line has 2^64 addresses."""
+    host = peer.rpartition(":")[0].strip("[]") or peer
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))
+    return str(address)
