@@ -32,6 +32,7 @@ cdef enum:
     EVENT_FAULT_BIT = 1 << 6
     EVENT_RECOVERED_BIT = 1 << 7
     EVENT_BILLED_BIT = 1 << 8
+    EVENT_REGISTER_BROKEN_BIT = 1 << 9  # a new connection names the session, but the register does not go on
 
 # The pure rule of DESIGN invariant 6; session_start_ms 0 = not known.
 cdef int64_t event_time_c(
@@ -68,6 +69,10 @@ cdef class ConnectorCycle:
     cdef readonly uint32_t flags                # of the session so far
     cdef readonly uint32_t reading_flags        # raised by the last reading
 
+    # What the next reading is measured by
+    cdef bint unproven                          # it comes over a new connection
+    cdef int64_t offered_register_e4kwh         # begin of the session by the charger's word, absolute; 0 = none
+
     # When a reading was taken: the moment at which the charger's own minutes count was 0
     cdef int64_t minutes_origin_ms              # 0 = not known
     cdef int64_t last_receive_ms
@@ -90,6 +95,9 @@ cdef class ConnectorCycle:
     cdef int observe(
         self, int64_t event_ms, int state, int plugged, uint64_t trade_hi, uint64_t trade_lo,
         int64_t counter_e4kwh, int64_t power_w, int charge_minutes
+    ) noexcept
+    cdef int judge_connection(
+        self, int64_t event_ms, uint64_t trade_hi, uint64_t trade_lo, int64_t counter_e4kwh, int64_t charge_minutes
     ) noexcept
     cdef int note_plug(self, bint plugged) noexcept
     cdef int note_fault(self, int state) noexcept

@@ -13,6 +13,8 @@ EVENT_STOPPED: Final[int]
 EVENT_FAULT: Final[int]
 EVENT_RECOVERED: Final[int]
 EVENT_BILLED: Final[int]
+EVENT_REGISTER_BROKEN: Final[int]
+"""A new connection names the session that was running, but its register does not go on; it has no name in EVENT_NAMES."""
 EVENT_NAMES: Final[dict[int, str]]
 LIFE_NAMES: Final[tuple[str, ...]]
 
@@ -51,6 +53,7 @@ class ConnectorCycle:
     def set_prices(
         self, first_slot_ms: int, electricity_e5yuan: Sequence[int], service_e5yuan: Sequence[int]
     ) -> None: ...
+    def reconnected(self) -> None: ...
     def started(self, trade_no: str, at_ms: int) -> int: ...
     def billed(self, trade_no: str, at_ms: int) -> int: ...
     def time_of(self, receive_ms: int, state: int, trade_no: str, charge_minutes: int) -> tuple[int, bool]: ...

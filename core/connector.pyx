@@ -11,6 +11,7 @@ from core.meter.calculator cimport MeterCalculator
 from core.meter.flag_bits cimport FLAG_OUT_OF_ORDER
 
 from core.errors import CoreError
+from core.session_number import session_halves
 
 cdef enum:
     MINUTE_MS = 60000
@@ -29,6 +30,7 @@ EVENT_STOPPED = EVENT_STOPPED_BIT
 EVENT_FAULT = EVENT_FAULT_BIT
 EVENT_RECOVERED = EVENT_RECOVERED_BIT
 EVENT_BILLED = EVENT_BILLED_BIT
+EVENT_REGISTER_BROKEN = EVENT_REGISTER_BROKEN_BIT
 
 EVENT_NAMES = {
     EVENT_FIRST_SEEN: "first_seen",
@@ -147,8 +149,10 @@ cdef class ConnectorCycle:
             self.life = LIFE_PLUGGED if self.plugged else LIFE_UNPLUGGED
             events |= EVENT_FIRST_SEEN_BIT
         if state == STATE_CHARGING:
+            if self.unproven:
+                events |= self.judge_connection(event_ms, trade_hi, trade_lo, counter_e4kwh, charge_minutes)
             events |= self.note_charging(event_ms, trade_hi, trade_lo, charge_minutes)
-        elif was_charging:
+        elif was_charging and not self.unproven:
             self.life = LIFE_STOPPED
             self.previous_trade_hi = self.trade_hi
             self.previous_trade_lo = self.trade_lo
@@ -177,6 +181,24 @@ cdef class ConnectorCycle:
             self.begin_session(event_ms, trade_hi, trade_lo, charge_minutes)
         self.life = LIFE_CHARGING
         return events | EVENT_CHARGING_BIT
+
+    cdef int judge_connection(
+        self, int64_t event_ms, uint64_t trade_hi, uint64_t trade_lo, int64_t counter_e4kwh, int64_t charge_minutes
+    ) noexcept:
+        """The first charging reading of a new connection: whose session does it go on with?
+
+        Only that of the same number whose register goes on. Another session begins beside the open one, which is ended
+        by nothing that this connection says; the same one with a register that fell is measured anew.
+        """
+        self.unproven = False
+        if self.session_start_ms == 0 or trade_hi != self.trade_hi or trade_lo != self.trade_lo:
+            if self.life == LIFE_CHARGING:
+                self.life = LIFE_STARTED
+            return 0
+        if self.meter.has_reference and counter_e4kwh < self.meter.reference_value - self.meter.quantum:
+            self.begin_session(event_ms, trade_hi, trade_lo, charge_minutes)
+            return EVENT_REGISTER_BROKEN_BIT
+        return 0
 
     cdef int note_fault(self, int state) noexcept:
         if state == STATE_FAULT and not self.faulty:
@@ -217,6 +239,9 @@ cdef class ConnectorCycle:
         self.closed_fee_e5yuan = self.open_slot_from_e4kwh = 0
         self.open_slot = self.slot_of(self.session_start_ms)
         self.meter.restart(self.session_start_ms)
+        if self.offered_register_e4kwh > 0 and not self.meter.has_reference:
+            # Believed when the first reading can follow from it, like any value that stands alone.
+            self.meter.raise_doubt(self.session_start_ms, self.offered_register_e4kwh)
 
     cdef void measure(self, int64_t event_ms, int64_t counter_e4kwh, int64_t power_w) noexcept:
         cdef int64_t gained = self.meter.take(event_ms, counter_e4kwh, power_w)
@@ -300,9 +325,16 @@ cdef class ConnectorCycle:
         self.open_slot = self.slot_of(self.meter.reference_ms)
         self.update_amount()
 
+    def reconnected(self):
+        """The charger logged in again: the next readings come over a connection that has to prove its session.
+
+        Until one of them charges, they end nothing: the charge that was running may still run.
+        """
+        self.unproven = True
+
     def started(self, str trade_no not None, int64_t at_ms):
         """The charger reported a start (0x33, or its request was granted). Gives the EVENT bits."""
-        hi, lo = split_trade_no(trade_no)
+        hi, lo = session_halves(trade_no)
         if hi == self.started_hi and lo == self.started_lo:
             return 0
         self.started_hi, self.started_lo = hi, lo
@@ -313,13 +345,13 @@ cdef class ConnectorCycle:
 
     def billed(self, str trade_no not None, int64_t at_ms):
         """The charger's record of a charge has come. Gives the EVENT bits: 0 for a repeated record."""
-        hi, lo = split_trade_no(trade_no)
+        hi, lo = session_halves(trade_no)
         if hi != self.trade_hi or lo != self.trade_lo:
             return EVENT_BILLED_BIT
         if self.billed_ms:
             return 0
         self.billed_ms = at_ms
-        if self.life == LIFE_STOPPED:
+        if self.life == LIFE_STOPPED or (self.life == LIFE_CHARGING and self.state != STATE_CHARGING):
             self.life = LIFE_BILLED
         return EVENT_BILLED_BIT
 

@@ -5,9 +5,9 @@ import functools
 from typing import TYPE_CHECKING, Final, cast
 
 from ingest.charger_link import ChargerLink
+from ingest.charger_protocol import ChargerDialogue
+from ingest.charger_stream import ChargerStream
 from ingest.events import ConnectionEvent
-from ingest.ykc_dialogue import YkcDialogue
-from ingest.ykc_stream import YkcStream
 
 if TYPE_CHECKING:
     from ingest.gateway import Gateway
@@ -37,7 +37,7 @@ class ChargerConnection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._holds = 0  # reasons why reading is paused
         self._cut_off: asyncio.TimerHandle | None = None
-        self.dialogue: YkcDialogue
+        self.dialogue: ChargerDialogue
         self.link: ChargerLink
 
     # The event loop's side
@@ -162,7 +162,7 @@ class ChargerConnection(asyncio.BufferedProtocol):
 
     def event(self, name: str, now_ms: int, detail: str = "") -> ConnectionEvent:
         """A fact about this connection, with what it brought so far."""
-        stream: YkcStream = self.link.stream
+        stream: ChargerStream = self.link.stream
         pile = self.link.pile
         return ConnectionEvent(
             pile_id=stream.pile_id,

@@ -1,20 +1,22 @@
-"""One YKC connection without its socket: frames in, records and answers out. The live port and the replay share it."""
+"""One connection without its socket: frames in, records and answers out. The live port and the replay share it."""
 
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from core.connector import EVENT_BILLED, EVENT_CHARGING, EVENT_NAMES, EVENT_STOPPED
+from core.connector import EVENT_BILLED, EVENT_CHARGING, EVENT_NAMES, EVENT_REGISTER_BROKEN, EVENT_STOPPED
 from core.directory import Pile
 from core.tariff_version import TariffVersion
-from ingest import ykc_types
+from ingest.charger_protocol import ChargerDialogue, ChargerProtocol, OnConnectorEvent
+from ingest.charger_stream import ChargerStream
 from ingest.connection_registry import PileState
 from ingest.event_log import EventLog
-from ingest.events import CommandOutcome, ConnectorEvent, Event, Presence, TariffAck
-from ingest.reactions import CommandAnswer, LoginRequest, Reaction, Reason, StartDecision
-from ingest.ykc_dialogue import YkcDialogue
-from ingest.ykc_stream import YkcStream
+from ingest.events import Alarm, CommandOutcome, ConnectorEvent, Event, Presence, TariffAck
+from ingest.reactions import CommandAnswer, LoginRequest, Reaction, Reason, StartRequest
 
-NO_SESSION: Final = "0" * 32
+ACCEPT: Final = "accept"
+WAIT: Final = "wait"
+# What the charger's agreement to one of these orders says: a charge starts.
+_STARTS: Final = frozenset({"remote_start", "parallel_start", "start"})
 
 Frame = tuple[int, int, bytes]
 
@@ -32,23 +34,35 @@ class LinkOwner(Protocol):
     ) -> CommandOutcome | None:
         """Match an answer to its order and keep the outcome."""
 
+    def login_wanted(self, link: "ChargerLink", request: LoginRequest) -> str:
+        """`ACCEPT`, `WAIT` (then `link.login_decided` follows), or the reason why the charger may not log in.
+
+        Never asked about a request that the dialogue has refused already.
+        """
+
+    def start_wanted(self, link: "ChargerLink", request: StartRequest) -> None:
+        """Somebody wants to charge at the charger; `link.send_reaction` with the dialogue's `start_answer` follows."""
+
 
 class ChargerLink:
     """Wires a connection's stream and dialogue to the records.
 
-    After `handle_feed` the owner sends `replies` at once and `durable_replies` when everything appended so far is
-    fsynced, and hangs up when `close_reason` is set.
+    After `handle_feed`, `login_decided` and `send_reaction` the owner sends `replies` at once and `durable_replies`
+    when everything appended so far is fsynced, sets the clock when `time_wanted`, and hangs up when `close_reason` is
+    set. While `waiting` nothing may be read: the frames behind the login stay in the stream.
     """
 
     def __init__(
         self,
         owner: LinkOwner,
-        dialogue: YkcDialogue,
-        make_stream: Callable[[Callable[[int, int, int, int, int, str], None]], YkcStream],
+        protocol: ChargerProtocol,
+        dialogue: ChargerDialogue,
+        make_stream: Callable[[OnConnectorEvent], ChargerStream],
         *,
         answers_leave: bool = True,
     ) -> None:
         """`answers_leave` is False in a replay: what the dialogue would answer today was never sent."""
+        self.protocol = protocol
         self.dialogue = dialogue
         self.stream = make_stream(self._connector_changed)
         self.state: PileState | None = None
@@ -60,18 +74,24 @@ class ChargerLink:
         self._owner = owner
         self._answers_leave = answers_leave
         self._fast_frames_at_offer = 0
+        self._waiting: tuple[LoginRequest, bytes] | None = None
         if dialogue.pile is not None:
-            self._bind(dialogue.pile)
+            self._bind(dialogue.pile, dialogue.connector)
 
     @property
     def pile(self) -> Pile | None:
         """The charger that has logged in."""
         return self.dialogue.pile
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a login waits for its decision."""
+        return self._waiting is not None
+
     def handle_feed(self, receive_ms: int) -> None:
-        """Handle every frame of the bytes just fed to the stream; stops at a reason to hang up."""
+        """Handle the frames of the bytes just fed to the stream; stops at a reason to hang up or to wait."""
         stream = self.stream
-        while (frame := stream.next_frame()) is not None:
+        while not self.waiting and (frame := stream.next_frame()) is not None:
             self.handle_frame(frame, receive_ms)
             if self.close_reason:
                 self._keep_rest()
@@ -84,39 +104,49 @@ class ChargerLink:
     def handle_frame(self, frame: Frame, receive_ms: int) -> None:
         """Handle one frame that the compiled path left to Python."""
         _, frame_type, data = frame
-        stream = self.stream
-        acks = stream.take_acks()
+        acks = self.stream.take_acks()
         if acks:
             self.replies.append(acks)
-        body = data[6:-2]
         self._note_fast_frames(receive_ms)
-        reaction = self.dialogue.on_frame(frame_type, data[2:4], body, receive_ms, data)
+        protocol = self.protocol
+        body = protocol.body_of(data)
+        reaction = self.dialogue.on_frame(frame_type, protocol.seq_of(data), body, receive_ms, data)
         if reaction.login is not None:
-            reaction = self._decide_login(reaction.login, receive_ms)
-        if reaction.start is not None:
-            refusal = StartDecision(granted=False, reason="start_unsupported")
-            answered = self.dialogue.start_answer(reaction.start, refusal, receive_ms)
-            reaction.replies += answered.replies
-            reaction.events += answered.events
-        if reaction.quarantine is not None:
-            stream.quarantine(data, reaction.quarantine)
-        elif not stream.keep(data, ykc_types.connector_of(frame_type, body), receive_ms):
+            self._login(reaction.login, data, receive_ms)
+            return
+        connector = self._connector_of(frame_type, body)
+        if not self._keep_frame(data, connector, reaction, receive_ms):
             # The disk does not keep up. Nothing that depends on the frame being kept may be promised.
             reaction.durable_replies.clear()
         self._keep_events(reaction.events, receive_ms)
         for answer in reaction.answers:
             self._answered(answer, data, receive_ms)
-        if reaction.durable_replies and frame_type == ykc_types.RECORD:
-            self._billed(body, receive_ms)
-        self._fast_frames_at_offer = stream.fast_frames
-        if not self._answers_leave:
+        if reaction.durable_replies and protocol.is_record(frame_type):
+            self._billed(frame_type, body, connector, receive_ms)
+        self._fast_frames_at_offer = self.stream.fast_frames
+        # A heartbeat's answer follows from the heartbeat to the byte: storing it would double the rows for nothing.
+        self._take_replies(reaction, receive_ms, kept=not protocol.is_heartbeat(frame_type))
+        if reaction.start is not None and not self.close_reason:
+            self._owner.start_wanted(self, reaction.start)
+
+    def login_decided(self, verdict: str, now_ms: int) -> None:
+        """The login that waited is taken (`ACCEPT`) or refused (any other word); goes on with the frames behind it.
+
+        Nothing happens when none waits any more.
+        """
+        if self._waiting is None:
             return
-        self._keep_replies(reaction.replies, frame_type, receive_ms)
-        self._keep_replies(reaction.durable_replies, frame_type, receive_ms)
-        self.replies += reaction.replies
-        self.durable_replies += reaction.durable_replies
-        self.time_wanted |= reaction.send_time
-        self.close_reason = reaction.close or self.close_reason
+        request, data = self._waiting
+        self._waiting = None
+        self._decide(request, data, verdict, now_ms)
+        if self.close_reason:
+            self._keep_rest()
+        self.handle_feed(now_ms)
+
+    def send_reaction(self, reaction: Reaction, now_ms: int) -> None:
+        """Keep the facts of what the owner decided; its replies wait in `replies`."""
+        self._keep_events(reaction.events, now_ms)
+        self._take_replies(reaction, now_ms)
 
     def after_frames(self, receive_ms: int) -> None:
         """What readings and heartbeats, which Python never sees, mean for the dialogue and for presence."""
@@ -146,26 +176,47 @@ class ChargerLink:
         self._fast_frames_at_offer = self.stream.fast_frames
 
     def finish(self, now_ms: int) -> None:
-        """The connection is over: what waits for more bytes is quarantined, the last minute is written."""
+        """The connection is over: what waits, for a decision or for more bytes, is evidence; the last minute ends."""
+        if self._waiting is not None:
+            _, data = self._waiting
+            self._waiting = None
+            self.stream.quarantine(data, Reason.REFUSED)
+            self._keep_rest()
         self.stream.close()
         self.keep_presences(now_ms)
 
-    def _decide_login(self, request: LoginRequest, receive_ms: int) -> Reaction:
-        if request.refusal or request.pile is None:
-            return self.dialogue.login_refused(request, request.refusal, receive_ms)
-        reaction = self.dialogue.logged_in(request, receive_ms)
-        self._bind(request.pile)
-        return reaction
+    # Logins
 
-    def _bind(self, pile: Pile) -> None:
+    def _login(self, request: LoginRequest, data: bytes, receive_ms: int) -> None:
+        verdict = request.refusal or self._owner.login_wanted(self, request)
+        if verdict == WAIT:
+            self._waiting = (request, data)
+        else:
+            self._decide(request, data, verdict, receive_ms)
+
+    def _decide(self, request: LoginRequest, data: bytes, verdict: str, now_ms: int) -> None:
+        if verdict == ACCEPT:
+            reaction = self.dialogue.logged_in(request, now_ms)
+            if self.dialogue.pile is not None:
+                self._bind(self.dialogue.pile, self.dialogue.connector)
+        else:
+            reaction = self.dialogue.login_refused(request, verdict, now_ms)
+        self._keep_frame(data, request.connector, reaction, now_ms)
+        self._fast_frames_at_offer = self.stream.fast_frames
+        self.send_reaction(reaction, now_ms)
+
+    def _bind(self, pile: Pile, connector: int) -> None:
         self.state = self._owner.state_of(pile)
-        self.stream.bind(pile, self.state)
+        self.state.reconnected(connector)
+        self.stream.bind(pile, self.state, connector)
 
-    def _note_fast_frames(self, receive_ms: int) -> None:
-        if self.dialogue.offered_tariff is not None and self.stream.fast_frames != self._fast_frames_at_offer:
-            taken: list[Event] = []
-            self.dialogue.heard(receive_ms, taken)
-            self._keep_events(taken, receive_ms)
+    # What is kept
+
+    def _keep_frame(self, data: bytes, connector: int, reaction: Reaction, receive_ms: int) -> bool:
+        if reaction.quarantine is not None:
+            self.stream.quarantine(data, reaction.quarantine)
+            return True
+        return self.stream.keep(data, connector, receive_ms)
 
     def _keep_events(self, events: list[Event], receive_ms: int) -> None:
         for event in events:
@@ -179,29 +230,47 @@ class ChargerLink:
         while (frame := self.stream.next_frame()) is not None:
             self.stream.quarantine(frame[2], Reason.REFUSED)
 
-    def _keep_replies(self, replies: list[bytes], frame_type: int, sent_ms: int) -> None:
-        # A heartbeat's answer follows from the heartbeat to the byte: storing it would double the rows for nothing.
-        if frame_type == ykc_types.HEARTBEAT:
+    def _take_replies(self, reaction: Reaction, sent_ms: int, *, kept: bool = True) -> None:
+        if not self._answers_leave:
             return
-        for reply in replies:
-            self.stream.keep_sent(reply, ykc_types.connector_of(reply[5], reply[6:-2]), sent_ms)
+        protocol = self.protocol
+        if kept:
+            for reply in (*reaction.replies, *reaction.durable_replies):
+                connector = self._connector_of(protocol.type_of(reply), protocol.body_of(reply))
+                self.stream.keep_sent(reply, connector, sent_ms)
+        self.replies += reaction.replies
+        self.durable_replies += reaction.durable_replies
+        self.time_wanted |= reaction.send_time
+        self.close_reason = reaction.close or self.close_reason
+
+    def _connector_of(self, frame_type: int, body: bytes) -> int:
+        return self.dialogue.connector or self.protocol.connector_of(frame_type, body)
+
+    # What frames mean
+
+    def _note_fast_frames(self, receive_ms: int) -> None:
+        if self.dialogue.offered_tariff is not None and self.stream.fast_frames != self._fast_frames_at_offer:
+            taken: list[Event] = []
+            self.dialogue.heard(receive_ms, taken)
+            self._keep_events(taken, receive_ms)
 
     def _answered(self, answer: CommandAnswer, data: bytes, receive_ms: int) -> None:
         if self.state is None:
             return
         self._owner.charger_answered(self.state.pile.pile_id, answer, data, receive_ms)
-        if answer.command == "remote_start" and answer.accepted and answer.connector and answer.trade_no.strip("0"):
+        if answer.command in _STARTS and answer.accepted and answer.connector and answer.trade_no.strip("0"):
             cycle = self.state.cycle(answer.connector, receive_ms)
             events = cycle.started(answer.trade_no, receive_ms)
             self._connector_changed(
                 answer.connector, receive_ms, events, cycle.state, cycle.plugged, answer.trade_no, "remote_start_reply"
             )
 
-    def _billed(self, body: bytes, receive_ms: int) -> None:
+    def _billed(self, frame_type: int, body: bytes, connector: int, receive_ms: int) -> None:
         self.bills += 1
-        connector = ykc_types.connector_of(ykc_types.RECORD, body)
-        trade_no = ykc_types.trade_no_of(ykc_types.RECORD, body)
-        if self.state is None or connector == 0 or not trade_no:
+        if self.state is None or connector == 0:
+            return
+        trade_no = self.protocol.trade_no_of(frame_type, body, self.state.pile.code)
+        if not trade_no:
             return
         cycle = self.state.cycle(connector, receive_ms)
         if cycle.billed(trade_no, receive_ms) & EVENT_BILLED:
@@ -213,12 +282,20 @@ class ChargerLink:
         if self.state is None:
             return
         cycle = self.state.cycle(connector, event_ms)
+        if events & EVENT_REGISTER_BROKEN:
+            self._alarm("register_not_continued", connector, event_ms, trade_no)
         if events & EVENT_CHARGING:
             self.state.price(connector, event_ms)
+            evidence = self.protocol.charging_evidence(
+                self.state.pile, connector, trade_no, event_ms, self.stream.event_frame
+            )
+            if evidence is not None:
+                self._owner.events.add(evidence, event_ms)
+        previous = self.state.session_text(cycle.previous_trade_hi, cycle.previous_trade_lo)
         for bit, name in EVENT_NAMES.items():
             if not events & bit:
                 continue
-            about = cycle.previous_trade_no if bit == EVENT_STOPPED else trade_no
+            about = previous if bit == EVENT_STOPPED else trade_no
             event = ConnectorEvent(
                 pile_id=self.stream.pile_id,
                 connector=connector,
@@ -226,7 +303,18 @@ class ChargerLink:
                 event=name,
                 state=state,
                 plugged=int(plugged),
-                trade_no="" if about == NO_SESSION else about,
+                trade_no=about if about.strip("0") else "",
                 detail=detail,
             )
             self._owner.events.add(event, event_ms)
+
+    def _alarm(self, kind: str, connector: int, event_ms: int, detail: str) -> None:
+        alarm = Alarm(
+            pile_id=self.stream.pile_id,
+            connector=connector,
+            event_ms=event_ms,
+            kind=kind,
+            detail=detail,
+            connection_id=self.stream.connection_id,
+        )
+        self._owner.events.add(alarm, event_ms)

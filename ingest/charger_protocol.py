@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from core.directory import Pile
 from core.tariff_version import TariffVersion
-from ingest.events import Event
+from ingest.events import Event, SessionStart
 from ingest.reactions import LoginRequest, Reaction, StartDecision, StartRequest
 from ingest.record_buffer import RecordBuffer
 
@@ -68,6 +68,9 @@ class ChargerProtocol(Protocol):
     def whole_frame_kind(self, frame: bytes) -> int:
         """Span kind of bytes that claim to be one whole frame."""
 
+    def type_of(self, frame: bytes) -> int:
+        """The type of a whole frame."""
+
     def seq_of(self, frame: bytes) -> bytes:
         """The sequence field as it came."""
 
@@ -82,6 +85,11 @@ class ChargerProtocol(Protocol):
 
     def trade_no_of(self, frame_type: int, body: bytes, pile_code: str) -> str:
         """The session that the frame names, empty when it names none. `pile_code` is the platform's code."""
+
+    def charging_evidence(
+        self, pile: Pile, connector: int, trade_no: str, event_ms: int, frame: bytes
+    ) -> SessionStart | None:
+        """Who started the charge, as the reading that first shows it says; None where readings do not say."""
 
     def is_down(self, frame_type: int) -> bool:
         """Whether the platform sends this type."""

@@ -10,7 +10,9 @@ import msgspec
 
 from core.directory import Pile, PileDirectory
 from ingest.charger_connection import ChargerConnection
-from ingest.charger_link import ChargerLink
+from ingest.charger_link import ACCEPT, ChargerLink
+from ingest.charger_protocol import ChargerDialogue, OnConnectorEvent
+from ingest.charger_stream import ChargerStream
 from ingest.commands import CommandDesk
 from ingest.connection_registry import ConnectionRegistry, PileState
 from ingest.control import ControlServer
@@ -19,12 +21,12 @@ from ingest.events import CommandOutcome, ConnectionEvent
 from ingest.gateway_settings import GatewaySettings
 from ingest.gateway_status import GatewayStatus
 from ingest.group_commit import GroupCommit
-from ingest.reactions import CommandAnswer
+from ingest.reactions import CommandAnswer, LoginRequest, StartRequest
 from ingest.spool import Spool
+from ingest.start_decision import refuse
 from ingest.status_files import StatusFiles
 from ingest.trade_numbers import TradeNumbers
-from ingest.ykc_dialogue import YkcDialogue
-from ingest.ykc_stream import YkcStream
+from ingest.ykc_protocol import YKC
 
 __all__ = ["Gateway", "GatewaySettings"]
 
@@ -160,24 +162,24 @@ class Gateway:
 
     # What the connections call
 
-    def opened(self, connection: ChargerConnection) -> tuple[YkcDialogue, ChargerLink]:
+    def opened(self, connection: ChargerConnection) -> tuple[ChargerDialogue, ChargerLink]:
         """A charger has connected."""
         self._opened += 1
         self._connections[connection.connection_id] = connection
         self._all_closed.clear()
-        dialogue = YkcDialogue(
-            lambda code: self._directory.by_wire_code(code, YkcDialogue.protocol),
-            self._trade_numbers,
+        dialogue = YKC.make_dialogue(
+            lambda code: self._directory.by_wire_code(code, YKC.name),
+            trade_numbers=self._trade_numbers,
             connection_id=connection.connection_id,
             peer=connection.peer,
             record_is_fresh=lambda *record: self._record_is_fresh(connection, *record),
         )
 
-        def make_stream(on_event: Callable[[int, int, int, int, int, str], None]) -> YkcStream:
+        def make_stream(on_event: OnConnectorEvent) -> ChargerStream:
             limit = self.settings.evidence_bytes_per_minute
-            return YkcStream(self._spool.buffer, connection.connection_id, on_event, limit)
+            return YKC.make_stream(self._spool.buffer, connection.connection_id, on_event, limit)
 
-        link = ChargerLink(self, dialogue, make_stream)
+        link = ChargerLink(self, YKC, dialogue, make_stream)
         connection.dialogue, connection.link = dialogue, link
         self._keep_event(connection, connection.event("opened", connection.opened_ms), connection.opened_ms)
         if len(self._connections) > self.settings.max_connections:
@@ -238,6 +240,15 @@ class Gateway:
     ) -> CommandOutcome | None:
         """Match an answer to its order and keep the outcome."""
         return self.commands.answer(pile_id, answer, reply, receive_ms)
+
+    def login_wanted(self, link: ChargerLink, request: LoginRequest) -> str:
+        """Whoever the master data knows may log in."""
+        return ACCEPT
+
+    def start_wanted(self, link: ChargerLink, request: StartRequest) -> None:
+        """Nobody holds cards on the platform yet: refused by name instead of left waiting."""
+        now_ms = self.clock()
+        link.send_reaction(link.dialogue.start_answer(request, refuse("no_decision"), now_ms), now_ms)
 
     # Inside
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from ingest.reactions import Reason
-from ingest.ykc_stream import YkcStream
+from ingest.charger_stream import ChargerStream
 
 
 class GatewayStatus(msgspec.Struct):
@@ -39,7 +39,7 @@ class GatewayStatus(msgspec.Struct):
     quarantined: dict[str, int] = msgspec.field(default_factory=dict)
     closed: dict[str, int] = msgspec.field(default_factory=dict)
 
-    def add_stream(self, stream: YkcStream) -> None:
+    def add_stream(self, stream: ChargerStream) -> None:
         """Count in what one connection brought."""
         self.bytes_in += stream.bytes_in
         self.frames += stream.frames

@@ -13,16 +13,18 @@ from core.ykc.splitter import ENCRYPTED
 from ingest import ykc_types
 from ingest.capture import read_capture
 from ingest.capture_ledger import CaptureLedger
-from ingest.charger_link import ChargerLink
+from ingest.charger_link import ACCEPT, ChargerLink
+from ingest.charger_protocol import OnConnectorEvent
+from ingest.charger_stream import ChargerStream
 from ingest.command_matcher import ANSWER_TIMEOUT_MS, CommandMatcher, SentCommand
 from ingest.connection_registry import ConnectionRegistry, PileState
 from ingest.event_log import EventLog
 from ingest.events import CommandOutcome
-from ingest.reactions import CommandAnswer, Reason
+from ingest.reactions import CommandAnswer, LoginRequest, Reason, StartRequest
 from ingest.spool import Spool
 from ingest.trade_numbers import TradeNumbers
-from ingest.ykc_dialogue import YkcDialogue
-from ingest.ykc_stream import YkcStream, whole_frame_kind
+from ingest.ykc_protocol import YKC
+from ingest.ykc_stream import whole_frame_kind
 
 # Frames between two looks at the memory that waits for the disk; a frame's record has at most 315 bytes.
 LOOK_EVERY: Final = 4_096
@@ -145,6 +147,13 @@ class _Run:
         if outcome is not None:
             self.events.add(outcome, receive_ms)
         return outcome
+
+    def login_wanted(self, link: ChargerLink, request: LoginRequest) -> str:
+        """What was sent then was taken then."""
+        return ACCEPT
+
+    def start_wanted(self, link: ChargerLink, request: StartRequest) -> None:
+        """It was decided then: the answer is in the capture, or nowhere."""
 
     # What the replayer calls
 
@@ -275,16 +284,16 @@ class _Run:
     def _make_link(self, conn: str, pile: Pile | None) -> ChargerLink:
         connection_id = int.from_bytes(hashlib.blake2b(conn.encode(), digest_size=8).digest(), "little")
         state = self._registry.state_of(pile) if pile else None
-        dialogue = YkcDialogue(
+        dialogue = YKC.make_dialogue(
             self._directory.by_wire_code,
-            self._trade_numbers,
+            trade_numbers=self._trade_numbers,
             connection_id=connection_id,
             peer=conn,
             pile=pile,
             **({"record_is_fresh": state.record_is_fresh} if state else {}),
         )
 
-        def make_stream(on_event: Callable[[int, int, int, int, int, str], None]) -> YkcStream:
-            return YkcStream(self._spool.buffer, connection_id, on_event, ALL_EVIDENCE)
+        def make_stream(on_event: OnConnectorEvent) -> ChargerStream:
+            return YKC.make_stream(self._spool.buffer, connection_id, on_event, ALL_EVIDENCE)
 
-        return ChargerLink(self, dialogue, make_stream, answers_leave=False)
+        return ChargerLink(self, YKC, dialogue, make_stream, answers_leave=False)

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from core.directory import Pile
 from core.ykc.codec import encode_raw, wrap_body
-from ingest.charger_link import ChargerLink
+from ingest.charger_link import ACCEPT, ChargerLink
 from ingest.connection_registry import PileState
 from ingest.event_log import EventLog
 from ingest.events import CommandOutcome
-from ingest.reactions import CommandAnswer, Reason
+from ingest.reactions import CommandAnswer, LoginRequest, Reason, StartRequest
 from ingest.record_buffer import (
     FLAG_STORED,
     FRAME_UP,
@@ -25,6 +25,7 @@ from ingest.record_buffer import (
 )
 from ingest.trade_numbers import TradeNumbers
 from ingest.ykc_dialogue import YkcDialogue
+from ingest.ykc_protocol import YKC
 from ingest.ykc_stream import YkcStream, whole_frame_kind
 from tests.ingest.charger_frames import (
     CODE,
@@ -207,12 +208,18 @@ class Owner:
     ) -> CommandOutcome | None:
         return None
 
+    def login_wanted(self, link: ChargerLink, request: LoginRequest) -> str:
+        return ACCEPT
+
+    def start_wanted(self, link: ChargerLink, request: StartRequest) -> None:
+        raise AssertionError("nobody starts a charge here")
+
 
 def test_a_record_that_the_spool_refuses_is_not_acknowledged() -> None:
     """The disk does not keep up and memory is at its limit: silence, so that the charger sends it again."""
     records = RecordBuffer(facts_limit_bytes=400)
     dialogue = YkcDialogue(lambda _: None, TradeNumbers(), connection_id=7, pile=make_pile())
-    link = ChargerLink(Owner(records), dialogue, lambda on_event: YkcStream(records, 7, on_event))
+    link = ChargerLink(Owner(records), YKC, dialogue, lambda on_event: YkcStream(records, 7, on_event))
     acks = []
     for number in (1, 2):
         link.stream.feed_bytes(record(trade_no_of(number=number)), NOW_MS)
