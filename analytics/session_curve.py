@@ -15,6 +15,7 @@ from core.meter.measurement import measure
 from core.meter.profile import REGISTER_KINDS, MeterProfile
 from core.meter.reading_times import ToldSpan, at_times_taken, told_span
 from core.meter.readings import ReadingArrays, in_order
+from core.session_number import session_halves
 
 _REPEATED = np.uint32(Flag.DUP)
 
@@ -56,7 +57,7 @@ def session_curve(client: Client, scope: Scope, session: Mapping[str, Any]) -> S
     Uses the meter profile on that row, so that the curve ends at the energy that the row states. A session without
     readings gives an empty curve. Raises what the database client raises.
     """
-    trade_no = session["trade_no"]
+    trade_hi, trade_lo = session_halves(session["trade_no"])
     from_ms, to_ms = window_of(session)
     answer = ask(
         client,
@@ -64,8 +65,8 @@ def session_curve(client: Client, scope: Scope, session: Mapping[str, Any]) -> S
         scope,
         pile_id=session["pile_id"],
         connector=session["connector"],
-        trade_hi=int(trade_no[:16], 16),
-        trade_lo=int(trade_no[16:], 16),
+        trade_hi=trade_hi,
+        trade_lo=trade_lo,
         from_ms=from_ms,
         to_ms=to_ms,
     )

@@ -1,7 +1,6 @@
 """What is stored about a set of sessions, read with one query per table for the whole set."""
 
 import logging
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from analytics.thresholds import HOUR_MS, Thresholds
 from core.directory import Pile, PileDirectory
 from core.meter.reading_times import LONGEST_CHARGE_MINUTES, ToldSpan, at_times_taken, told_span
 from core.meter.readings import ReadingArrays
+from core.session_number import session_halves
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,6 @@ READING_COLUMNS = ("event_ms", "receive_ms", "counter_e4kwh", "state", "plugged"
 CHARGING = 3
 LONGEST_KEPT_MS = 31 * 24 * HOUR_MS
 NO_TRADE_NO = "0" * 32
-_HEX_32 = re.compile(r"[0-9A-F]{32}")
 _MARGIN_MS = HOUR_MS
 _COMMAND_MARGIN_MS = 24 * HOUR_MS
 _HINT_MARGIN_MS = LONGEST_CHARGE_MINUTES * 60_000
@@ -138,13 +137,6 @@ class SessionFacts(msgspec.Struct):
         return self.start_command_ms or (int(named.min()) if named.size else 0)
 
 
-def bit_numbers(trade_no: str) -> tuple[int, int]:
-    """A YKC trade number as the two numbers that `readings` keeps; (0, 0) when it is no 32-digit one."""
-    if not _HEX_32.fullmatch(trade_no):
-        return 0, 0
-    return int(trade_no[:16], 16), int(trade_no[16:], 16)
-
-
 def wanted_table(keys: Sequence[SessionKey], from_ms: Sequence[int]) -> list[dict[str, Any]]:
     """`keys` as the external table `wanted` of the session queries; `number` is the position in `keys`."""
     rows = [
@@ -158,7 +150,7 @@ def wanted_table(keys: Sequence[SessionKey], from_ms: Sequence[int]) -> list[dic
             "from_ms": since,
         }
         for number, (key, since) in enumerate(zip(keys, from_ms, strict=True))
-        for high, low in (bit_numbers(key.trade_no),)
+        for high, low in (session_halves(key.trade_no),)
     ]
     structure = [
         ("number", "UInt32"),

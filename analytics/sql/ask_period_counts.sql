@@ -25,6 +25,7 @@ SELECT
             SELECT pile_id, connector, trade_no AS number
             FROM readings
             WHERE receive_ms >= %(from_ms)s AND receive_ms < %(to_ms)s AND (trade_hi, trade_lo) != (0, 0)
+                AND (protocol = 'ykc' OR state = 3) -- an idle AAF5 charger repeats its last session
                 AND (%(all_operators)s OR operator_id IN %(operator_ids)s)
             UNION ALL
             SELECT pile_id, connector, trade_no AS number

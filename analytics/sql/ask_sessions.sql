@@ -13,13 +13,13 @@ WITH
         SELECT
             pile_id,
             connector,
-            concat(leftPad(hex(trade_hi), 16, '0'), leftPad(hex(trade_lo), 16, '0')) AS trade_no,
+            if(any(session_no) != '', toString(any(session_no)), concat(leftPad(hex(trade_hi), 16, '0'), leftPad(hex(trade_lo), 16, '0'))) AS trade_no,
             max(if(state = 3, event_ms, 0)) AS charging_ms,
             argMax((toInt64(live_accepted_e4kwh), toInt64(live_amount_fen)), (event_ms, segment_id, segment_offset)) AS seen
         FROM readings
         WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
             AND event_ms > %(now_ms)s - %(window_ms)s AND event_ms <= %(now_ms)s + 60000
-            AND (trade_hi, trade_lo) != (0, 0)
+            AND (trade_hi, trade_lo) != (0, 0) AND (protocol = 'ykc' OR state = 3)
         GROUP BY pile_id, connector, trade_hi, trade_lo
     ),
     joined AS

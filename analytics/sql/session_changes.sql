@@ -1,10 +1,12 @@
 -- Which facts came in since a moment of insertion, and whose are they?
 -- `entries` are the moments of insertion with their rows: a caller that asks with an overlap sees what is new.
+-- An AAF5 charger that does not charge repeats the number of its last session (aaf5.md section 4): its readings are news
+-- of the connector, not of that session, and count under no number.
 SELECT
     'readings' AS kind,
     pile_id,
     connector,
-    concat(leftPad(hex(trade_hi), 16, '0'), leftPad(hex(trade_lo), 16, '0')) AS trade_no,
+    if(any(session) != '', toString(any(session)), concat(leftPad(hex(hi), 16, '0'), leftPad(hex(lo), 16, '0'))) AS trade_no,
     min(event_ms) AS from_ms,
     max(event_ms) AS to_ms,
     max(receive_ms) AS last_receive_ms,
@@ -12,9 +14,18 @@ SELECT
     countIf(state = 3) > 0 AS charged,
     countIf(plugged = 0) > 0 AS unplugged,
     sumMap([inserted_ms], [toUInt64(1)]) AS entries
-FROM readings
-WHERE inserted_ms > %(since_ms)s
-GROUP BY pile_id, connector, trade_hi, trade_lo
+FROM
+(
+    SELECT
+        pile_id, connector, event_ms, receive_ms, state, plugged, inserted_ms,
+        protocol = 'aaf5' AND state != 3 AS repeats,
+        if(repeats, 0, trade_hi) AS hi,
+        if(repeats, 0, trade_lo) AS lo,
+        if(repeats, '', session_no) AS session
+    FROM readings
+    WHERE inserted_ms > %(since_ms)s
+)
+GROUP BY pile_id, connector, hi, lo
 UNION ALL
 SELECT 'bill', pile_id, connector, trade_no, min(receive_ms), max(receive_ms), max(receive_ms), 0, 0, 0,
     sumMap([inserted_ms], [toUInt64(1)])

@@ -32,14 +32,13 @@ def frames_section(session: dict[str, Any], services: Services, words: Catalogue
 
 def frames_list(session: dict[str, Any], services: Services, words: Catalogue, kind: str, page: int) -> list[Any]:
     """One page of frames as a table with its pager."""
-    key = trade_key(session["trade_no"])
     from_ms, to_ms = window_of(session)
     answer = services.source.ask(
         "session_frames",
         pile_id=session["pile_id"],
         connector=session["connector"],
         trade_no=session["trade_no"],
-        **(key or {"trade_hi": 0, "trade_lo": 0}),
+        **trade_key(session["trade_no"]),
         from_ms=from_ms,
         to_ms=to_ms,
         kinds=TELLING if kind == "some" else [],

@@ -6,6 +6,7 @@ import msgspec
 
 from analytics.session_curve import SessionCurve
 from analytics.session_window import window_of
+from core.session_number import session_halves
 from dashboard.context import Services
 
 
@@ -57,19 +58,15 @@ class SessionRecord(msgspec.Struct):
         return str(self.session["zone"]) or "Asia/Shanghai"
 
 
-def trade_key(trade_no: str) -> dict[str, int] | None:
-    """The two numbers by which `readings` knows a trade number; None when it is not 32 hexadecimal digits."""
-    try:
-        return {"trade_hi": int(trade_no[:16], 16), "trade_lo": int(trade_no[16:], 16)} if len(trade_no) == 32 else None
-    except ValueError:
-        return None
+def trade_key(trade_no: str) -> dict[str, int]:
+    """The two numbers by which `readings` knows the number of a session."""
+    trade_hi, trade_lo = session_halves(trade_no)
+    return {"trade_hi": trade_hi, "trade_lo": trade_lo}
 
 
 def session_record(services: Services, pile: str, connector: int, trade_no: str) -> SessionRecord | None:
     """The record of a session, None when it is unknown within the scope."""
     source = services.source
-    if trade_key(trade_no) is None:
-        return None
     revisions = source.ask("session_revisions", pile=pile, connector=connector, trade_no=trade_no).records()
     if not revisions:
         return None
@@ -101,7 +98,7 @@ def _so_far(services: Services, session: dict[str, Any]) -> SoFar | None:
         "session_now",
         pile_id=session["pile_id"],
         connector=session["connector"],
-        **(trade_key(session["trade_no"]) or {"trade_hi": 0, "trade_lo": 0}),
+        **trade_key(session["trade_no"]),
         from_ms=from_ms,
         now_ms=services.now_ms(),
     ).first()
