@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BUILT := $(VENV)/.built
+# How long `make fuzz` looks for bad input, all its targets together.
+SECONDS ?= 90
 SOURCES := pyproject.toml setup.py $(shell find core ingest -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: install demo serve test test-all lint format clean
+.PHONY: install demo serve test test-all fuzz lint format clean
 
 install: $(BUILT)
 
@@ -36,6 +38,14 @@ test: install
 test-all: install
 	@sh scripts/browser.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests
+	$(MAKE) fuzz SECONDS=600
+
+$(VENV)/.fuzzer: $(VENV)/.packages
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=3,<4"
+	@touch $@
+
+fuzz: install $(VENV)/.fuzzer
+	$(BIN)/python scripts/fuzz.py --seconds $(SECONDS)
 
 lint: install
 	$(BIN)/ruff check .

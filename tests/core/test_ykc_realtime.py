@@ -7,44 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.checksum import crc16_modbus
-from core.ykc.codec import ChecksumOrder, raw_fields, wrap_body
+from core.ykc.codec import ChecksumOrder, wrap_body
 from core.ykc.errors import YkcBufferError, YkcEncodeError
 from core.ykc.realtime import COLUMN_TYPES, RealtimeColumns, decode_realtime, encode_realtime
+from tests.core.realtime_by_table import BODY_BYTES, columns_by_the_table
 
-BODY_BYTES = 60
 ORDER_NUMBER = {"le": 1, "be": 2}
-
-
-def by_the_table(frame: bytes) -> dict[str, int]:
-    """The columns of a frame, made from the fields of the table-driven decoder."""
-    body = frame[6:-2]
-    fields = raw_fields(0x13, body)
-    low_first = crc16_modbus(frame[2:-2]).to_bytes(2, "little")
-    return {
-        "trade_hi": int(fields["trade_no"][:16], 16),
-        "trade_lo": int(fields["trade_no"][16:], 16),
-        "frame_pile": int(fields["pile_code"], 16),
-        "gun_bcd": int(fields["gun_no"], 16),
-        "seq": int.from_bytes(frame[2:4], "little"),
-        "checksum_order": 1 if frame[-2:] == low_first else 2,
-        "state": fields["state"],
-        "gun_home": fields["gun_home"],
-        "plugged": fields["plugged"],
-        "voltage_dv": fields["voltage"],
-        "current_da": fields["current"],
-        "cable_temp_raw": fields["cable_temp"],
-        "cable_id": int(fields["cable_id"], 16),
-        "soc": fields["soc"],
-        "battery_temp_raw": fields["battery_temp_max"],
-        "charge_minutes": fields["charge_minutes"],
-        "remain_minutes": fields["remain_minutes"],
-        "energy_e4kwh": fields["energy"],
-        "loss_energy_e4kwh": fields["loss_energy"],
-        "amount_e4yuan": fields["amount"],
-        "fault_bits": fields["fault_bits"],
-        "exact": int(len(body) == BODY_BYTES),
-    }
 
 
 orders: st.SearchStrategy[ChecksumOrder] = st.sampled_from(["le", "be"])
@@ -78,7 +46,7 @@ def packed(parts: list[bytes], gap: bytes = b"") -> tuple[bytes, Any, Any]:
 @settings(deadline=None)
 @given(frames)
 def test_columns_equal_the_table_decoder(frame: bytes) -> None:
-    assert decode_realtime(frame) == by_the_table(frame)
+    assert decode_realtime(frame) == columns_by_the_table(frame)
 
 
 @settings(deadline=None)
