@@ -55,6 +55,25 @@ def ykc_record_evidence(
     )
 
 
+def aaf5_record_evidence(
+    pile_id: int, connector: int, trade_no: str, fields: dict[str, Any], receive_ms: int, frame: bytes
+) -> SessionStart:
+    """What a 202 says of the start of its charge; `fields` in wire units."""
+    method = aaf5_method(fields["start_mode"])
+    return SessionStart(
+        pile_id=pile_id,
+        connector=connector,
+        trade_no=trade_no,
+        event_ms=receive_ms,
+        method=method,
+        account=plain_card(fields["card"]),
+        source="record",
+        granted=1,
+        reason="" if method != UNKNOWN else f"start_mode {fields['start_mode']}",
+        frame=frame,
+    )
+
+
 def aaf5_method(start_mode: int) -> str:
     """How a charge was started as 104 and 202 say it. No value for VIN or password starts is known."""
     return _AAF5_METHODS.get(start_mode, UNKNOWN)
