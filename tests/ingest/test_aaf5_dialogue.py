@@ -142,7 +142,7 @@ def test_a_record_tells_once_who_started_the_charge() -> None:
     assert give(dialogue, frame).events == []
     (local,) = give(dialogue, aaf5_record(serial=None, start_mode=2)).events
     assert isinstance(local, SessionStart)
-    assert (local.method, local.trade_no) == ("local_admin", f"{AAF5_CODE}-2-20261122001320")
+    assert (local.method, local.trade_no) == ("local_admin", f"{AAF5_CODE}-2-20261122052640")
 
 
 def test_only_a_fresh_record_tells_of_the_clock() -> None:
