@@ -5,13 +5,20 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from benchmarks.fleet.faults import READING_PERIOD_MS, Fault, Glitch, apply_glitches
-from benchmarks.fleet.piles import SimPile
+from benchmarks.fleet.faults import JUMP_E4KWH, READING_PERIOD_MS, Fault, Glitch, apply_glitches
+from benchmarks.fleet.piles import AAF5, SimPile
 from benchmarks.fleet.power import IntArray, PowerCurve
 
 START_BY_APP: Final = 1
+START_BY_CARD: Final = 2
 START_BY_OFFLINE_CARD: Final = 4
 START_BY_VIN: Final = 5
+
+# How a start at the charger is asked for in 0x31 (ykc.md section 4.1); 0 = the platform is not asked.
+NOT_ASKED: Final = 0
+ASK_BY_CARD: Final = 1
+ASK_BY_ACCOUNT: Final = 2
+ASK_BY_VIN: Final = 3
 
 READING_JITTER_MS: Final = 400
 
@@ -26,6 +33,8 @@ class Charge(msgspec.Struct, frozen=True):
     `order_ms`: the driver asks for it (app, card, plug and charge). `start_ms`, `end_ms`: the charger executes it, as
     in its record. `charging_ms`, `stop_ms`: energy flows. `record_ms`: the record is ready to be sent.
     `trade_no` is replaced when the platform gives another number.
+    `asks_by`: how the charger asks the platform for the start, `account` the card or account it names then (16 digits).
+    `parallel_no`: both guns charge one vehicle; `gun_role` is 0 on the main one.
     """
 
     pile: SimPile
@@ -50,6 +59,10 @@ class Charge(msgspec.Struct, frozen=True):
     fault: Fault
     glitches: tuple[Glitch, ...]
     salt: int
+    asks_by: int = NOT_ASKED
+    account: str = ""
+    parallel_no: str = ""
+    gun_role: int = 0
 
     @property
     def key(self) -> tuple[str, int, int]:
@@ -91,13 +104,19 @@ class Charge(msgspec.Struct, frozen=True):
             return np.zeros_like(times_ms)
         return np.minimum(self.soc_start + self.energy_at(times_ms) * 100 // self.battery_e4kwh, 100)
 
-    def reading_times(self, from_ms: int, to_ms: int) -> IntArray:
+    @property
+    def register_after_e4kwh(self) -> int:
+        """What the charger's register shows after the charge: that of an AAF5 charger may have jumped."""
+        jumped = self.fault is Fault.REGISTER_JUMP and self.pile.protocol == AAF5
+        return self.meter_start_e4kwh + self.energy_e4kwh + JUMP_E4KWH * jumped
+
+    def reading_times(self, from_ms: int, to_ms: int, period_ms: int = READING_PERIOD_MS) -> IntArray:
         """When realtime frames go out while energy flows, from `from_ms` until before `to_ms` (ykc.md section 5)."""
-        first = max((from_ms - self.charging_ms) // READING_PERIOD_MS - 1, 0)
-        last = (min(to_ms, self.stop_ms) - self.charging_ms) // READING_PERIOD_MS + 1
+        first = max((from_ms - self.charging_ms) // period_ms - 1, 0)
+        last = (min(to_ms, self.stop_ms) - self.charging_ms) // period_ms + 1
         k = np.arange(first, max(last + 1, first), dtype=np.int64)
         jitter = (k * 2_654_435_761 + self.salt * 40_503) % (2 * READING_JITTER_MS) - READING_JITTER_MS
-        times = self.charging_ms + k * READING_PERIOD_MS + np.where(k == 0, 0, jitter)
+        times = self.charging_ms + k * period_ms + np.where(k == 0, 0, jitter)
         inside = (times >= max(from_ms, self.first_reading_ms)) & (times < min(to_ms, self.stop_ms))
         return times[inside]
 

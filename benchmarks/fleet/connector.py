@@ -1,233 +1,72 @@
-"""One connector of a live charger: plays its charges from the plan, by the clock, and answers orders."""
+"""One connector of a live YKC charger: what it says while it plays its charges, and how it answers orders."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 import numpy as np
 
 from benchmarks.fleet import messages, readings, records
-from benchmarks.fleet.billing import Meterman
-from benchmarks.fleet.charge import START_BY_APP, STOPPED_BY_APP, Charge
-from benchmarks.fleet.faults import Fault
-from benchmarks.fleet.lifecycle import Kind, Moment, has_noise, noise, single_moments
+from benchmarks.fleet.charge import STOPPED_BY_APP, Charge
+from benchmarks.fleet.deviations import answers_stop, start_reply_times
+from benchmarks.fleet.faults import READING_PERIOD_MS, STORING_FAULTS, Fault
+from benchmarks.fleet.lifecycle import has_noise, noise
 from benchmarks.fleet.link import DownFrame
+from benchmarks.fleet.messages import Message
+from benchmarks.fleet.moments import Kind
 from benchmarks.fleet.pile_history import IDLE_PERIOD_MS, reading_number, single_message
-from benchmarks.fleet.piles import SimPile
-from benchmarks.fleet.plan import FOREVER_MS, ConnectorPlan
+from benchmarks.fleet.plan import ConnectorPlan
+from benchmarks.fleet.player import ConnectorPlayer
 from benchmarks.fleet.power import IntArray
 from core.ykc.codec import raw_fields
 
 if TYPE_CHECKING:
     from benchmarks.fleet.charger import Charger
 
-ORDER_PATIENCE_MS: Final = 25_000
 LATE_PLUG_MS: Final = 60_000
-BETWEEN_DRIVERS_MS: Final = 30_000
-STOP_ASKED_BEFORE_MS: Final = 1_500
-CATCH_UP_MS: Final = 20_000
 DEVICE_FAULT: Final = 3
+PERMISSION_PATIENCE_MS: Final = 30_000
+GRANTED: Final = 1
 
 
-class Connector:
-    """One connector. It holds at most one charge; the driver of the next one comes when this one has left."""
+class Connector(ConnectorPlayer):
+    """One connector. `lock`: the state of the parking lock before it, if the charger has locks."""
 
     def __init__(self, charger: "Charger", plan: ConnectorPlan) -> None:
-        self.number = plan.connector
-        self.plugged = False
+        super().__init__(charger, plan)
         self._charger = charger
-        self._plan = plan
-        self._clock = charger.clock
-        self._charge: Charge | None = None
-        self._meterman: Meterman | None = None
-        self._awaits_start = False
-        self._start_trade_no = ""
-        self._early_start: tuple[str, int] | None = None
-        self._started = asyncio.Event()
-        self._stop_ordered = asyncio.Event()
-
-    async def run(self) -> None:
-        """Play the plan until it is cancelled."""
-        free_ms = 0
-        for planned in self._remaining():
-            charge = planned.shifted(max(free_ms + BETWEEN_DRIVERS_MS - planned.plug_ms, 0) if free_ms else 0)
-            if not self._charger.is_live(charge):
-                self._under_way(charge)
-            else:
-                await self._pause_until(charge.plug_ms)
-                arrived = await self._arrival(charge)
-                if arrived is None:
-                    free_ms = self._clock.now_ms()
-                    continue
-                charge = arrived
-            charge = await self._play(charge)
-            free_ms = charge.unplug_ms
-        await self._pause_until(FOREVER_MS)
-
-    def show(self) -> None:
-        """Send a realtime frame of this moment, as after a login or for 0x12."""
-        now_ms = self._clock.now_ms()
-        charge = self._charge
-        if charge is not None and charge.charging_ms <= now_ms < charge.stop_ms:
-            if now_ms >= charge.first_reading_ms:
-                self._send_reading(charge, now_ms)
-        else:
-            self._show_idle()
-
-    def remote_start(self, frame: DownFrame) -> None:
-        """0x34: accepted while a plugged vehicle waits to start, else refused by its reason (ykc.md section 5)."""
-        trade_no = str(raw_fields(frame.frame_type, frame.body)["trade_no"])
-        if self._charge is not None:
-            self._answer_start(trade_no, messages.REFUSED, messages.ALREADY_CHARGING, frame.seq)
-        elif not self.plugged:
-            self._early_start = (trade_no, self._clock.now_ms() + LATE_PLUG_MS)
-            self._answer_start(trade_no, messages.REFUSED, messages.NOT_PLUGGED, frame.seq)
-        elif self._awaits_start:
-            self._answer_start(trade_no, messages.ACCEPTED, 0, frame.seq)
-            self._begin(trade_no)
-        else:
-            self._answer_start(trade_no, messages.REFUSED, DEVICE_FAULT, frame.seq)
-
-    def remote_stop(self, frame: DownFrame) -> None:
-        """0x36: ends the charge at once, if there is one."""
-        charge, now_ms = self._charge, self._clock.now_ms()
-        stoppable = charge is not None and charge.charging_ms <= now_ms < charge.stop_ms
-        result, reason = (messages.ACCEPTED, 0) if stoppable else (messages.REFUSED, messages.NOT_CHARGING)
-        self._charger.send(messages.remote_stop_reply(self._plan_pile, self.number, result, reason), reply_to=frame.seq)
-        if stoppable:
-            self._stop_ordered.set()
+        self._pile = charger.plan.pile
+        self.lock = messages.LOCK_RAISED
+        self._permission: asyncio.Future[DownFrame] | None = None
 
     @property
-    def _plan_pile(self) -> SimPile:
-        return self._charger.plan.pile
+    def idle_period_ms(self) -> int:
+        """As in `ConnectorPlayer`."""
+        return IDLE_PERIOD_MS
 
-    def _remaining(self) -> Iterator[Charge]:
-        """The charges still to be played; the records of those that ended while nobody played are only kept."""
-        charger, begin_ms = self._charger, self._clock.now_ms()
-        for charge in self._plan.charges:
-            if charge.unplug_ms <= begin_ms and not charger.is_live(charge):
-                if charge.record_ms <= begin_ms:
-                    self._keep_missed_record(charge)
-            elif charger.is_live(charge) and charge.order_ms < begin_ms:
-                # It should have begun after the history ended and before this charger was switched on.
-                yield charge.shifted(begin_ms - charge.order_ms + charge.salt % CATCH_UP_MS)
-            else:
-                if charge.record_ms <= begin_ms:
-                    self._keep_missed_record(charge)
-                yield charge
+    @property
+    def reading_period_ms(self) -> int:
+        """As in `ConnectorPlayer`."""
+        return READING_PERIOD_MS
 
-    def _keep_missed_record(self, charge: Charge) -> None:
-        """Keep a record whose first sending falls after the history's end, and that nobody sent so far."""
-        times = records.upload_times(self._charger.plan, charge)
-        if times and times[0] >= self._charger.live_ms:
-            self._keep_record(charge)
+    def show(self, reply_to: bytes | None = None) -> None:
+        """Send a realtime frame of this moment, as after a login or for 0x12."""
+        charge = self.charging
+        if charge is None:
+            self.show_idle(reply_to)
+        elif self.clock.now_ms() >= charge.first_reading_ms:
+            self._send_reading(charge, self.clock.now_ms(), reply_to=reply_to)
 
-    def _under_way(self, charge: Charge) -> None:
-        """Continue a charge, or a parked vehicle, of which the history holds the beginning."""
-        self.plugged = True
-        if charge.record_ms > self._clock.now_ms():
-            self._charge = charge
-            self._meterman = Meterman(charge, self._charger.tariff)
-            self._charger.counters.sessions += 1
+    def show_idle(self, reply_to: bytes | None = None) -> None:
+        """As in `ConnectorPlayer`."""
+        columns = readings.idle_columns(self._pile, self.number, self._charger.traits, _one(int(self.plugged)))
+        self._charger.send_reading(columns, reply_to=reply_to)
 
-    async def _arrival(self, charge: Charge) -> Charge | None:
-        """From the plug to the start: the charge as it begins, None when the driver gave up."""
-        self.plugged = True
-        self._show_idle()
-        self._awaits_start = True
-        self._started.clear()
-        early, self._early_start = self._early_start, None
-        if early is not None and self._clock.now_ms() <= early[1]:
-            self._answer_start(early[0], messages.ACCEPTED, 0, None)
-            self._begin(early[0])
-        asked = await self._pause_until(charge.order_ms, self._started)
-        orders = self._charger.orders
-        if not asked and charge.start_mode == START_BY_APP and orders is not None:
-            self._charger.spawn(orders.start(charge.pile.code, self.number))
-            await self._pause_until(self._clock.now_ms() + ORDER_PATIENCE_MS, self._started)
-            if not self._started.is_set():
-                self._awaits_start = False
-                self._charger.counters.starts_abandoned += 1
-                self.plugged = False
-                self._show_idle()
-                return None
-        self._awaits_start = False
-        begun = charge
-        if self._started.is_set():
-            begun = msgspec.structs.replace(
-                charge.shifted(self._clock.now_ms() - charge.order_ms),
-                trade_no=self._start_trade_no,
-                start_mode=START_BY_APP,
-                physical_card="0" * 16,
-            )
-        self._charge = begun
-        self._meterman = Meterman(begun, self._charger.tariff)
-        self._charger.counters.sessions += 1
-        return begun
+    def show_reading(self, charge: Charge, time_ms: int) -> None:
+        """As in `ConnectorPlayer`."""
+        self._send_reading(charge, time_ms)
 
-    async def _play(self, charge: Charge) -> Charge:
-        """Tell of a charge from now on until the plug is pulled; gives it as it went."""
-        self._stop_ordered.clear()
-        moments = self._moments(charge, self._clock.now_ms())
-        stop_asked = False
-        while moments:
-            moment = moments[0]
-            ask_ms = charge.stop_ms - STOP_ASKED_BEFORE_MS
-            asks = not stop_asked and self._is_stopped_by_order(charge) and ask_ms <= moment.time_ms
-            until_ms = max(ask_ms, 0) if asks else moment.time_ms
-            if await self._pause_until(until_ms, self._stop_ordered):
-                self._stop_ordered.clear()
-                charge = self._stop_now(charge)
-                moments = self._moments(charge, charge.stop_ms)
-            elif asks:
-                stop_asked = True
-                if self._charger.orders is not None:
-                    self._charger.spawn(self._charger.orders.stop(charge.pile.code, self.number))
-            else:
-                moments.pop(0)
-                self._tell(charge, moment)
-        self._charge = None
-        return charge
-
-    def _is_stopped_by_order(self, charge: Charge) -> bool:
-        by_app = charge.start_mode == START_BY_APP and charge.stop_reason == STOPPED_BY_APP
-        running = self._clock.now_ms() < charge.stop_ms and charge.fault is not Fault.START_FAILED
-        return by_app and running and self._charger.orders is not None
-
-    def _stop_now(self, charge: Charge) -> Charge:
-        stopped = charge.stopped_at(self._clock.now_ms(), STOPPED_BY_APP)
-        if self._charger.plan.traits.final_reading:
-            self._send_reading(stopped, stopped.stop_ms)
-        self._charge = stopped
-        self._meterman = Meterman(stopped, self._charger.tariff)
-        return stopped
-
-    def _moments(self, charge: Charge, from_ms: int) -> list[Moment]:
-        """What is still to be told, ascending. Starts and stops by order are answered when the orders come."""
-        told_elsewhere = (Kind.PLUGGED, Kind.START_REPLY, Kind.STOP_REPLY)
-        moments = [m for m in single_moments(charge, self._charger.plan.traits) if m.kind not in told_elsewhere]
-        moments += [Moment(int(time_ms), Kind.READING) for time_ms in charge.reading_times(from_ms, charge.stop_ms)]
-        moments.append(Moment(charge.record_ms, Kind.RECORD))
-        return sorted(moment for moment in moments if moment.time_ms >= from_ms)
-
-    def _tell(self, charge: Charge, moment: Moment) -> None:
-        if moment.kind is Kind.READING:
-            self._periodic(charge, moment.time_ms)
-        elif moment.kind is Kind.LAST_READING:
-            self._send_reading(charge, moment.time_ms)
-        elif moment.kind is Kind.STOPPED:
-            self._show_idle()
-        elif moment.kind is Kind.RECORD:
-            self._charge = None
-            self._keep_record(charge)
-        elif moment.kind is Kind.UNPLUGGED:
-            self.plugged = False
-            self._show_idle()
-        else:
-            self._charger.send(single_message(charge, moment.kind))
-
-    def _periodic(self, charge: Charge, time_ms: int) -> None:
+    def periodic(self, charge: Charge, time_ms: int) -> None:
+        """0x13, and on DC the vehicle's wishes beside it."""
         number = reading_number(charge, time_ms)
         if has_noise(charge, number):
             self._charger.send_noise(noise(charge, number))
@@ -236,43 +75,118 @@ class Connector:
             self._charger.send(messages.bms_demand(charge, time_ms))
             self._charger.send(messages.bms_info(charge))
 
-    def _send_reading(self, charge: Charge, time_ms: int, *, copies: int = 1) -> None:
-        assert self._meterman is not None
-        columns = readings.charging_columns(charge, self._charger.plan.traits, self._meterman, _one(time_ms))
-        self._charger.send_reading(columns, copies=copies, keep=charge.fault is Fault.OFFLINE_STORED)
+    def tell(self, charge: Charge, kind: Kind) -> None:
+        """As in `ConnectorPlayer`; a vehicle that comes or goes moves the parking lock."""
+        if kind in (Kind.PLUGGED, Kind.UNPLUGGED):
+            self.lock = messages.LOCK_LOWERED if kind is Kind.PLUGGED else messages.LOCK_RAISED
+            self._show_lock()
+        elif kind not in (Kind.LOCK_LOWERED, Kind.LOCK_RAISED):
+            self._charger.send(single_message(charge, kind))
 
-    def _show_idle(self) -> None:
-        pile, traits = self._plan_pile, self._charger.plan.traits
-        self._charger.send_reading(readings.idle_columns(pile, self.number, traits, _one(int(self.plugged))))
+    def ticked(self) -> None:
+        """0x61 every 5 minutes."""
+        self._show_lock()
 
-    def _keep_record(self, charge: Charge) -> None:
-        if charge.fault is not Fault.RECORD_LOST:
-            record = records.record(charge, self._charger.plan.traits, self._charger.tariff)
-            ignored = 2 if charge.fault is Fault.RECORD_REPEATED else 0
-            self._charger.keep_record(charge.trade_no, record, ignored_acks=ignored)
+    def move_lock(self, position: int) -> None:
+        """0x62 has been accepted: the lock moves, and says so."""
+        self.lock = position
+        self._show_lock()
 
-    def _begin(self, trade_no: str) -> None:
-        self._start_trade_no = trade_no
-        self._started.set()
+    def remote_start(self, frame: DownFrame) -> None:
+        """0x34 and 0xA4: accepted while a plugged vehicle waits to start, else refused by its reason (ykc.md 5)."""
+        fields = raw_fields(frame.frame_type, frame.body)
+        trade_no, parallel_no = str(fields["trade_no"]), str(fields.get("parallel_no", ""))
+        waiting = self.next_charge
+        if self.charge is not None:
+            self._refuse(trade_no, parallel_no, messages.ALREADY_CHARGING, frame)
+        elif self._charger.disabled:
+            self._refuse(trade_no, parallel_no, DEVICE_FAULT, frame)
+        elif not self.plugged:
+            self.early_start = (trade_no, self.clock.now_ms() + LATE_PLUG_MS)
+            self._refuse(trade_no, parallel_no, messages.NOT_PLUGGED, frame)
+        elif waiting is None:
+            self._refuse(trade_no, parallel_no, DEVICE_FAULT, frame)
+        else:
+            answer = self._start_answer(trade_no, parallel_no, messages.ACCEPTED, 0)
+            now_ms = self.clock.now_ms()
+            for time_ms in start_reply_times(waiting.shifted(now_ms - waiting.order_ms), now_ms):
+                self._answer_at(time_ms, answer, frame.seq)
+            self.begin(trade_no)
 
-    def _answer_start(self, trade_no: str, result: int, reason: int, seq: bytes | None) -> None:
-        reply = messages.remote_start_reply(self._plan_pile, self.number, trade_no, result, reason)
-        self._charger.send(reply, reply_to=seq)
+    def remote_stop(self, frame: DownFrame) -> None:
+        """0x36: ends the charge at once, if there is one."""
+        charge = self.charging
+        result, reason = (messages.ACCEPTED, 0) if charge else (messages.REFUSED, messages.NOT_CHARGING)
+        if charge is None or answers_stop(charge):
+            self._charger.answer(messages.remote_stop_reply(self._pile, self.number, result, reason), frame.seq)
+        self.stop(STOPPED_BY_APP)
 
-    async def _pause_until(self, time_ms: int, wake: asyncio.Event | None = None) -> bool:
-        """Wait, showing the idle connector every 5 minutes; gives whether `wake` came before the time."""
-        event = wake if wake is not None else asyncio.Event()
-        while not event.is_set():
-            now_ms = self._clock.now_ms()
-            if now_ms >= time_ms:
-                return False
-            tick_ms = now_ms - (now_ms - self._plan.phase_ms) % IDLE_PERIOD_MS + IDLE_PERIOD_MS
-            if await self._clock.wait(event, min(tick_ms, time_ms)):
-                return True
-            charging = self._charge is not None and self._charge.charging_ms <= tick_ms < self._charge.stop_ms
-            if tick_ms <= time_ms and not charging:
-                self._show_idle()
-        return True
+    def answer_start(self, trade_no: str, accepted: bool) -> None:
+        """The second 0x33: the plug came in time. It is no reply any more, and has a number of its own."""
+        result = messages.ACCEPTED if accepted else messages.REFUSED
+        self._charger.answer(self._start_answer(trade_no, "", result, 0), None)
+
+    async def ask_platform(self, charge: Charge) -> str | None:
+        """0x31 or 0xA1; 0x32 or 0xA2 gives the number, and whether it may start."""
+        self._permission = asyncio.get_running_loop().create_future()
+        self._charger.send(messages.start_request(charge))
+        patience = asyncio.ensure_future(self.clock.sleep_until(self.clock.now_ms() + PERMISSION_PATIENCE_MS))
+        await asyncio.wait((self._permission, patience), return_when=asyncio.FIRST_COMPLETED)
+        patience.cancel()
+        permission, self._permission = self._permission, None
+        if not permission.done():
+            return None
+        fields = raw_fields(permission.result().frame_type, permission.result().body)
+        if fields["auth"] != GRANTED:
+            self._charger.counters.starts_refused += 1
+            return None
+        return str(fields["trade_no"])
+
+    def permitted(self, frame: DownFrame) -> None:
+        """0x32 or 0xA2 has come."""
+        if self._permission is not None and not self._permission.done():
+            self._permission.set_result(frame)
+
+    def keep_record(self, charge: Charge) -> None:
+        """As in `ConnectorPlayer`."""
+        charger = self._charger
+        record = records.record(charge, charger.traits, charger.tariff, charger.clock_error_ms)
+        ignored = 2 if charge.fault is Fault.RECORD_REPEATED else 0
+        charger.keep_record(charge.trade_no, record, ignored_acks=ignored)
+
+    def _send_reading(self, charge: Charge, time_ms: int, *, copies: int = 1, reply_to: bytes | None = None) -> None:
+        assert self.meterman is not None
+        columns = readings.charging_columns(charge, self._charger.traits, self.meterman, _one(time_ms))
+        self._charger.send_reading(columns, copies=copies, kept_for=_storing(charge), reply_to=reply_to)
+
+    def _show_lock(self) -> None:
+        if self._charger.traits.has_lock:
+            self._charger.send(messages.lock_state(self._pile, self.number, self.lock, occupied=self.plugged))
+
+    def _refuse(self, trade_no: str, parallel_no: str, reason: int, frame: DownFrame) -> None:
+        self._charger.answer(self._start_answer(trade_no, parallel_no, messages.REFUSED, reason), frame.seq)
+
+    def _start_answer(self, trade_no: str, parallel_no: str, result: int, reason: int) -> Message:
+        if not parallel_no:
+            return messages.remote_start_reply(self._pile, self.number, trade_no, result, reason)
+        return messages.parallel_start_reply(
+            self._pile, self.number, trade_no, parallel_no, result=result, reason=reason
+        )
+
+    def _answer_at(self, time_ms: int, answer: Message, seq: bytes) -> None:
+        if time_ms <= self.clock.now_ms():
+            self._charger.answer(answer, seq)
+            return
+
+        async def wait_and_answer() -> None:
+            await self.clock.sleep_until(time_ms)
+            self._charger.answer(answer, seq)
+
+        self._charger.spawn(wait_and_answer())
+
+
+def _storing(charge: Charge) -> Charge | None:
+    return charge if charge.fault in STORING_FAULTS else None
 
 
 def _one(value: int) -> IntArray:

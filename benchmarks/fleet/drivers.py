@@ -8,9 +8,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
+from benchmarks.fleet.accounts import CARDS, STATION_ACCOUNT, VINS
 from benchmarks.fleet.charge import (
+    ASK_BY_ACCOUNT,
+    ASK_BY_CARD,
+    ASK_BY_VIN,
     BATTERY_FULL,
+    NOT_ASKED,
     START_BY_APP,
+    START_BY_CARD,
     START_BY_OFFLINE_CARD,
     START_BY_VIN,
     STOPPED_BY_APP,
@@ -18,7 +24,7 @@ from benchmarks.fleet.charge import (
     Charge,
 )
 from benchmarks.fleet.faults import Fault, FaultMix, plan_glitches
-from benchmarks.fleet.piles import SimPile
+from benchmarks.fleet.piles import AAF5, SimPile
 from benchmarks.fleet.power import PowerCurve, charge_curve
 
 MINUTE_MS: Final = 60_000
@@ -35,6 +41,8 @@ DEPOT_HOURS: Final = (
 )
 
 LONG_PARKING_SHARE: Final = 0.08
+PASSWORD_SHARE: Final = 0.2
+RECORD_LATE_MS: Final = 75_000
 START_FAILED_REASONS: Final = (0x4B, 0x52, 0x57, 0x5A)
 VIN_SIGNS: Final = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
 
@@ -59,11 +67,14 @@ class Vehicle(msgspec.Struct, frozen=True):
 class ChargeMaker:
     """Makes the charges of one connector, one after the other, from its own stream of random numbers."""
 
-    def __init__(self, pile: SimPile, connector: int, seed: int, season: Season, mix: FaultMix) -> None:
+    def __init__(
+        self, pile: SimPile, connector: int, seed: int, season: Season, mix: FaultMix, *, asks_platform: bool = False
+    ) -> None:
         self._pile = pile
         self._connector = connector
         self._season = season
         self._mix = mix.of_vendor(pile.vendor)
+        self._asks_platform = asks_platform
         self._random = np.random.default_rng([seed, int(pile.code), connector])
         self._zone = ZoneInfo(pile.zone)
         self._register_e4kwh = int(self._random.integers(1_000, 90_000)) * 10_000
@@ -75,7 +86,7 @@ class ChargeMaker:
         while (plug_ms := self._next_plug_ms(free_ms)) < self._season.to_ms:
             charge = self._charge(plug_ms)
             yield charge
-            self._register_e4kwh += charge.energy_e4kwh
+            self._register_e4kwh = charge.register_after_e4kwh
             self._number += 1
             free_ms = charge.unplug_ms
 
@@ -106,6 +117,11 @@ class ChargeMaker:
         record_ms = end_ms + int(random.uniform(200, 3_000))
         salt = int(random.integers(1, 2**31))
         mode = self._start_mode(vehicle)
+        asks_by = self._asks_by(mode)
+        if asks_by == ASK_BY_VIN:
+            vehicle = msgspec.structs.replace(vehicle, vin=VINS[salt % len(VINS)])
+        elif asks_by != NOT_ASKED:
+            mode = START_BY_CARD
         charge = Charge(
             pile=self._pile,
             connector=self._connector,
@@ -123,12 +139,14 @@ class ChargeMaker:
             battery_e4kwh=vehicle.battery_e4kwh,
             soc_start=vehicle.soc,
             vin=vehicle.vin,
-            physical_card=f"{salt % 10**8:016d}" if mode == START_BY_OFFLINE_CARD else "0" * 16,
+            physical_card=_card(mode, asks_by, salt),
             stop_reason=self._stop_reason(vehicle, curve, mode),
             meter_start_e4kwh=self._register_e4kwh,
             fault=Fault.NONE,
             glitches=(),
             salt=salt,
+            asks_by=asks_by,
+            account=_account(asks_by, salt),
         )
         return change_fault(charge, fault)
 
@@ -169,11 +187,22 @@ class ChargeMaker:
 
     def _start_mode(self, vehicle: Vehicle) -> int:
         dice = self._random.random()
+        if self._pile.protocol == AAF5:
+            # AAF5 knows no start by VIN (aaf5.md section 4).
+            return START_BY_APP if dice < 0.75 else START_BY_OFFLINE_CARD
         if self._pile.depot:
             return START_BY_VIN if vehicle.vin and dice < 0.5 else START_BY_OFFLINE_CARD
         if dice < 0.82:
             return START_BY_APP
         return START_BY_VIN if vehicle.vin and dice < 0.88 else START_BY_OFFLINE_CARD
+
+    def _asks_by(self, mode: int) -> int:
+        if not self._asks_platform or mode == START_BY_APP:
+            return NOT_ASKED
+        if mode == START_BY_VIN:
+            return ASK_BY_VIN
+        password = self._pile.protocol != AAF5 and self._random.random() < PASSWORD_SHARE
+        return ASK_BY_ACCOUNT if password else ASK_BY_CARD
 
     def _stop_reason(self, vehicle: Vehicle, curve: PowerCurve, mode: int) -> int:
         if vehicle.soc + curve.total_e4kwh * 100 // vehicle.battery_e4kwh >= 97:
@@ -200,9 +229,24 @@ def change_fault(charge: Charge, fault: Fault) -> Charge:
         return charge
     if fault is Fault.START_FAILED:
         return _failed_start(charge)
+    if fault is Fault.STEP_LATE:
+        late_ms = {"record_ms": charge.record_ms + RECORD_LATE_MS, "unplug_ms": charge.unplug_ms + RECORD_LATE_MS}
+        charge = msgspec.structs.replace(charge, **late_ms)
     random = np.random.default_rng(charge.salt)
     glitches = plan_glitches(fault, random, charge.charging_ms, charge.stop_ms)
     return msgspec.structs.replace(charge, fault=fault, glitches=glitches)
+
+
+def _card(mode: int, asks_by: int, salt: int) -> str:
+    if asks_by == ASK_BY_CARD:
+        return CARDS[salt % len(CARDS)]
+    return f"{salt % 10**8:016d}" if mode == START_BY_OFFLINE_CARD else "0" * 16
+
+
+def _account(asks_by: int, salt: int) -> str:
+    if asks_by == ASK_BY_CARD:
+        return CARDS[salt % len(CARDS)]
+    return STATION_ACCOUNT if asks_by == ASK_BY_ACCOUNT else "0" * 16
 
 
 def _failed_start(charge: Charge) -> Charge:

@@ -16,7 +16,10 @@ from benchmarks.fleet.power import IntArray
 
 
 class Fault(StrEnum):
-    """What goes wrong in one charge. `NONE` is a clean one; `START_FAILED` is no anomaly either."""
+    """What goes wrong in one charge. `NONE` is a clean one; `START_FAILED` is no anomaly either.
+
+    The `STEP_*` and `NEVER_ANSWERED` break the order of steps that a protocol prescribes and leave the bill alone.
+    """
 
     NONE = "none"
     RECORD_REPEATED = "record_repeated"
@@ -25,6 +28,7 @@ class Fault(StrEnum):
     OFFLINE_END = "offline_end"
     OFFLINE_STORED = "offline_stored"
     OFFLINE_FOREVER = "offline_forever"
+    BACKLOG_SHUFFLED = "backlog_shuffled"
     COUNTER_ZERO = "counter_zero"
     COUNTER_RESET = "counter_reset"
     COUNTER_ROLLBACK = "counter_rollback"
@@ -42,6 +46,13 @@ class Fault(StrEnum):
     START_FAILED = "start_failed"
     DUPLICATED_FRAMES = "duplicated_frames"
     GARBAGE_ON_LINE = "garbage_on_line"
+    METER_ZERO_BEFORE_START = "meter_zero_before_start"
+    REGISTER_JUMP = "register_jump"
+    STEP_MISSING = "step_missing"
+    STEP_REPEATED = "step_repeated"
+    STEP_OUT_OF_ORDER = "step_out_of_order"
+    STEP_LATE = "step_late"
+    NEVER_ANSWERED = "never_answered"
 
 
 DEFAULT_SHARES: Final[dict[Fault, float]] = {
@@ -68,6 +79,14 @@ DEFAULT_SHARES: Final[dict[Fault, float]] = {
     Fault.START_FAILED: 0.010,
     Fault.DUPLICATED_FRAMES: 0.004,
     Fault.GARBAGE_ON_LINE: 0.002,
+    Fault.BACKLOG_SHUFFLED: 0.002,
+    Fault.METER_ZERO_BEFORE_START: 0.002,
+    Fault.REGISTER_JUMP: 0.001,
+    Fault.STEP_MISSING: 0.006,
+    Fault.STEP_REPEATED: 0.004,
+    Fault.STEP_OUT_OF_ORDER: 0.004,
+    Fault.STEP_LATE: 0.003,
+    Fault.NEVER_ANSWERED: 0.003,
 }
 
 # Shown early in a demo: each changes what a bill says, none takes the charger away.
@@ -85,18 +104,22 @@ VISIBLE_FAULTS: Final = (
 )
 
 OFFLINE_FAULTS: Final = frozenset(
-    {Fault.OFFLINE_MIDDLE, Fault.OFFLINE_END, Fault.OFFLINE_STORED, Fault.OFFLINE_FOREVER}
+    {Fault.OFFLINE_MIDDLE, Fault.OFFLINE_END, Fault.OFFLINE_STORED, Fault.OFFLINE_FOREVER, Fault.BACKLOG_SHUFFLED}
 )
+
+# The charger keeps its readings of an outage and sends them after the next login.
+STORING_FAULTS: Final = frozenset({Fault.OFFLINE_STORED, Fault.BACKLOG_SHUFFLED})
 
 # What one vendor's chargers do worse than the others': meter, radio, or records (B23: a vendor's defect stays).
 WEAK_SPOTS: Final = (
     ("counter_", "late_first"),
-    ("offline_", "record_lost", "record_repeated"),
+    ("offline_", "backlog_", "record_lost", "record_repeated"),
     ("record_energy", "record_meter", "record_duration", "clock_"),
 )
 WEAKNESS: Final = 2.5
 
 SPIKE_E4KWH: Final = 500_000_000
+JUMP_E4KWH: Final = 200_000_000
 READING_PERIOD_MS: Final = 15_000
 
 
@@ -172,6 +195,8 @@ def plan_glitches(fault: Fault, random: np.random.Generator, charging_ms: int, s
     if fault is Fault.COUNTER_SPIKE:
         start = stop_ms - READING_PERIOD_MS if random.random() < 0.2 else moment(0.1, 0.9)
         return (Glitch("spike", start, start + READING_PERIOD_MS, SPIKE_E4KWH),)
+    if fault is Fault.REGISTER_JUMP:
+        return (Glitch("spike", moment(0.3, 0.8), stop_ms + 1, JUMP_E4KWH),)
     if fault is Fault.COUNTER_ROLLBACK:
         return (Glitch("rollback", moment(0.3, 0.8), stop_ms + 1, int(random.uniform(10_000, 40_000))),)
     if fault is Fault.COUNTER_RESET:

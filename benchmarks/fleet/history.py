@@ -15,7 +15,8 @@ from benchmarks.fleet.errors import FleetError
 from benchmarks.fleet.pile_history import PileHistory, Sending
 from benchmarks.fleet.plan import HOUR_MS, Plan
 from benchmarks.fleet.power import IntArray
-from benchmarks.fleet.readings import Columns, frames_of, joined
+from benchmarks.fleet.readings import Columns, extended, frames_of, joined
+from benchmarks.fleet.traits import Traits
 from core.ykc.codec import HEADER_BYTES, wrap_body
 
 HistoryFrame = tuple[int, str, bytes]
@@ -79,6 +80,8 @@ def _block(piles: list[PileHistory], from_ms: int, to_ms: int) -> Iterator[Histo
     beat_frames: list[bytes] = []
     columns: list[Columns] = []
     doubled: list[IntArray] = []
+    long_rows: list[tuple[int, int, Traits]] = []
+    row_count = 0
     for pile in piles:
         sending = pile.block(from_ms, to_ms)
         times = (
@@ -99,9 +102,14 @@ def _block(piles: list[PileHistory], from_ms: int, to_ms: int) -> Iterator[Histo
         names += [connection.name for connection in pile.connections]
         single_frames += _encoded(pile, sending, seqs[: at[1]])
         beat_frames += _heartbeats(pile, seqs[at[2] :])
+        if pile.plan.traits.extended:
+            long_rows.append((row_count, row_count + len(times[1]), pile.plan.traits))
+        row_count += len(times[1])
         columns += sending.readings
         doubled += sending.doubled
     row_frames = frames_of(joined(columns), _joined(rows.seqs)) if columns else []
+    for start, end, traits in long_rows:
+        row_frames[start:end] = [extended(frame, traits) for frame in row_frames[start:end]]
     frames = [*single_frames, *row_frames, *beat_frames]
     kinds = (singles, rows, beats)
     times_ms = _joined([part for kind in kinds for part in kind.times])
@@ -141,6 +149,6 @@ def _encoded(pile: PileHistory, sending: Sending, seqs: IntArray) -> list[bytes]
 
 def _heartbeats(pile: PileHistory, seqs: IntArray) -> list[bytes]:
     order = pile.plan.traits.checksum_order
-    frame = messages.encode(messages.heartbeat(pile.plan.pile), b"\0\0", order)
+    frame = extended(messages.encode(messages.heartbeat(pile.plan.pile), b"\0\0", order), pile.plan.traits)
     kind, body = frame[TYPE_AT], frame[HEADER_BYTES:-CHECKSUM_BYTES]
     return [wrap_body(kind, body, seq=seq.to_bytes(2, "little"), checksum_order=order) for seq in seqs.tolist()]

@@ -1,23 +1,26 @@
 """A charger's TCP connection: whole frames in, frames out, numbered and counted."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final, cast
 
 import msgspec
 
-from benchmarks.fleet.messages import Message, encode
-from core.checksum import crc16_modbus
-from core.ykc.codec import HEADER_BYTES, START_BYTE, ChecksumOrder
+from benchmarks.fleet.messages import Message
 
-REALTIME: Final = "realtime"
+REALTIME: Final = frozenset({"realtime", "status"})
 RECORD: Final = "record"
-MIN_LENGTH: Final = 4
-OVERHEAD: Final = 4
 
 
 class Counters(msgspec.Struct):
-    """What the whole fleet has sent and heard so far. `frames_sent` counts noise as none."""
+    """What the whole fleet has sent and heard so far. `frames_sent` counts noise as none.
+
+    `starts_refused`: by the platform, asked for at the charger. `orders_answered`: by the name of the answer.
+    `wrong_acks`: acknowledgements that a charger took for another record than the one they were meant for (aaf5.md 5).
+    `strangers`: connections that logged in with an id that was not theirs, or that nobody has; `strangers_refused`:
+    those that the platform turned away.
+    """
 
     frames_sent: int = 0
     realtime_sent: int = 0
@@ -30,6 +33,16 @@ class Counters(msgspec.Struct):
     logins_refused: int = 0
     sessions: int = 0
     starts_abandoned: int = 0
+    starts_refused: int = 0
+    reboots: int = 0
+    wrong_acks: int = 0
+    strangers: int = 0
+    strangers_refused: int = 0
+    orders_answered: dict[str, int] = msgspec.field(default_factory=dict)
+
+    def answered(self, name: str) -> None:
+        """Count an answer to an order."""
+        self.orders_answered[name] = self.orders_answered.get(name, 0) + 1
 
 
 class DownFrame(msgspec.Struct, frozen=True):
@@ -40,20 +53,26 @@ class DownFrame(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class ChargerLink(asyncio.Protocol):
+class Link(asyncio.Protocol, ABC):
     """One connection. `on_frame` gets each whole frame; frames with a wrong checksum are dropped and counted.
 
-    The firmware accepts low-byte-first checksums only (ykc.md section 6). `closed` is set when the connection ends.
+    `closed` is set when the connection ends.
     """
 
-    def __init__(self, order: ChecksumOrder, counters: Counters, on_frame: Callable[[DownFrame], None]) -> None:
+    def __init__(self, counters: Counters, on_frame: Callable[[DownFrame], None]) -> None:
         self.closed = asyncio.Event()
-        self._order = order
+        self.received = bytearray()
         self._counters = counters
         self._on_frame = on_frame
         self._transport: asyncio.Transport | None = None
-        self._received = bytearray()
-        self._seq = 0
+
+    @abstractmethod
+    def encode(self, message: Message, reply_to: bytes | None) -> bytes:
+        """The frame of a message; a reply carries the sequence field of its request."""
+
+    @abstractmethod
+    def frame_at_start(self) -> DownFrame | int | None:
+        """Take the frame at the start of `received`; None = wait for more, a number = so many bytes are no frame."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of `asyncio.Protocol`."""
@@ -68,21 +87,21 @@ class ChargerLink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Part of `asyncio.Protocol`."""
-        self._received += data
+        self.received += data
         while (frame := self._next_frame()) is not None:
             self._counters.frames_received += 1
             self._on_frame(frame)
 
     def send(self, message: Message, *, reply_to: bytes | None = None) -> None:
-        """Send a message; a reply carries the two sequence bytes of its request. Lost when the connection is."""
-        self.send_frame(encode(message, self.next_seq() if reply_to is None else reply_to, self._order), message[0])
+        """Send a message. Lost when the connection is."""
+        self.send_frame(self.encode(message, reply_to), message[0])
 
     def send_frame(self, frame: bytes, name: str) -> None:
         """Send a frame that is already encoded."""
         if self._transport is None:
             return
         self._counters.frames_sent += 1
-        self._counters.realtime_sent += name == REALTIME
+        self._counters.realtime_sent += name in REALTIME
         self._counters.records_sent += name == RECORD
         self.send_noise(frame)
 
@@ -91,12 +110,6 @@ class ChargerLink(asyncio.Protocol):
         if self._transport is not None:
             self._counters.bytes_sent += len(data)
             self._transport.write(data)
-
-    def next_seq(self) -> bytes:
-        """The sequence bytes of the next frame that is no reply: they count from 0 on each connection."""
-        seq = self._seq
-        self._seq = (seq + 1) & 0xFFFF
-        return seq.to_bytes(2, "little")
 
     def go_silent(self) -> None:
         """As when the radio is gone: nothing is read any more, and the caller sends nothing; the socket stays."""
@@ -114,16 +127,10 @@ class ChargerLink(asyncio.Protocol):
             self._transport.abort()
 
     def _next_frame(self) -> DownFrame | None:
-        received = self._received
-        while len(received) >= 2:
-            length = received[1]
-            if received[0] == START_BYTE and length >= MIN_LENGTH:
-                if len(received) < length + OVERHEAD:
-                    return None
-                frame = bytes(received[: length + OVERHEAD])
-                if crc16_modbus(frame[2:-2]).to_bytes(2, "little") == frame[-2:]:
-                    del received[: len(frame)]
-                    return DownFrame(frame[5], frame[2:4], frame[HEADER_BYTES:-2])
-            self._counters.bad_bytes_received += 1
-            del received[0]
+        while self.received:
+            found = self.frame_at_start()
+            if not isinstance(found, int):
+                return found
+            self._counters.bad_bytes_received += found
+            del self.received[:found]
         return None

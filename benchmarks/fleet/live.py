@@ -3,8 +3,9 @@
 import asyncio
 from typing import Any, Final
 
-from benchmarks.fleet.charger import Charger, Timings
+from benchmarks.fleet.charger import Charger
 from benchmarks.fleet.clock import Clock
+from benchmarks.fleet.device import Timings
 from benchmarks.fleet.link import Counters
 from benchmarks.fleet.orders import Orders
 from benchmarks.fleet.plan import Plan
@@ -79,9 +80,15 @@ class LiveFleet:
             "logins_refused": counters.logins_refused,
             "sessions": counters.sessions,
             "starts_abandoned": counters.starts_abandoned,
-            "acked_bills": [trade_no for charger in self.chargers for trade_no in charger.book.acknowledged],
-            "unacked": [trade_no for charger in self.chargers for trade_no in charger.book.unacknowledged],
+            "starts_refused": counters.starts_refused,
+            "reboots": counters.reboots,
+            "wrong_acks": counters.wrong_acks,
+            "strangers": counters.strangers,
+            "strangers_refused": counters.strangers_refused,
+            "orders_answered": counters.orders_answered,
+            "acked_bills": [trade_no for charger in self.chargers for trade_no in charger.acknowledged],
+            "unacked": [trade_no for charger in self.chargers for trade_no in charger.unacknowledged],
         }
 
     def _waiting(self) -> bool:
-        return any(charger.online and charger.book.unacknowledged for charger in self.chargers)
+        return any(charger.online and charger.unacknowledged for charger in self.chargers)

@@ -1,18 +1,18 @@
-"""Every message that a simulated charger sends, other than 0x13 and 0x3B: its name and its fields in wire units."""
+"""What a YKC charger sends of itself and of its charges, other than 0x13 and 0x3B: names and fields in wire units."""
 
 from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.fleet.charge import STOPPED_BY_HAND, Charge
+from benchmarks.fleet.accounts import STATION_PASSWORD, password_md5
+from benchmarks.fleet.charge import ASK_BY_ACCOUNT, ASK_BY_VIN, STOPPED_BY_HAND, Charge
 from benchmarks.fleet.piles import SimPile
-from benchmarks.fleet.plan import Traits
+from benchmarks.fleet.traits import Traits
 from core.ykc.codec import ChecksumOrder, encode_raw
 from core.ykc.cp56 import ms_to_cp56
 
 Message = tuple[str, dict[str, Any]]
 
-PROTOCOL_VERSION: Final = 0x10
 OFFSET_CURRENT_DA: Final = 4_000
 OK: Final = 0
 ACCEPTED: Final = 1
@@ -20,6 +20,12 @@ REFUSED: Final = 0
 ALREADY_CHARGING: Final = 2
 NOT_PLUGGED: Final = 5
 NOT_CHARGING: Final = 2
+VERSION_WITH_PARALLEL: Final = 16
+NO_PASSWORD: Final = "0" * 32
+LOCK_RAISED: Final = 0x55
+LOCK_LOWERED: Final = 0xFF
+SPACE_OCCUPIED: Final = 0xFF
+RECOGNITION_TIMED_OUT: Final = "0000000001000000"
 
 
 def encode(message: Message, seq: bytes, order: ChecksumOrder) -> bytes:
@@ -34,7 +40,7 @@ def login(pile: SimPile, traits: Traits) -> Message:
         "pile_code": pile.code,
         "pile_type": 0 if pile.is_dc else 1,
         "gun_count": pile.connectors,
-        "protocol_version": PROTOCOL_VERSION,
+        "protocol_version": traits.version,
         "firmware": traits.firmware,
         "network_type": 0,
         "sim": f"898604{pile.code}",
@@ -77,6 +83,49 @@ def remote_stop_reply(pile: SimPile, connector: int, result: int, reason: int = 
 def result_reply(name: str, pile: SimPile, result: int) -> Message:
     """0x57 and its like: the charger's code and one number."""
     return name, {"pile_code": pile.code, "result": result}
+
+
+def parallel_start_reply(
+    pile: SimPile, connector: int, trade_no: str, parallel_no: str, *, result: int, reason: int = 0
+) -> Message:
+    """0xA3; the first connector is the main one."""
+    _, fields = remote_start_reply(pile, connector, trade_no, result, reason)
+    role = {"gun_role": 0 if connector == 1 else 1, "parallel_no": parallel_no}
+    return "parallel_remote_start_reply", {**fields, **role}
+
+
+def start_request(charge: Charge) -> Message:
+    """0x31, or 0xA1 where both guns charge one vehicle: who wants to start, and with which proof."""
+    password = password_md5(STATION_PASSWORD) if charge.asks_by == ASK_BY_ACCOUNT else NO_PASSWORD
+    fields = {
+        "pile_code": charge.pile.code,
+        "gun_no": charge.pile.gun_no(charge.connector),
+        "start_mode": charge.asks_by,
+        "need_password": int(charge.asks_by == ASK_BY_ACCOUNT),
+        "card_or_account": charge.account,
+        "password": password,
+        "vin": charge.vin if charge.asks_by == ASK_BY_VIN else "",
+    }
+    if not charge.parallel_no:
+        return "start_request", fields
+    return "parallel_start_request", {**fields, "gun_role": charge.gun_role, "parallel_no": charge.parallel_no}
+
+
+def lock_state(pile: SimPile, connector: int, lock: int, *, occupied: bool) -> Message:
+    """0x61: the parking lock before a connector; these messages number connectors in binary."""
+    return "lock_state", {
+        "pile_code": pile.code,
+        "gun_no": connector,
+        "lock_state": lock,
+        "space_state": SPACE_OCCUPIED if occupied else 0,
+        "battery_pct": 88,
+        "alarm": 0,
+    }
+
+
+def bms_error(charge: Charge) -> Message:
+    """0x1B: the vehicle's recognition (BRM) did not come in time."""
+    return "bms_error", {**_session(charge), "error_bits": RECOGNITION_TIMED_OUT}
 
 
 def bms_handshake(charge: Charge) -> Message:

@@ -9,9 +9,10 @@ import numpy as np
 from benchmarks.fleet import messages, readings, records
 from benchmarks.fleet.billing import Meterman
 from benchmarks.fleet.charge import Charge
-from benchmarks.fleet.faults import READING_PERIOD_MS, Fault
-from benchmarks.fleet.lifecycle import Kind, has_noise, noise, single_moments
+from benchmarks.fleet.faults import READING_PERIOD_MS, STORING_FAULTS, Fault
+from benchmarks.fleet.lifecycle import has_noise, noise, single_moments
 from benchmarks.fleet.messages import Message
+from benchmarks.fleet.moments import Kind
 from benchmarks.fleet.plan import ConnectorPlan, Outage, PilePlan
 from benchmarks.fleet.power import IntArray
 from benchmarks.fleet.readings import Columns
@@ -123,12 +124,22 @@ class PileHistory:
             idle &= (times < charge.charging_ms) | (times >= charge.stop_ms)
         columns = readings.idle_columns(self.plan.pile, connector.connector, self.plan.traits, plugged[idle])
         sending.rows(times[idle], columns)
+        if self.plan.traits.has_lock:
+            self._locks(connector, times[: len(idle_times[0])], plugged, sending)
+
+    def _locks(self, connector: ConnectorPlan, times: IntArray, plugged: IntArray, sending: Sending) -> None:
+        """The periodic states of a parking lock; its changes are moments of the charges."""
+        heard = self._heard(times)
+        for time_ms, occupied in zip(times[heard].tolist(), plugged[: len(times)][heard].tolist(), strict=True):
+            lock = messages.LOCK_LOWERED if occupied else messages.LOCK_RAISED
+            state = messages.lock_state(self.plan.pile, connector.connector, lock, occupied=bool(occupied))
+            sending.single(time_ms, state)
 
     def _charge(self, charge: Charge, state_times: IntArray, from_ms: int, to_ms: int, sending: Sending) -> IntArray:
         """Add what one charge sends; gives the moments at which its connector shows itself idle."""
         idle_times = []
         last = np.zeros(0, dtype=np.int64)
-        for moment in single_moments(charge, self.plan.traits):
+        for moment in single_moments(charge, self.plan):
             if not from_ms <= moment.time_ms < to_ms:
                 continue
             if moment.kind in (Kind.PLUGGED, Kind.STOPPED, Kind.UNPLUGGED):
@@ -148,7 +159,7 @@ class PileHistory:
                 number = reading_number(charge, int(time_ms))
                 if has_noise(charge, number):
                     sending.single(int(time_ms), noise(charge, number))
-        if charge.fault is Fault.OFFLINE_STORED:
+        if charge.fault in STORING_FAULTS:
             self._stored(charge, from_ms, to_ms, sending)
         return np.array(idle_times, dtype=np.int64)
 
@@ -157,7 +168,7 @@ class PileHistory:
         for outage in self.plan.outages:
             if not from_ms <= outage.to_ms < to_ms:
                 continue
-            times = stored_times(charge, outage)
+            times = backlog_order(charge, stored_times(charge, outage))
             columns = self._columns(charge, times)
             sent = outage.to_ms + LOGIN_TAKES_MS + STORED_SPACING_MS * np.arange(1, len(times) + 1)
             sending.rows(sent, columns)
@@ -189,6 +200,13 @@ def stored_times(charge: Charge, outage: Outage) -> IntArray:
     return charge.reading_times(max(outage.from_ms, charge.charging_ms), min(outage.to_ms, charge.stop_ms))
 
 
+def backlog_order(charge: Charge, times_ms: IntArray) -> IntArray:
+    """The order in which the charger sends what it kept: mixed up for `BACKLOG_SHUFFLED`."""
+    if charge.fault is not Fault.BACKLOG_SHUFFLED:
+        return times_ms
+    return np.random.default_rng(charge.salt).permutation(times_ms)
+
+
 def reading_number(charge: Charge, time_ms: int) -> int:
     """The number of a periodic reading within its charge."""
     return (time_ms - charge.charging_ms + READING_PERIOD_MS // 2) // READING_PERIOD_MS
@@ -201,7 +219,13 @@ def single_message(charge: Charge, kind: Kind) -> Message:
         return messages.remote_start_reply(pile, connector, charge.trade_no, messages.ACCEPTED)
     if kind is Kind.STOP_REPLY:
         return messages.remote_stop_reply(pile, connector, messages.ACCEPTED)
+    if kind is Kind.LOCK_LOWERED:
+        return messages.lock_state(pile, connector, messages.LOCK_LOWERED, occupied=True)
+    if kind is Kind.LOCK_RAISED:
+        return messages.lock_state(pile, connector, messages.LOCK_RAISED, occupied=False)
     return {
+        Kind.START_REQUEST: messages.start_request,
+        Kind.BMS_ERROR: messages.bms_error,
         Kind.HANDSHAKE: messages.bms_handshake,
         Kind.PARAMS: messages.bms_params,
         Kind.ABORT: messages.abort,

@@ -10,13 +10,14 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from benchmarks.fleet.charge import START_BY_APP, START_BY_OFFLINE_CARD, Charge
+from benchmarks.fleet.charge import NOT_ASKED, START_BY_APP, START_BY_OFFLINE_CARD, Charge
 from benchmarks.fleet.drivers import ChargeMaker, Season, change_fault
 from benchmarks.fleet.errors import FleetError
 from benchmarks.fleet.faults import OFFLINE_FAULTS, VISIBLE_FAULTS, Fault, FaultMix
-from benchmarks.fleet.piles import PILE_CODE_DIGITS, SimPile
+from benchmarks.fleet.line_faults import LineFault
+from benchmarks.fleet.piles import AAF5, PILE_CODE_DIGITS, SimPile
 from benchmarks.fleet.power import IntArray
-from core.ykc.codec import ChecksumOrder
+from benchmarks.fleet.traits import Aaf5Traits, Traits, draw_aaf5_traits, draw_traits
 
 FOREVER_MS: Final = 2**62
 MINUTE_MS: Final = 60_000
@@ -35,17 +36,6 @@ class Outage(msgspec.Struct, frozen=True):
     to_ms: int
 
 
-class Traits(msgspec.Struct, frozen=True):
-    """What one charger's firmware does its own way, all of it allowed or at least common (ykc.md section 6)."""
-
-    checksum_order: ChecksumOrder
-    loss_equals_energy: bool
-    final_reading: bool
-    amount_to_fen: bool
-    phase_ms: int
-    firmware: str
-
-
 class ConnectorPlan(msgspec.Struct, frozen=True):
     """The charges of one connector in the order of time; they do not overlap, nor do their times of being plugged."""
 
@@ -55,12 +45,17 @@ class ConnectorPlan(msgspec.Struct, frozen=True):
 
 
 class PilePlan(msgspec.Struct, frozen=True):
-    """One charger's part: its firmware's ways, its connectors, and when its radio is silent (ascending, apart)."""
+    """One charger's part: its firmware's ways, its connectors, and when its radio is silent (ascending, apart).
+
+    `line_faults`: how it misbehaves on the line in the live part.
+    """
 
     pile: SimPile
     traits: Traits
     connectors: tuple[ConnectorPlan, ...]
     outages: tuple[Outage, ...]
+    aaf5: Aaf5Traits | None = None
+    line_faults: frozenset[LineFault] = frozenset()
 
     def online(self, times_ms: IntArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
         """At which of the moments the charger can be heard."""
@@ -129,23 +124,18 @@ def demo_plan(
 
 def _schedule(pile: SimPile, seed: int, season: Season, mix: FaultMix) -> PilePlan:
     random = np.random.default_rng([seed, int(pile.code)])
-    traits = Traits(
-        checksum_order="be" if random.random() < 0.1 else "le",
-        loss_equals_energy=bool(random.random() < 0.7),
-        final_reading=bool(random.random() < 0.7),
-        amount_to_fen=bool(random.random() < 0.2),
-        phase_ms=int(random.integers(1_000, 10_000)),
-        firmware=f"V{random.integers(1, 4)}.{random.integers(0, 10)}.{random.integers(0, 10)}",
-    )
+    traits = draw_traits(random, pile)
+    aaf5 = draw_aaf5_traits(random, pile) if pile.protocol == AAF5 else None
+    asks_platform = traits.asks_platform if aaf5 is None else aaf5.asks_platform
     connectors = tuple(
         ConnectorPlan(
             connector,
             int(random.integers(0, 300_000)),
-            tuple(ChargeMaker(pile, connector, seed, season, mix).charges()),
+            tuple(ChargeMaker(pile, connector, seed, season, mix, asks_platform=asks_platform).charges()),
         )
         for connector in range(1, pile.connectors + 1)
     )
-    return PilePlan(pile, traits, connectors, ())
+    return PilePlan(pile, traits, connectors, (), aaf5)
 
 
 def _show_faults(piles: list[PilePlan], live_ms: int) -> list[PilePlan]:
@@ -189,7 +179,8 @@ def _spare_most(piles: list[PilePlan]) -> list[PilePlan]:
 def _settle_outages(piles: list[PilePlan]) -> list[PilePlan]:
     """Derive each charger's silent times from its charges' faults, and make the charges fit them.
 
-    What was asked by app while the charger could not hear was asked by card. After it is lost nobody comes any more.
+    What was asked of the platform while the charger could not hear was asked of its own list of cards. After it is lost
+    nobody comes any more.
     """
     settled = []
     for pile in piles:
@@ -241,9 +232,10 @@ def _reachable(pile: PilePlan, charge: Charge) -> Charge:
     unheard = (
         pile.online_from(charge.order_ms) != charge.order_ms or pile.online_from(charge.start_ms) != charge.start_ms
     )
-    if charge.start_mode == START_BY_APP and unheard:
+    if unheard and (charge.start_mode == START_BY_APP or charge.asks_by != NOT_ASKED):
         card = f"{charge.salt % 10**8:016d}"
-        return msgspec.structs.replace(charge, start_mode=START_BY_OFFLINE_CARD, physical_card=card)
+        offline = {"start_mode": START_BY_OFFLINE_CARD, "physical_card": card, "asks_by": NOT_ASKED, "account": ""}
+        return msgspec.structs.replace(charge, **offline)
     return charge
 
 

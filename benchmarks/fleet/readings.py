@@ -9,8 +9,9 @@ import numpy.typing as npt
 from benchmarks.fleet.billing import Meterman
 from benchmarks.fleet.charge import Charge
 from benchmarks.fleet.piles import SimPile
-from benchmarks.fleet.plan import Traits
 from benchmarks.fleet.power import IntArray
+from benchmarks.fleet.traits import Traits
+from core.ykc.codec import HEADER_BYTES, wrap_body
 from core.ykc.realtime import COLUMN_TYPES, RealtimeColumns
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -20,6 +21,11 @@ CHARGING: Final = 3
 FRAME_BYTES: Final = 68
 ORDER_NUMBERS: Final = {"le": 1, "be": 2}
 AC_VOLTAGE_DV: Final = 2_200
+TYPE_AT: Final = 5
+SEQ_AT: Final = slice(2, 4)
+CHECKSUM_BYTES: Final = 2
+# What YLC adds to a body: the storage's state of charge; costs, energies, state and fault bits.
+_EXTRA_BYTES: Final = {0x03: 1, 0x13: 81}
 _UNSIGNED: Final = ("trade_hi", "trade_lo", "frame_pile", "cable_id")
 
 
@@ -75,6 +81,18 @@ def frames_of(columns: Columns, seq: IntArray) -> list[bytes]:
 def frame_of(columns: Columns, seq: bytes) -> bytes:
     """The frame of a single row, with these two sequence bytes."""
     return frames_of(columns, np.array([int.from_bytes(seq, "little")], dtype=np.int64))[0]
+
+
+def extended(frame: bytes, traits: Traits) -> bytes:
+    """The longer heartbeat or realtime frame of the derivative YLC, where the charger speaks it (ykc.md section 6).
+
+    Its parts by rate class stay empty here, as on chargers that never fill them.
+    """
+    extra = _EXTRA_BYTES.get(frame[TYPE_AT]) if traits.extended else None
+    if extra is None:
+        return frame
+    body = frame[HEADER_BYTES:-CHECKSUM_BYTES] + bytes(extra)
+    return wrap_body(frame[TYPE_AT], body, seq=frame[SEQ_AT], checksum_order=traits.checksum_order)
 
 
 def _columns(pile: SimPile, connector: int, traits: Traits, rows: int) -> Columns:

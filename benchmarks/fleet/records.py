@@ -6,7 +6,8 @@ from benchmarks.fleet.billing import ChargerBill, Meterman
 from benchmarks.fleet.charge import Charge
 from benchmarks.fleet.faults import Fault
 from benchmarks.fleet.messages import Message
-from benchmarks.fleet.plan import FOREVER_MS, MINUTE_MS, PilePlan, Traits
+from benchmarks.fleet.plan import FOREVER_MS, MINUTE_MS, PilePlan
+from benchmarks.fleet.traits import Traits
 from core.tariff_version import CLASS_NAMES, TariffVersion
 from core.ykc.cp56 import ms_to_cp56
 
@@ -31,8 +32,8 @@ def upload_times(pile: PilePlan, charge: Charge) -> list[int]:
     return [time_ms for time_ms in times if pile.online_from(time_ms) == time_ms]
 
 
-def record(charge: Charge, traits: Traits, tariff: TariffVersion) -> Message:
-    """0x3B with the lies of the charge's fault."""
+def record(charge: Charge, traits: Traits, tariff: TariffVersion, clock_error_ms: int = 0) -> Message:
+    """0x3B with the lies of the charge's fault, by a clock that is so much ahead."""
     bill = _told(charge, Meterman(charge, tariff).bill())
     energy = sum(bill.class_energy_e4kwh)
     true_energy = charge.energy_e4kwh
@@ -44,10 +45,12 @@ def record(charge: Charge, traits: Traits, tariff: TariffVersion) -> Message:
         jump = 200_000_000 + charge.salt % 400_000_000
         energy += jump
         meter_end += jump
+    if charge.fault is Fault.METER_ZERO_BEFORE_START:
+        meter_start = 0
     if charge.fault is Fault.RECORD_METER_ZERO:
         meter_start = meter_end = 0
     quantum = charge.pile.quantum_e4kwh
-    start_ms, end_ms, trade_ms = _told_times(charge)
+    start_ms, end_ms, trade_ms = (time_ms + clock_error_ms for time_ms in told_times(charge))
     zone = charge.pile.zone
     fields: dict[str, Any] = {
         "trade_no": charge.trade_no,
@@ -88,7 +91,7 @@ def _told(charge: Charge, bill: ChargerBill) -> ChargerBill:
     )
 
 
-def _told_times(charge: Charge) -> tuple[int, int, int]:
+def told_times(charge: Charge) -> tuple[int, int, int]:
     """Start, end and time of the record by the charger's clock."""
     start_ms, end_ms = charge.start_ms, charge.end_ms
     if charge.fault is Fault.CLOCK_OFF:

@@ -25,6 +25,8 @@ FROM_MS = LIVE_MS - 8 * HOUR_MS
 ZONE = "Asia/Shanghai"
 CLEAN = FaultMix({})
 
+YLC_FRAMES = {(0x03, 18), (0x13, 149)}  # type and bytes of its longer heartbeat and realtime frame
+
 Reading = tuple[int, dict[str, Any]]
 
 
@@ -75,9 +77,12 @@ def test_every_frame_fits_its_table_but_for_the_noise_of_the_plan(mixed: tuple[P
     noise = [frame for _, _, frame in frames if not is_whole(frame)]
     for _, _, frame in frames:
         if is_whole(frame):
-            assert decode_body(frame[5], frame[6:-2]).layout_ok
+            longer = (frame[5], len(frame)) in YLC_FRAMES
+            assert decode_body(frame[5], frame[6:-2]).layout_ok != longer
     kinds = {frame[5] for _, _, frame in frames if is_whole(frame)}
-    assert kinds == {0x01, 0x03, 0x05, 0x13, 0x15, 0x17, 0x19, 0x1D, 0x21, 0x33, 0x35, 0x3B, 0x55}
+    usual = {0x01, 0x03, 0x05, 0x13, 0x15, 0x17, 0x19, 0x1D, 0x21, 0x33, 0x35, 0x3B, 0x55}
+    # Which chargers ask the platform, have a lock or fail to recognise a vehicle follows from the seed.
+    assert usual <= kinds <= usual | {0x1B, 0x31, 0x61, 0xA1}
     noisy = any(charge.fault is Fault.GARBAGE_ON_LINE and charge.stop_ms < LIVE_MS for charge in plan.charges())
     assert bool(noise) <= noisy
 

@@ -82,7 +82,7 @@ def test_most_charges_are_clean_and_each_fault_occurs() -> None:
     mix = FaultMix()
     random = np.random.default_rng(1)
     drawn = Counter(mix.draw(random) for _ in range(40_000))
-    assert 0.84 < drawn[Fault.NONE] / 40_000 < 0.86
+    assert 0.81 < drawn[Fault.NONE] / 40_000 < 0.84
     for fault, share in DEFAULT_SHARES.items():
         assert drawn[fault] / 40_000 == pytest.approx(share, rel=0.5)
 
@@ -91,7 +91,7 @@ def test_a_vendor_has_its_weak_spot_and_no_more_faults_in_all() -> None:
     random = np.random.default_rng(1)
     drawn = {vendor: Counter(FaultMix().of_vendor(vendor).draw(random) for _ in range(20_000)) for vendor in "RSTUVWX"}
     for counts in drawn.values():
-        assert 0.84 < counts[Fault.NONE] / 20_000 < 0.86
+        assert 0.81 < counts[Fault.NONE] / 20_000 < 0.84
     zeros = sorted(counts[Fault.COUNTER_ZERO] for counts in drawn.values())
     assert zeros[-1] > 1.8 * zeros[0]
 

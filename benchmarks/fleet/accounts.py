@@ -1,0 +1,28 @@
+"""Who may charge in the simulation: cards, vehicles and a password that a platform must know to let them start.
+
+The same for every fleet, so that the settings of a demo or a test can name them.
+"""
+
+import hashlib
+from typing import Final
+
+CARDS: Final = tuple(f"{88_000_000 + number:016d}" for number in range(1, 41))
+"""Physical cards, 16 digits as in 0x31; AAF5 sends their last ten."""
+
+VINS: Final = tuple(f"LFMSXM{number:07d}{(number * 37) % 10_000:04d}" for number in range(1, 41))
+"""Vehicles that start by being plugged in."""
+
+STATION_ACCOUNT: Final = f"{13_800_000_001:016d}"
+STATION_PASSWORD: Final = "246810"
+
+CARD_DIGITS_AAF5: Final = 10
+
+
+def password_md5(password: str) -> str:
+    """A password as 0x31 carries it: its MD5, upper-case hex text (ykc.md section 4)."""
+    return hashlib.md5(password.encode(), usedforsecurity=False).hexdigest().upper()
+
+
+def decimal_card(card: str) -> str:
+    """A card as AAF5 carries it: decimal digits, ten at least (aaf5.md section 3, 204)."""
+    return card[-CARD_DIGITS_AAF5:]
