@@ -74,8 +74,10 @@ def _config(options: argparse.Namespace) -> int:
 
 
 def _decode(options: argparse.Namespace) -> int:
-    from core.ykc.hex_lines import decode_line
+    from core.aaf5.hex_lines import decode_line as decode_aaf5
+    from core.ykc.hex_lines import decode_line as decode_ykc
 
+    decode_line = decode_ykc if options.protocol == "ykc" else decode_aaf5
     try:
         for line in sys.stdin.buffer:
             print(json.dumps(decode_line(line.decode("utf-8", "replace")), ensure_ascii=False), flush=True)
@@ -160,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     decode = _command(
         commands, "decode", _decode, "hex lines in, one JSON object a line out", "pilestream decode ykc < frames.txt"
     )
-    decode.add_argument("protocol", choices=["ykc"], help="the protocol of the frames")
+    decode.add_argument("protocol", choices=["ykc", "aaf5"], help="the protocol of the frames")
 
     load = _command(commands, "load", _load, "take in a master data file", "pilestream load sites.toml")
     load.add_argument("file", type=Path, metavar="FILE.toml", help="operators, stations, chargers, tariffs")

@@ -8,7 +8,8 @@ from typing import Any
 
 from core.aaf5.messages import TABLE
 from core.wire.body import DecodedBody
-from core.wire.errors import WireEncodeError
+from core.wire.envelope import DecodedFrame, body_of_decoded, decoded_frame
+from core.wire.errors import WireEncodeError, WireFrameError
 
 START_BYTES = b"\xaa\xf5"
 HEADER_BYTES = 8
@@ -17,6 +18,7 @@ ENVELOPE_BYTES = HEADER_BYTES + CHECKSUM_BYTES
 MAX_FRAME_BYTES = 1024
 MAX_BODY_BYTES = MAX_FRAME_BYTES - ENVELOPE_BYTES
 INFO_BYTE = 0x10
+_CHECKED_FROM = 6
 
 
 def decode_body(frame_type: int, body: bytes) -> DecodedBody:
@@ -75,3 +77,43 @@ def wrap_body(frame_type: int, body: bytes, *, seq: bytes = b"\0", info: int = I
 def sum_checksum(data: bytes) -> int:
     """The low byte of the sum of all bytes."""
     return sum(data) & 0xFF
+
+
+def decode_frame(frame: bytes) -> DecodedFrame:
+    """One whole frame in its parts, taken strictly: its length must match all bytes given.
+
+    Raises `WireFrameError` with the fault "start", "length" or "checksum".
+    """
+    if frame[:2] != START_BYTES:
+        raise WireFrameError("start", f"the first bytes are {frame[:2].hex().upper() or 'missing'}, not AAF5")
+    announced = int.from_bytes(frame[2:4], "little") if len(frame) >= 4 else 0
+    if not ENVELOPE_BYTES <= announced <= MAX_FRAME_BYTES or announced != len(frame):
+        raise WireFrameError("length", _length_fault(frame, announced))
+    checksum = sum_checksum(frame[_CHECKED_FROM:-CHECKSUM_BYTES])
+    if frame[-1] != checksum:
+        raise WireFrameError("checksum", f"the frame ends with {frame[-1]:02X}, its bytes give {checksum:02X}")
+    return decoded_frame(
+        TABLE,
+        int.from_bytes(frame[6:HEADER_BYTES], "little"),
+        frame[HEADER_BYTES:-CHECKSUM_BYTES],
+        seq=frame[5:6],
+        checksum_order="sum",
+        flag=frame[4],
+    )
+
+
+def encode_decoded(decoded: DecodedFrame) -> bytes:
+    """The frame that `decode_frame` took apart, to the byte. Raises `WireEncodeError`."""
+    envelope = decoded.envelope
+    if envelope.checksum_order != "sum":
+        raise WireEncodeError(f"checksum_order {envelope.checksum_order!r} is none of AAF5; allowed is 'sum'")
+    body = body_of_decoded(TABLE, decoded)
+    return wrap_body(decoded.type, body, seq=bytes.fromhex(envelope.seq), info=envelope.flag)
+
+
+def _length_fault(frame: bytes, announced: int) -> str:
+    if len(frame) < 4:
+        return "the frame ends before its length"
+    if not ENVELOPE_BYTES <= announced <= MAX_FRAME_BYTES:
+        return f"the length is {announced}; allowed are {ENVELOPE_BYTES}..{MAX_FRAME_BYTES}"
+    return f"the length says {announced} bytes in all, {len(frame)} are there"

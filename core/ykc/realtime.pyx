@@ -8,6 +8,7 @@ from libc.string cimport memcmp
 import numpy as np
 
 from core.checksum cimport crc16_modbus_c
+from core.wire.integers cimport read_u16, read_u32, read_u64_high_first, write_u16, write_u32, write_u64_high_first
 
 from core.ykc.errors import YkcBufferError, YkcEncodeError
 
@@ -42,39 +43,6 @@ COLUMN_TYPES = {
 }
 _ORDER_NUMBERS = {"le": ORDER_LE, "be": ORDER_BE, ORDER_LE: ORDER_LE, ORDER_BE: ORDER_BE}
 _PILE_CODE_LIMIT = 1 << 56
-
-
-# Byte by byte, so that the machine's own byte order does not matter; compilers make one load of each.
-cdef inline uint16_t read_u16(const uint8_t* at) noexcept nogil:
-    return <uint16_t>(at[0] | at[1] << 8)
-
-
-cdef inline uint32_t read_u32(const uint8_t* at) noexcept nogil:
-    return at[0] | <uint32_t>at[1] << 8 | <uint32_t>at[2] << 16 | <uint32_t>at[3] << 24
-
-
-cdef inline uint32_t read_u32_high_first(const uint8_t* at) noexcept nogil:
-    return <uint32_t>at[0] << 24 | <uint32_t>at[1] << 16 | <uint32_t>at[2] << 8 | at[3]
-
-
-cdef inline uint64_t read_u64_high_first(const uint8_t* at) noexcept nogil:
-    return <uint64_t>read_u32_high_first(at) << 32 | read_u32_high_first(at + 4)
-
-
-cdef inline void write_u16(uint8_t* at, uint16_t value) noexcept nogil:
-    at[0] = value & 0xFF
-    at[1] = value >> 8
-
-
-cdef inline void write_u32(uint8_t* at, uint32_t value) noexcept nogil:
-    write_u16(at, value & 0xFFFF)
-    write_u16(at + 2, value >> 16)
-
-
-cdef inline void write_u64_high_first(uint8_t* at, uint64_t value) noexcept nogil:
-    cdef int i
-    for i in range(8):
-        at[i] = <uint8_t>(value >> (56 - 8 * i))
 
 
 cdef inline uint8_t order_of(const uint8_t* frame, Py_ssize_t length) noexcept nogil:

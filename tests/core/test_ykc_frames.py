@@ -74,6 +74,7 @@ def test_line_is_answered_as_a_strict_receiver_would(sample: dict[str, Any]) -> 
             "layout_ok": sample["layout_ok"],
             "fields": sample["fields"],
             "checksum_order": sample["checksum_ok"],
+            "envelope": {"seq": sample["seq"], "checksum_order": sample["checksum_ok"], "flag": 0, "kept": {}},
         }
         json.dumps(answer)
 

@@ -11,11 +11,19 @@ ROOT = Path(__file__).parents[2]
 HOT = [
     ("core/checksum.pyx", "crc16_modbus_c"),
     ("core/checksum.pyx", "crc32_c"),
+    ("core/wire/splitter.pyx", "_take_frame"),
+    ("core/wire/splitter.pyx", "_refuse"),
+    ("core/wire/splitter.pyx", "_pass_over"),
+    ("core/wire/splitter.pyx", "_add_span"),
+    ("core/wire/splitter.pyx", "_fail"),
+    ("core/wire/splitter.pyx", "_skip"),
     ("core/ykc/splitter.pyx", "verdict_of"),
     ("core/ykc/splitter.pyx", "_split"),
-    ("core/ykc/splitter.pyx", "_add_span"),
-    ("core/ykc/splitter.pyx", "_fail"),
-    ("core/ykc/splitter.pyx", "_skip"),
+    ("core/aaf5/splitter.pyx", "_split"),
+    ("core/aaf5/status.pyx", "read_text"),
+    ("core/aaf5/status.pyx", "hex_digits"),
+    ("core/aaf5/status.pyx", "parse_status"),
+    ("core/aaf5/status.pyx", "parse_verified_status"),
     ("core/ykc/realtime.pyx", "order_of"),
     ("core/ykc/realtime.pyx", "parse_realtime"),
     ("core/ykc/realtime.pyx", "parse_verified"),
@@ -32,7 +40,7 @@ def line_scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[int,
     folder = tmp_path_factory.mktemp("annotated")
     scores = {}
     for source in sorted({source for source, _ in HOT}):
-        target = folder / f"{Path(source).stem}.c"
+        target = folder / f"{source.replace('/', '_')}.c"
         command = [sys.executable, "-m", "cython", "-3", "-a", source, "-o", str(target)]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=100)
         page = target.with_suffix(".html").read_text("utf-8")
@@ -61,6 +69,6 @@ def test_scores_are_read_at_all(line_scores: dict[str, dict[int, int]]) -> None:
 @pytest.mark.parametrize(("source", "function"), HOT)
 def test_hot_function_is_c_alone(source: str, function: str, line_scores: dict[str, dict[int, int]]) -> None:
     lines = lines_of(source, function)
-    assert len(lines) > 3
+    assert len(lines) >= 3
     yellow = {line: line_scores[source][line] for line in lines if line_scores[source][line]}
     assert yellow == {}
