@@ -26,7 +26,7 @@ cdef class MeterCalculator:
     cdef readonly bint has_doubt
     cdef int64_t doubt_ms
     cdef int64_t doubt_value
-    cdef int64_t doubt_index
+    cdef int64_t doubt_index        # -1 = no reading: where the charger says that the register stood
 
     # The run of readings in which the register rests while power flows
     cdef int64_t rest_ms
@@ -56,6 +56,7 @@ cdef class MeterCalculator:
     cdef readonly int64_t earlier_index
 
     cdef void restart(self, int64_t start_ms) noexcept nogil
+    cdef void offer(self, int64_t start_ms, int64_t value) noexcept nogil
     cdef int64_t take(self, int64_t event_ms, int64_t value, int64_t power_w) noexcept nogil
     cdef int64_t take_end(self, int64_t event_ms, int64_t value) noexcept nogil
     cdef void close(self) noexcept nogil

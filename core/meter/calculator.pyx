@@ -81,6 +81,15 @@ cdef class MeterCalculator:
         self.flags = self.reading_flags = self.earlier_flags = 0
         self.earlier_index = -1
 
+    cdef void offer(self, int64_t start_ms, int64_t value) noexcept nogil:
+        """The charger says where its absolute register stood when the charge began; call it before the first reading.
+
+        The first reading that is not zero decides: where it can follow, the word holds; else it is dropped without a
+        flag, since no reading was false. 0 is no word (metering.md, "Rules"), and a session counter needs none.
+        """
+        if value > 0 and not self.has_reference and self.count == 0:
+            self.raise_doubt(start_ms, value)
+
     cdef int64_t take(self, int64_t event_ms, int64_t value, int64_t power_w) noexcept nogil:
         """Judge one reading of a charging connector; gives the energy that it proves."""
         cdef int64_t before = self.accepted_e4kwh
@@ -100,7 +109,7 @@ cdef class MeterCalculator:
             self.believe_doubt()
             self.accept(event_ms, value)
         elif value == 0 and self.has_doubt and self.doubt_value != 0:
-            self.reading_flags |= FLAG_ZERO_READ
+            self.reading_flags |= FLAG_ZERO_READ if self.doubt_index >= 0 else FLAG_ZERO_READ | FLAG_ZERO_BASELINE
         else:
             if self.has_doubt and not self.is_still_zero(value):
                 self.drop_doubt()
@@ -241,7 +250,9 @@ cdef class MeterCalculator:
         """The doubted reading was false: a zero read, or a spike."""
         self.has_doubt = False
         self.earlier_index = self.doubt_index
-        if self.doubt_value != 0:
+        if self.doubt_index < 0:
+            self.earlier_flags = 0
+        elif self.doubt_value != 0:
             self.earlier_flags = FLAG_SPIKE
         elif self.has_reference:
             self.earlier_flags = FLAG_ZERO_READ
@@ -315,6 +326,10 @@ cdef class MeterCalculator:
     def observe(self, int64_t event_ms, int64_t value_e4kwh, int64_t power_w=0):
         """Take a reading of a charging connector and give the energy it proves, 1e-4 kWh (0 when it is in doubt)."""
         return self.take(event_ms, value_e4kwh, power_w)
+
+    def told_start(self, int64_t start_ms, int64_t value_e4kwh):
+        """Where the absolute register stood when the charge began, by the charger's word; 0 = it gave none."""
+        self.offer(start_ms, value_e4kwh)
 
     def finish(self):
         """Settle what is open: no reading follows. A pending doubt is dropped."""

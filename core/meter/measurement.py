@@ -13,6 +13,7 @@ MINUTE_MS = 60_000
 LATE_BASELINE_MS = 60_000
 LONGEST_CHARGE_MINUTES = 2160  # 36 h (anomaly-codes.md, code 5)
 STRONG_POWER_W = 1_000
+SAME_COUNT_E4KWH = 500  # max(0.05 kWh, one quantum): aaf5.md section 4
 
 NOT_TRUSTED = Flag.DUP | Flag.CONFLICT | Flag.SPIKE | Flag.ZERO_READ
 BROKEN_REGISTER = Flag.JUMP | Flag.ROLLBACK | Flag.RESET | Flag.POWER_RATING_DOUBTFUL
@@ -24,8 +25,10 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
 
     `began_ms`: when the charge began as far as the readings tell. `first_ms`, `last_ms`: first and last charging
     reading, both 0 when there is none. `counter_e4kwh`: the session counter at its last trusted reading, which is of
-    `counter_last_ms`; None for absolute registers and without a reading. `naive_*`: last minus first, zeros and jumps
-    included. The arrays cover all readings in the order of event time: as reported, as accepted, with their flags.
+    `counter_last_ms`; None without a reading, and for absolute registers unless the charger counts the charge by
+    itself. `register_*`: where an absolute register stood at the begin and at the end, both 0 when it is not known.
+    `naive_*`: last minus first, zeros and jumps included. The arrays cover all readings in the order of event time: as
+    reported, as accepted, with their flags.
     """
 
     best_e4kwh: int
@@ -41,6 +44,8 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     trusted_until_ms: int
     counter_e4kwh: int | None
     counter_last_ms: int
+    register_start_e4kwh: int
+    register_end_e4kwh: int
     power_e4kwh: int
     power_over_1kw_ms: int
     longest_gap_ms: int
@@ -86,9 +91,7 @@ def measure(
         return _nothing_measured(ordered, profile, began_ms, end_high_ms)
     first, last = int(charging[0]), int(charging[-1])
     if not began_ms:
-        began_ms = int(all_readings.event_ms[first])
-        if profile.register_kind == "session":
-            began_ms = charge_began_ms(began_ms, int(all_readings.charge_minutes[first]))
+        began_ms = _began_ms(all_readings, first, profile)
     facts = register or RegisterFacts()
     calculator, accepted, flags = _run(ordered, profile, began_ms, facts)
     trusted = (ordered.kept & all_readings.charging & ((flags & NOT_TRUSTED) == 0)) | _rose(accepted)
@@ -99,7 +102,8 @@ def measure(
     if figure.baseline_extra:
         accepted = accepted + figure.baseline_extra
     session_flags = figure.flags | Flag(int(np.bitwise_or.reduce(flags)))
-    is_counter = profile.register_kind == "session" and figure.is_valid
+    counter, counter_ms = _counter(ordered, profile, began_ms, calculator if figure.is_valid else None)
+    is_register = profile.register_kind != "session" and figure.is_valid
     return Measurement(
         best_e4kwh=figure.best,
         low_e4kwh=figure.low,
@@ -112,8 +116,10 @@ def measure(
         first_ms=int(all_readings.event_ms[first]),
         last_ms=last_ms,
         trusted_until_ms=calculator.reference_ms,
-        counter_e4kwh=calculator.reference_value if is_counter else None,
-        counter_last_ms=calculator.reference_ms if is_counter else 0,
+        counter_e4kwh=counter,
+        counter_last_ms=counter_ms,
+        register_start_e4kwh=calculator.baseline_value - figure.baseline_extra if is_register else 0,
+        register_end_e4kwh=calculator.reference_value if is_register else 0,
         power_e4kwh=calculator.power_energy_e4kwh,
         power_over_1kw_ms=_strong_power_ms(all_readings, charging, profile),
         longest_gap_ms=calculator.longest_gap_ms,
@@ -127,12 +133,56 @@ def measure(
     )
 
 
+def _began_ms(readings: ReadingArrays, first: int, profile: MeterProfile) -> int:
+    """When the charge began, as its first reading tells; an absolute register without a time of its own does not."""
+    event_ms = int(readings.event_ms[first])
+    if readings.device_timed[first]:
+        return event_ms - int(readings.duration_s[first]) * 1_000
+    if profile.register_kind == "session":
+        return charge_began_ms(event_ms, int(readings.charge_minutes[first]))
+    return event_ms
+
+
+def _told_start(readings: ReadingArrays) -> int:
+    """What most charging readings say of the register at the begin of the charge, 0 = they say nothing."""
+    values, times = np.unique(
+        readings.before_e4kwh[readings.charging & (readings.before_e4kwh > 0)], return_counts=True
+    )
+    return int(values[np.argmax(times)]) if len(values) else 0
+
+
+def _counter(
+    ordered: OrderedReadings, profile: MeterProfile, began_ms: int, calculator: MeterCalculator | None
+) -> tuple[int | None, int]:
+    """The session counter at its last trusted reading, and when that was.
+
+    Beside an absolute register it is a second witness only where the charger counts by itself: an energy that always
+    equals meter_now - meter_before is the register once more (metering.md, "The final figure").
+    """
+    if profile.register_kind == "session":
+        return (calculator.reference_value, calculator.reference_ms) if calculator else (None, 0)
+    kept = ordered.readings.take(ordered.kept & ordered.readings.charging)
+    both = (kept.counter_e4kwh > 0) & (kept.before_e4kwh > 0)
+    differs = np.abs(kept.session_e4kwh - (kept.counter_e4kwh - kept.before_e4kwh)) > max(
+        SAME_COUNT_E4KWH, profile.quantum_e4kwh
+    )
+    if not (both & differs).any() or not kept.session_e4kwh.any():
+        return None, 0
+    own = MeterCalculator(msgspec.structs.replace(profile, register_kind="session", digits=0), began_ms)
+    unused = np.zeros(len(kept), dtype=np.int64), np.zeros(len(kept), dtype=np.uint32)
+    own.run(kept.event_ms, kept.session_e4kwh, kept.state, kept.power_w, *unused)
+    return (own.reference_value, own.reference_ms) if own.accepted_e4kwh else (None, 0)
+
+
 def _run(
     ordered: OrderedReadings, profile: MeterProfile, began_ms: int, facts: RegisterFacts
 ) -> tuple[MeterCalculator, npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
     """The calculator after all kept readings, the accepted total at every reading, and every reading's flags."""
     kept = ordered.readings.take(ordered.kept)
-    calculator = MeterCalculator(profile, began_ms, facts.previous_end_e4kwh > 2 * profile.quantum_e4kwh)
+    told_start = _told_start(kept)
+    above_zero = max(facts.previous_end_e4kwh, told_start) > 2 * profile.quantum_e4kwh
+    calculator = MeterCalculator(profile, began_ms, above_zero)
+    calculator.told_start(began_ms, told_start)
     accepted_kept = np.zeros(len(kept), dtype=np.int64)
     flags_kept = np.zeros(len(kept), dtype=np.uint32)
     calculator.run(kept.event_ms, kept.counter_e4kwh, kept.state, kept.power_w, accepted_kept, flags_kept)
@@ -171,7 +221,8 @@ class _Figure:
     def set_baseline(self, first_ms: int, facts: RegisterFacts) -> None:
         """Where the first valid reading came late, find the start of the register (metering.md, "late baseline").
 
-        A session counter needs nothing: it stood at 0 when the charge began, however late it was first read.
+        A session counter needs nothing: it stood at 0 when the charge began, however late it was first read. Nor does a
+        register whose start the charger told and the readings bear out: the calculator began there.
         """
         if self._profile.register_kind == "session":
             if first_ms - self._began_ms > LATE_BASELINE_MS + MINUTE_MS:
@@ -184,6 +235,9 @@ class _Figure:
         if late and self._take_start_from(facts, delay_ms):
             return
         self._baseline_unsure = self._profile.energy_at_pmax(delay_ms)
+        since_previous = self._calculator.baseline_value - facts.previous_end_e4kwh
+        if facts.previous_end_e4kwh and since_previous >= 0:
+            self._baseline_unsure = min(self._baseline_unsure, since_previous)  # it had not fallen in between
         if late:
             self.flags |= Flag.LATE_BASELINE
 
@@ -272,6 +326,8 @@ def _nothing_measured(ordered: OrderedReadings, profile: MeterProfile, began_ms:
         trusted_until_ms=0,
         counter_e4kwh=None,
         counter_last_ms=0,
+        register_start_e4kwh=0,
+        register_end_e4kwh=0,
         power_e4kwh=0,
         power_over_1kw_ms=0,
         longest_gap_ms=0,

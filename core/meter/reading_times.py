@@ -1,8 +1,8 @@
 """When each reading of a session was taken, and which of them the charger had kept while it was away.
 
-A YKC 0x13 carries no time, only a count of whole minutes (DESIGN invariant 6). What a gateway makes of that while the
-frames arrive depends on what it has seen since it was started, so the bill never uses it: here the whole session is in
-view, and equal sets of readings give equal times.
+An AAF5 104 carries a time (`core.meter.device_times`), a YKC 0x13 only a count of whole minutes (DESIGN invariant 6).
+What a gateway makes of that while the frames arrive depends on what it has seen since it was started, so the bill never
+uses it: here the whole session is in view, and equal sets of readings give equal times.
 """
 
 from typing import NamedTuple
@@ -11,11 +11,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from core.meter.device_times import STORED_LAG_MS, device_times, without_wrong_words
 from core.meter.readings import REPEAT_MS, Bools, Int64s, ReadingArrays
 
 MINUTE_MS = 60_000
-STORED_LAG_MS = 120_000
-"""Further behind than this, a reading was kept by the charger."""
 PACED_FROM_MS, PACED_TO_MS = 5_000, 60_000
 """Live readings keep a pace of 15 s; kept ones are sent back to back."""
 LONGEST_CHARGE_MINUTES = 2160  # 36 h (anomaly-codes.md, code 5)
@@ -43,7 +42,8 @@ def at_times_taken(readings: ReadingArrays, told: ToldSpan | None = None) -> Rea
     """The same readings with `event_ms` and `stored` by the rule of DESIGN invariant 6, whatever stood there.
 
     A reading was taken when it arrived, except for those that the charger had kept: they were taken at the moment when
-    the minutes count was 0, plus their own count (the begin of their minute).
+    the minutes count was 0, plus their own count (the begin of their minute). Those that carry the charger's own time
+    are placed by it.
 
     When the count was 0 follows from what came later: a count never runs ahead of time, so no reading can be older than
     a later one allows. A vehicle that pauses holds the count back for good and so makes nothing before it old. Only
@@ -53,7 +53,12 @@ def at_times_taken(readings: ReadingArrays, told: ToldSpan | None = None) -> Rea
     event_ms = readings.receive_ms.copy()
     stored = np.zeros(len(readings), dtype=np.uint8)
     minutes = readings.charge_minutes
-    places = np.flatnonzero(readings.charging & (minutes >= 0) & (minutes <= LONGEST_CHARGE_MINUTES))
+    timed = readings.device_timed
+    if timed.any():
+        event_ms[timed], stored[timed] = device_times(
+            readings.receive_ms[timed], readings.start_ms[timed], readings.duration_s[timed]
+        )
+    places = np.flatnonzero(readings.charging & ~timed & (minutes >= 0) & (minutes <= LONGEST_CHARGE_MINUTES))
     if len(places):
         places = places[_order_of_arrival(readings, places)]
         first = ~_repeats(readings, places)
@@ -88,7 +93,7 @@ def _minute_zero(receive_ms: Int64s, minutes: Int64s, told: ToldSpan | None) -> 
     after_ms = np.concatenate((gaps_ms, [FAR_MS]))
     steady = (before_ms >= PACED_FROM_MS) & (after_ms >= PACED_FROM_MS)
     steady[-1] &= before_ms[-1] <= PACED_TO_MS  # one last word after a silence may have been kept
-    latest_ms = _without_wrong_counts(receive_ms - minutes * MINUTE_MS)
+    latest_ms = without_wrong_words(receive_ms - minutes * MINUTE_MS, STORED_LAG_MS)
     zero_ms = np.minimum.accumulate(latest_ms[::-1])[::-1]
     paced = np.flatnonzero(steady)
     if len(paced):
@@ -111,15 +116,6 @@ def _with_the_pace_before(zero_ms: Int64s, latest_ms: Int64s, paced: npt.NDArray
     is_tail = paced_before == len(paced)
     fits = (before_ms < zero_ms) & (is_tail | (zero_ms - before_ms <= MINUTE_MS))
     return np.where(fits, before_ms, zero_ms)
-
-
-def _without_wrong_counts(latest_ms: Int64s) -> Int64s:
-    """A single count that neither of its neighbours bears out must not make all before it old."""
-    checked = latest_ms.copy()
-    neighbours = np.minimum(latest_ms[:-2], latest_ms[2:])
-    inner = checked[1:-1]
-    inner[inner < neighbours - STORED_LAG_MS] = neighbours[inner < neighbours - STORED_LAG_MS]
-    return checked
 
 
 def _came_after(told: ToldSpan, receive_ms: Int64s, minutes: Int64s) -> bool:

@@ -19,6 +19,7 @@ REPEAT_MS = 5_000
 LATE_REPEAT_MS = 300_000
 STORED_MINUTE_MS = 59_999
 SEQ_NUMBERS = 65_536
+LONGEST_CHARGE_S = 36 * 3_600  # anomaly-codes.md, code 5
 
 # numpy does not take an enum for a bit pattern of its own width.
 DUP, CONFLICT, OUT_OF_ORDER = (np.uint32(flag) for flag in (Flag.DUP, Flag.CONFLICT, Flag.OUT_OF_ORDER))
@@ -29,8 +30,12 @@ class ReadingArrays(msgspec.Struct, frozen=True, eq=False):
 
     `event_ms` when it was taken, `receive_ms` when it arrived, `counter_e4kwh` the register, `state` as in YKC 0x13
     (3 = charging), `power_w`, `charge_minutes` the charger's own count, `seq` the frame's number, `stored` 1 for a
-    reading that the charger had kept: its `event_ms` is the begin of the minute in which it was taken. Make them with
-    `of`, which brings any integers to these types.
+    reading that the charger had kept: its `event_ms` is the begin of the minute in which it was taken, or the moment
+    itself where the reading carries one.
+
+    An AAF5 104 says more, 0 = absent: `start_ms` and `duration_s` of the charge by the charger's clock, `before_e4kwh`
+    the absolute register at its begin, `session_e4kwh` the energy of the charge. Make them with `of`, which brings any
+    integers to these types.
     """
 
     event_ms: Int64s
@@ -42,6 +47,10 @@ class ReadingArrays(msgspec.Struct, frozen=True, eq=False):
     charge_minutes: Int64s
     seq: Int64s
     stored: npt.NDArray[np.uint8]
+    start_ms: Int64s
+    duration_s: Int64s
+    before_e4kwh: Int64s
+    session_e4kwh: Int64s
 
     @classmethod
     def of(
@@ -56,6 +65,10 @@ class ReadingArrays(msgspec.Struct, frozen=True, eq=False):
         charge_minutes: Sequence[int] | npt.NDArray[Any] | None = None,
         seq: Sequence[int] | npt.NDArray[Any] | None = None,
         stored: Sequence[int] | npt.NDArray[Any] | None = None,
+        start_ms: Sequence[int] | npt.NDArray[Any] | None = None,
+        duration_s: Sequence[int] | npt.NDArray[Any] | None = None,
+        before_e4kwh: Sequence[int] | npt.NDArray[Any] | None = None,
+        session_e4kwh: Sequence[int] | npt.NDArray[Any] | None = None,
     ) -> "ReadingArrays":
         """Columns of one length (else CoreError); a column left out is: received at once, charging, plugged, 0.
 
@@ -72,6 +85,10 @@ class ReadingArrays(msgspec.Struct, frozen=True, eq=False):
             "power_w": _int64(np.zeros(size) if power_w is None else power_w),
             "charge_minutes": _int64(np.zeros(size) if charge_minutes is None else charge_minutes),
             "seq": _int64(np.zeros(size) if seq is None else seq),
+            "start_ms": _int64(np.zeros(size) if start_ms is None else start_ms),
+            "duration_s": _int64(np.zeros(size) if duration_s is None else duration_s),
+            "before_e4kwh": _int64(np.zeros(size) if before_e4kwh is None else before_e4kwh),
+            "session_e4kwh": _int64(np.zeros(size) if session_e4kwh is None else session_e4kwh),
         }
         if stored is not None:
             columns["stored"] = _uint8(stored)
@@ -94,18 +111,26 @@ class ReadingArrays(msgspec.Struct, frozen=True, eq=False):
         return ReadingArrays(**{name: getattr(self, name)[places] for name in self.__struct_fields__})
 
     def at_likely_times(self) -> "ReadingArrays":
-        """Stored readings moved to the end of their minute, but not behind their receipt.
+        """Stored readings without a time of their own moved to the end of their minute, but not behind their receipt.
 
         At its begin one could come to lie before a live reading of the same minute that was taken earlier, and look
         like a register that fell. Of several in one minute the last is kept, and that is the one its end is right for.
         """
         likely_ms = np.minimum(self.event_ms + STORED_MINUTE_MS, self.receive_ms)
-        return msgspec.structs.replace(self, event_ms=np.where(self.stored != 0, likely_ms, self.event_ms))
+        return msgspec.structs.replace(
+            self, event_ms=np.where((self.stored != 0) & ~self.device_timed, likely_ms, self.event_ms)
+        )
 
     @property
     def charging(self) -> Bools:
         """Which of them say that the connector charges."""
         return np.asarray(self.state == CHARGING)
+
+    @property
+    def device_timed(self) -> Bools:
+        """Which of them carry a time of their own that a charge can have."""
+        plausible = (self.start_ms > 0) & (self.duration_s >= 0) & (self.duration_s <= LONGEST_CHARGE_S)
+        return np.asarray(self.charging & plausible)
 
 
 def _int64(column: Sequence[int] | npt.NDArray[Any]) -> Int64s:
@@ -137,6 +162,10 @@ def in_order(readings: ReadingArrays) -> OrderedReadings:
     ordered = readings.take(
         np.lexsort(
             (
+                readings.session_e4kwh,
+                readings.before_e4kwh,
+                readings.duration_s,
+                readings.start_ms,
                 readings.stored,
                 readings.receive_ms,
                 readings.plugged,
@@ -191,7 +220,14 @@ def _drop_same_moment(ordered: ReadingArrays, kept: Bools, flags: npt.NDArray[np
 
 
 def _frame_columns(ordered: ReadingArrays) -> tuple[npt.NDArray[Any], ...]:
-    return (ordered.seq, ordered.counter_e4kwh, ordered.power_w, ordered.charge_minutes, ordered.state)
+    return (
+        ordered.seq,
+        ordered.counter_e4kwh,
+        ordered.power_w,
+        ordered.charge_minutes,
+        ordered.state,
+        ordered.duration_s,
+    )
 
 
 def _same_frame(ordered: ReadingArrays, one: npt.NDArray[Any], other: npt.NDArray[Any]) -> Bools:
