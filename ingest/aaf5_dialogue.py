@@ -22,6 +22,7 @@ LOGIN_REFUSED: Final = 1
 CLOCK_TOLERANCE_MS: Final = 180_000
 # 204 is sent again every 3 s and given up after 10 s (aaf5.md section 5).
 START_REPEATS_MS: Final = 10_000
+MS_PER_S: Final = 1_000
 ANSWERED_STARTS: Final = 16
 
 _LOGIN, _HEARTBEAT, _STATUS, _RECORD, _ACCOUNT_QUERY = 106, 102, 104, 202, 204
@@ -158,6 +159,7 @@ class Aaf5Dialogue(Dialogue):
             connector=connector,
             refusal=refusal,
             clock_ms=_login_clock(pile, body) if pile is not None else 0,
+            heartbeat_ms=MS_PER_S * raw_fields(_LOGIN, body).get("heartbeat_period", 0),
             identity=self._identity(pile, body) if pile is not None and not refusal else None,
         )
         if self._login_heard and not refusal:

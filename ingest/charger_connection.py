@@ -4,41 +4,64 @@ import asyncio
 import functools
 from typing import TYPE_CHECKING, Final, cast
 
+from core.directory import Pile
 from ingest.charger_link import ChargerLink
 from ingest.charger_protocol import ChargerDialogue
-from ingest.charger_stream import ChargerStream
-from ingest.events import ConnectionEvent
+from ingest.connection_registry import PileState
+from ingest.events import CommandOutcome, ConnectionEvent
+from ingest.gateway_settings import HEARTBEATS_MISSED
+from ingest.line_health import LineHealth
+from ingest.protocol_detection import ProtocolDetector
+from ingest.reactions import CommandAnswer, LoginRequest, Reaction, StartRequest
 
 if TYPE_CHECKING:
     from ingest.gateway import Gateway
 
 # Room given to a connection in a turn whose budget is spent: enough for what an honest charger sends at once.
 SMALL_READ_BYTES: Final = 4_096
+UNKNOWN_PROTOCOL: Final = "unknown_protocol"
+NOT_PROBED: Final = -1
 
 
 class ChargerConnection(asyncio.BufferedProtocol):
     """The buffer that the event loop fills belongs to the compiled splitter: no copy in between.
+
+    On a port for several protocols a `detector` takes the first bytes until they tell which one it is; they are handed
+    to the stream then.
 
     Invariants:
 
     1. After `close` nothing more is read, and `connection_lost` follows within `drain_timeout_ms`, whether the charger
        reads its answers or not; the link is finished exactly once, there.
     2. Answers that promise durability are written only by the group commit's callback.
+    3. While the link waits for the decision about its login nothing is read: the frames behind it stay in the stream.
     """
 
-    def __init__(self, gateway: "Gateway", connection_id: int) -> None:
+    def __init__(self, gateway: "Gateway", connection_id: int, detector: ProtocolDetector | None = None) -> None:
         self.connection_id = connection_id
-        self.last_heard_ms = 0
+        self.accepted_ms = gateway.clock()
         self.opened_ms = 0
+        self.logged_in_ms = 0
+        self.silence_ms = 0
         self.peer = ""
         self.closing = False
         self.close_reason = ""
+        self.events = gateway.events
+        self.detector = detector
         self._gateway = gateway
         self._transport: asyncio.Transport | None = None
         self._holds = 0  # reasons why reading is paused
+        self._held_for_login = False
+        self._verdict = ""
+        self._probed_at_frames = NOT_PROBED
         self._cut_off: asyncio.TimerHandle | None = None
-        self.dialogue: ChargerDialogue
+        self.health: LineHealth
         self.link: ChargerLink
+
+    @property
+    def dialogue(self) -> ChargerDialogue:
+        """The talk with the charger."""
+        return self.link.dialogue
 
     # The event loop's side
 
@@ -48,35 +71,30 @@ class ChargerConnection(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self.peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) and len(peer) >= 2 else str(peer or "")
-        self.opened_ms = self.last_heard_ms = self._gateway.clock()
-        self.dialogue, self.link = self._gateway.opened(self)
+        self.opened_ms = self._gateway.clock()
+        self.health = LineHealth(self._gateway.line_limits, self.opened_ms)
+        self._gateway.opened(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next bytes go."""
+        if self.detector is not None:
+            return self.detector.get_buffer()
         room = self.link.stream.splitter.get_buffer(sizehint)
-        return room[:SMALL_READ_BYTES] if self._gateway.turn_spent else room
+        return room[:SMALL_READ_BYTES] if self._gateway.budget.spent else room
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come."""
         if self.closing:
             return
         now_ms = self._gateway.clock()
-        self.last_heard_ms = now_ms
-        link = self.link
-        had_pile = link.pile is not None
-        link.stream.feed(nbytes, now_ms)
-        link.handle_feed(now_ms)
-        if link.pile is not None and not had_pile:
-            self._gateway.logged_in(self, link.pile)
-        self.send_answers()
-        if link.time_wanted:
-            link.time_wanted = False
-            self._gateway.send_time(self)
-        if link.close_reason:
-            self.close(link.close_reason)
-        elif link.stream.garbage_run > self._gateway.settings.garbage_limit_bytes:
-            self.close("garbage")
-        self._gateway.spent(self, nbytes)
+        if self.detector is None:
+            self.link.stream.feed(nbytes, now_ms)
+            self._handle_fed(now_ms)
+        elif self.detector.feed(nbytes):
+            self._protocol_told(self.detector, now_ms)
+        elif self.detector.exhausted:
+            self.close(UNKNOWN_PROTOCOL)
+        self._gateway.budget.spend(self, nbytes)
 
     def eof_received(self) -> bool:
         """The charger will send no more; the transport closes itself."""
@@ -98,7 +116,36 @@ class ChargerConnection(asyncio.BufferedProtocol):
         self._transport = None
         if self._cut_off is not None:
             self._cut_off.cancel()
+        if self.detector is not None:
+            # Bytes that told nothing are evidence all the same.
+            self.link.stream.feed_bytes(self.detector.received, self._gateway.clock())
+            self.link.handle_feed(self._gateway.clock())
+            self.detector = None
         self._gateway.closed(self)
+
+    # The link's side
+
+    def state_of(self, pile: Pile) -> PileState:
+        """What is remembered of a charger."""
+        return self._gateway.registry.state_of(pile)
+
+    def charger_answered(
+        self, pile_id: int, answer: CommandAnswer, reply: bytes, receive_ms: int
+    ) -> CommandOutcome | None:
+        """Match an answer to its order and keep the outcome."""
+        return self._gateway.commands.answer(pile_id, answer, reply, receive_ms)
+
+    def login_wanted(self, link: ChargerLink, request: LoginRequest) -> str:
+        """Ask the rules of logins."""
+        heartbeat_ms = request.heartbeat_ms or link.protocol.heartbeat_ms
+        settings = self._gateway.settings
+        self.silence_ms = settings.idle_timeout_ms or HEARTBEATS_MISSED * heartbeat_ms + settings.silence_grace_ms
+        self._verdict = self._gateway.logins.wanted(self, request)
+        return self._verdict
+
+    def start_wanted(self, link: ChargerLink, request: StartRequest) -> None:
+        """Somebody wants to charge and stands at the charger."""
+        self._gateway.starts.wanted(self, request)
 
     # The gateway's side
 
@@ -106,6 +153,30 @@ class ChargerConnection(asyncio.BufferedProtocol):
         """Send a frame that the platform starts by itself."""
         self.link.stream.keep_sent(frame, connector, now_ms)
         self.write(frame)
+
+    def probe(self, now_ms: int) -> None:
+        """Ask for a sign of life: the same id logs in elsewhere."""
+        self._probed_at_frames = self.link.stream.frames
+        self.send(self.link.dialogue.probe_frame(), self.link.dialogue.connector, now_ms)
+
+    def login_decided(self, verdict: str, now_ms: int) -> None:
+        """The login that waited is taken or refused; goes on with the frames behind it."""
+        if self.closing:
+            return
+        self._verdict = verdict
+        self.link.login_decided(verdict, now_ms)
+        self._handled(now_ms)
+        if self._held_for_login and not self.link.waiting:
+            self._held_for_login = False
+            self.release()
+
+    def start_decided(self, reaction: Reaction, now_ms: int) -> None:
+        """Keep the facts of a start and send its answer; a charger that is gone gets none."""
+        if self.closing:
+            reaction.replies.clear()
+            reaction.durable_replies.clear()
+        self.link.send_reaction(reaction, now_ms)
+        self.send_answers()
 
     def replaced(self) -> None:
         """The charger has logged in over another connection."""
@@ -162,7 +233,7 @@ class ChargerConnection(asyncio.BufferedProtocol):
 
     def event(self, name: str, now_ms: int, detail: str = "") -> ConnectionEvent:
         """A fact about this connection, with what it brought so far."""
-        stream: ChargerStream = self.link.stream
+        stream = self.link.stream
         pile = self.link.pile
         return ConnectionEvent(
             pile_id=stream.pile_id,
@@ -176,6 +247,49 @@ class ChargerConnection(asyncio.BufferedProtocol):
             frames_in=stream.frames,
             quarantined_bytes=stream.quarantined_bytes,
         )
+
+    # Inside
+
+    def _protocol_told(self, detector: ProtocolDetector, now_ms: int) -> None:
+        self.detector = None
+        self._gateway.speaks(self, detector.protocol)
+        self.link.stream.feed_bytes(detector.received, now_ms)
+        self._handle_fed(now_ms)
+
+    def _handle_fed(self, now_ms: int) -> None:
+        self.link.handle_feed(now_ms)
+        self._handled(now_ms)
+
+    def _handled(self, now_ms: int) -> None:
+        """Frames were handled: send what they earned, and look at what they say about the line."""
+        link = self.link
+        gateway = self._gateway
+        if link.pile is not None and not self.logged_in_ms:
+            self.logged_in_ms = now_ms
+            gateway.logged_in(self, link.pile)
+        self.send_answers()
+        if link.time_wanted:
+            link.time_wanted = False
+            gateway.send_time(self)
+        incidents = self.health.after_read(link.stream, now_ms)
+        if incidents:
+            gateway.bad_input(self, incidents)
+        if self._probed_at_frames not in (NOT_PROBED, link.stream.frames):
+            self._probed_at_frames = NOT_PROBED
+            gateway.logins.alive(self)
+        if link.waiting:
+            if not self._held_for_login:
+                self._held_for_login = True
+                self.hold()
+            return
+        if link.close_reason:
+            if link.close_reason != self._verdict:
+                gateway.logins.refused_unasked(self, link.close_reason)
+            self.close(link.close_reason)
+            return
+        end = self.health.end_after_read(link.stream, link.pile is not None)
+        if end:
+            self.close(end)
 
     def _send_durable(self, acks: list[bytes]) -> None:
         self.write(b"".join(acks))

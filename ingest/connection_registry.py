@@ -21,7 +21,9 @@ FRESH_RECORD_MS: Final = 120_000
 class Link(Protocol):
     """A live connection, as the registry and the command desk see it."""
 
-    dialogue: ChargerDialogue
+    @property
+    def dialogue(self) -> ChargerDialogue:
+        """The talk with the charger."""
 
     def send(self, frame: bytes, connector: int, now_ms: int) -> None:
         """Send a frame that the platform starts by itself."""
@@ -31,17 +33,14 @@ class Link(Protocol):
 
 
 class PileState:
-    """The connectors of one charger, across its connections.
-
-    `tariff_differs`: it is known to hold another tariff than the valid one, or to hold one that nobody knows.
-    """
+    """The connectors of one charger, across its connections, and when it was last sent what."""
 
     def __init__(self, pile: Pile) -> None:
         self.pile = pile
         self.cycles: list[ConnectorCycle | None] = [None] * CONNECTOR_PLACES
         self.time_sync_ms = 0
         self.tariff_push_ms = 0
-        self.tariff_differs = False
+        self.tariff_look_ms = 0
         self._tariff_acks: list[tuple[int, int]] = []
         self._session_texts: dict[tuple[int, int], str] = {}
 

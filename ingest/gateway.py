@@ -1,47 +1,60 @@
-"""The port that chargers connect to: sockets on the event loop, frames into the spool, answers back."""
+"""The ports that chargers connect to: sockets on the event loop, frames into the spool, answers back."""
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from core.directory import Pile, PileDirectory
-from ingest.charger_connection import ChargerConnection
-from ingest.charger_link import ACCEPT, ChargerLink
-from ingest.charger_protocol import ChargerDialogue, OnConnectorEvent
+from ingest.aaf5_protocol import AAF5
+from ingest.aaf5_values import Aaf5ValueTable
+from ingest.alarm_desk import AlarmDesk
+from ingest.charger_connection import UNKNOWN_PROTOCOL, ChargerConnection
+from ingest.charger_link import ChargerLink
+from ingest.charger_protocol import ChargerProtocol, OnConnectorEvent
 from ingest.charger_stream import ChargerStream
 from ingest.commands import CommandDesk
-from ingest.connection_registry import ConnectionRegistry, PileState
+from ingest.connection_registry import ConnectionRegistry
 from ingest.control import ControlServer
 from ingest.event_log import EventLog
-from ingest.events import CommandOutcome, ConnectionEvent
+from ingest.events import CommandOutcome, ConnectionEvent, Event
 from ingest.gateway_settings import GatewaySettings
 from ingest.gateway_status import GatewayStatus
 from ingest.group_commit import GroupCommit
-from ingest.reactions import CommandAnswer, LoginRequest, StartRequest
+from ingest.incident_log import IncidentLog
+from ingest.line_health import NO_LOGIN, SILENT, LineLimits
+from ingest.listening_ports import HandshakeCount, PortKind, Ports, open_ports
+from ingest.login_desk import LoginDesk
+from ingest.login_rules import address_of
+from ingest.protocol_detection import ProtocolDetector
+from ingest.protocols import BY_NAME
+from ingest.reactions import Reason
 from ingest.spool import Spool
-from ingest.start_decision import refuse
+from ingest.start_decision import DecideStart, StartTable
+from ingest.start_desk import StartDesk
 from ingest.status_files import StatusFiles
 from ingest.trade_numbers import TradeNumbers
+from ingest.turn_budget import TurnBudget
+from ingest.upkeep import Upkeep
 from ingest.ykc_protocol import YKC
 
-__all__ = ["Gateway", "GatewaySettings"]
+__all__ = ["Gateway", "GatewaySettings", "Ports"]
 
 # Records in memory that wait for the disk: beyond this the sockets wait too, so that overload slows and loses nothing.
 PENDING_LIMIT_BYTES: Final = 16 << 20
-FULL_READ_BYTES: Final = 65_536
 HOUSEKEEPING_S: Final = 1.0
-PENDING_RETRY_S: Final = 0.01
+MS_PER_S: Final = 1_000
 
 
 class Gateway:
-    """Serves YKC chargers on one port, in one event loop.
+    """Serves chargers of both protocols on several ports, in one event loop.
 
     The spool and its group commit belong to the caller, who closes them after `stop`. `clock` gives UTC epoch
-    milliseconds. Nothing that a charger sends raises out of here.
+    milliseconds. `decide_start` says who may charge by card, VIN or password at the charger, by default nobody.
+    `aaf5_values` is what AAF5 chargers are told that ask for a tariff or for QR codes.
+    Nothing that a charger sends raises out of here.
     """
 
     def __init__(
@@ -51,60 +64,101 @@ class Gateway:
         group_commit: GroupCommit,
         clock: Callable[[], int],
         settings: GatewaySettings | None = None,
+        *,
+        decide_start: DecideStart | None = None,
+        aaf5_values: Aaf5ValueTable | None = None,
     ) -> None:
         self.settings = settings or GatewaySettings()
         self.clock = clock
         self.group_commit = group_commit
-        self.events = EventLog(spool.buffer)
+        self.events = EventLog(spool.buffer, self._fact_written)
         self.registry = ConnectionRegistry()
+        self.log = IncidentLog(clock)
+        self.alarms = AlarmDesk(self.events, self.log, clock)
+        self.logins = LoginDesk(
+            self.registry, self.alarms, self.log, clock, self.settings.login_limits, self.settings.probe_ms
+        )
+        self.starts = StartDesk(decide_start or StartTable(), clock, self.log, self.settings.start_timeout_ms)
+        self.budget = TurnBudget(self.settings.turn_bytes, lambda: spool.buffer.pending > PENDING_LIMIT_BYTES)
+        self.line_limits = LineLimits(
+            garbage_bytes=self.settings.garbage_limit_bytes,
+            encrypted_reads=self.settings.encrypted_reads,
+            half_frame_ms=self.settings.half_frame_ms,
+            frames_before_login=self.settings.frames_before_login,
+            login_ms=self.settings.login_timeout_ms,
+        )
         self.bills_acked = 0
-        self.turn_spent = False
         self._directory = directory
         self._spool = spool
         self._started_ms = clock()
         self._trade_numbers = TradeNumbers(self._started_ms)
         self.commands = CommandDesk(directory, self.registry, self._trade_numbers, clock, self._keep_outcome)
+        self._dialogue_options: dict[str, dict[str, Any]] = {YKC.name: {}, AAF5.name: {"values": aaf5_values}}
+        self._upkeep = Upkeep(
+            directory,
+            self.alarms,
+            self,
+            clock_limit_ms=self.settings.clock_limit_ms,
+            time_sync_interval_ms=self.settings.time_sync_interval_ms,
+            tariff_grace_ms=self.settings.tariff_grace_ms,
+            tariff_push_ms=self.settings.tariff_push_ms,
+        )
         self._connections: dict[int, ChargerConnection] = {}
+        self._accepted = 0
         self._opened = 0
         self._past = GatewayStatus()  # what closed connections brought
         self._past_bills = 0
-        self._server: asyncio.Server | None = None
+        self._servers: dict[PortKind, asyncio.Server] = {}
+        self._handshakes = HandshakeCount(self.settings.handshake_timeout_ms)
         self._control: ControlServer | None = None
         self._housekeeping: asyncio.Task[None] | None = None
         self._housekeeping_errors = 0
         self._files = StatusFiles(self.settings.status_path, self.settings.beat_path, self.settings.node)
-        self._turn_bytes = 0
-        self._turn_scheduled = False
-        self._held: deque[ChargerConnection] = deque()
         self._last_frames = (self._started_ms, 0)
         self._frames_per_second = 0.0
         self._all_closed = asyncio.Event()
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen on `host`, on a free port when `port` is 0; raises OSError when that is not possible."""
+    async def start(self, host: str, ports: Ports | int) -> None:
+        """Listen on `host`; a number alone is the port of YKC.
+
+        Raises OSError for a port that cannot be had, and `TlsFileError` for certificates that cannot be used; then
+        nothing listens.
+        """
+        if isinstance(ports, int):
+            ports = Ports(ykc=ports)
         self._report_outage()
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            self._make_connection, host, port, backlog=self.settings.backlog, reuse_address=True
+        self._servers = await open_ports(
+            host,
+            ports,
+            self._make_connection,
+            backlog=self.settings.backlog,
+            tls=self.settings.tls,
+            handshake_timeout_s=self.settings.handshake_timeout_ms / MS_PER_S,
         )
         if self.settings.control_path is not None:
             self._control = ControlServer(self.settings.control_path, self.commands, self.status)
             await self._control.start()
-        self._housekeeping = loop.create_task(self._keep_house(), name="gateway housekeeping")
+        self._housekeeping = asyncio.create_task(self._keep_house(), name="gateway housekeeping")
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports that are listened on, by kind."""
+        return {kind: server.sockets[0].getsockname()[1] for kind, server in self._servers.items() if server.sockets}
 
     @property
     def port(self) -> int:
-        """The port that chargers connect to."""
-        if self._server is None:
+        """The port for YKC, or the first one where none is for YKC alone."""
+        ports = self.ports
+        if not ports:
             raise RuntimeError("the gateway does not listen")
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        return next(iter(ports.values()))
 
     async def stop(self) -> None:
         """Take no more, let every record reach the disk and every earned acknowledgement its charger, hang up."""
-        if self._server is None:
+        if not self._servers:
             return
-        self._server.close()
+        for server in self._servers.values():
+            server.close()
         for connection in self._connections.values():
             connection.hold()
         try:
@@ -113,6 +167,7 @@ class Gateway:
             await self._hang_up()
 
     async def _stop_tasks(self) -> None:
+        await self.starts.close()
         if self._housekeeping is not None:
             self._housekeeping.cancel()
             (end,) = await asyncio.gather(self._housekeeping, return_exceptions=True)
@@ -126,7 +181,7 @@ class Gateway:
         for connection in list(self._connections.values()):
             connection.close("shutdown")
         await self._wait_all_closed()
-        self._server = None
+        self._servers.clear()
         await self._drain()
         self._files.stopped(self.clock())
         self._write_status()
@@ -143,13 +198,25 @@ class Gateway:
         status.node = self.settings.node
         status.now_ms = self.clock()
         status.started_ms = self._started_ms
-        status.port = self.port if self._server is not None and self._server.sockets else 0
+        status.ports = self.ports
+        status.port = next(iter(status.ports.values()), 0)
         status.connections = len(self._connections)
         status.logged_in = self.registry.connected
         status.connections_opened = self._opened
         status.bills_received = bills
         status.bills_acked = self.bills_acked
         status.frames_per_second = self._frames_per_second
+        status.logins_accepted = self.logins.accepted
+        status.logins_refused = dict(self.logins.refused)
+        status.logins_waiting = self.logins.waiting
+        status.probes = self.logins.probes
+        status.takeovers = self.logins.takeovers
+        status.handshakes_failed = self._handshakes.failed
+        status.starts_granted = self.starts.granted
+        status.starts_refused = dict(self.starts.refused)
+        status.tariff_differences = len(self._upkeep.tariff_differences)
+        status.incidents = dict(self.log.counts)
+        status.alarms = dict(self.alarms.counts)
         status.refused_records = self._spool.buffer.refused_records
         status.pending_bytes = self._spool.buffer.pending
         status.spool_bytes = self._spool.bytes_on_disk()
@@ -162,43 +229,53 @@ class Gateway:
 
     # What the connections call
 
-    def opened(self, connection: ChargerConnection) -> tuple[ChargerDialogue, ChargerLink]:
+    def opened(self, connection: ChargerConnection) -> None:
         """A charger has connected."""
         self._opened += 1
+        self._handshakes.opened(connection.accepted_ms)
         self._connections[connection.connection_id] = connection
         self._all_closed.clear()
-        dialogue = YKC.make_dialogue(
-            lambda code: self._directory.by_wire_code(code, YKC.name),
+        self._keep_event(connection, connection.event("opened", connection.opened_ms), connection.opened_ms)
+        if len(self._connections) > self.settings.max_connections:
+            connection.close("too_many_connections")
+
+    def speaks(self, connection: ChargerConnection, protocol_name: str) -> None:
+        """Give a connection the link of its protocol; before any byte of it was handled."""
+        protocol = BY_NAME[protocol_name]
+        dialogue = protocol.make_dialogue(
+            lambda code: self._directory.by_wire_code(code, protocol.name),
             trade_numbers=self._trade_numbers,
             connection_id=connection.connection_id,
             peer=connection.peer,
             record_is_fresh=lambda *record: self._record_is_fresh(connection, *record),
+            **self._dialogue_options[protocol.name],
         )
 
         def make_stream(on_event: OnConnectorEvent) -> ChargerStream:
             limit = self.settings.evidence_bytes_per_minute
-            return YKC.make_stream(self._spool.buffer, connection.connection_id, on_event, limit)
+            return protocol.make_stream(self._spool.buffer, connection.connection_id, on_event, limit)
 
-        link = ChargerLink(self, YKC, dialogue, make_stream)
-        connection.dialogue, connection.link = dialogue, link
-        self._keep_event(connection, connection.event("opened", connection.opened_ms), connection.opened_ms)
-        if len(self._connections) > self.settings.max_connections:
-            connection.close("too_many_connections")
-        return dialogue, link
+        connection.link = ChargerLink(connection, protocol, dialogue, make_stream)
 
     def logged_in(self, connection: ChargerConnection, pile: Pile) -> None:
-        """A charger has said who it is."""
-        old = self.registry.link_of(pile)
-        if isinstance(old, ChargerConnection) and old is not connection:
-            now_ms = self.clock()
-            self.events.add(old.event("replaced", now_ms, connection.peer), now_ms)
-        self.registry.logged_in(pile, connection)
+        """A charger has said who it is, and was let in."""
+        connector = connection.dialogue.connector
+        now_ms = self.clock()
+        for rival in self.registry.rivals(pile, connector, connection):
+            if isinstance(rival, ChargerConnection):
+                self.events.add(rival.event("replaced", now_ms, connection.peer), now_ms)
+        self.registry.logged_in(pile, connection, connector)
 
     def send_time(self, connection: ChargerConnection) -> None:
         """Set the clock of a charger that has just logged in (ykc.md section 5, "Clock")."""
         pile = connection.link.pile
-        if pile is not None and self.registry.link_of(pile) is connection:
-            self.commands.start_time_sync(pile)
+        if pile is not None and connection in self.registry.links_of(pile):
+            self.set_clock(pile)
+
+    def bad_input(self, connection: ChargerConnection, incidents: dict[str, int]) -> None:
+        """Bytes came that are no frame of a charger that has logged in."""
+        for kind, nbytes in incidents.items():
+            self.log.note(kind, self._name_of(connection), f"{nbytes} bytes from {connection.peer}")
 
     def closed(self, connection: ChargerConnection) -> None:
         """A connection is over."""
@@ -209,52 +286,47 @@ class Gateway:
         self._past.add_closed(connection.close_reason)
         self._past_bills += connection.link.bills
         pile = connection.link.pile
-        if pile is not None and self.registry.closed(pile, connection):
+        if pile is not None and self.registry.closed(pile, connection) and self.registry.link_of(pile) is None:
             self.commands.connection_lost(pile.pile_id)
         connection.link.finish(now_ms)
         self._past.add_stream(connection.link.stream)
         self._keep_event(connection, connection.ended(now_ms), now_ms)
+        self.logins.gone(connection)
 
-    def spent(self, connection: ChargerConnection, nbytes: int) -> None:
-        """Count the bytes handled in this turn of the loop; beyond the budget the connection waits for its next turn.
+    # What the upkeep orders
 
-        Without a bound thousands of flooding chargers keep the loop from accepting, from timers and from the disk.
-        """
-        self._turn_bytes += nbytes
-        if not self._turn_scheduled:
-            self._turn_scheduled = True
-            asyncio.get_running_loop().call_soon(self._next_turn)
-        if self._turn_bytes > self.settings.turn_bytes or self._spool.buffer.pending > PENDING_LIMIT_BYTES:
-            self.turn_spent = True
-            connection.hold()
-            self._held.append(connection)
+    def set_clock(self, pile: Pile) -> None:
+        """Send the time."""
+        self.commands.start_time_sync(pile)
 
-    # What the links call
-
-    def state_of(self, pile: Pile) -> PileState:
-        """What is remembered of a charger."""
-        return self.registry.state_of(pile)
-
-    def charger_answered(
-        self, pile_id: int, answer: CommandAnswer, reply: bytes, receive_ms: int
-    ) -> CommandOutcome | None:
-        """Match an answer to its order and keep the outcome."""
-        return self.commands.answer(pile_id, answer, reply, receive_ms)
-
-    def login_wanted(self, link: ChargerLink, request: LoginRequest) -> str:
-        """Whoever the master data knows may log in."""
-        return ACCEPT
-
-    def start_wanted(self, link: ChargerLink, request: StartRequest) -> None:
-        """Nobody holds cards on the platform yet: refused by name instead of left waiting."""
-        now_ms = self.clock()
-        link.send_reaction(link.dialogue.start_answer(request, refuse("no_decision"), now_ms), now_ms)
+    def push_tariff(self, pile: Pile) -> None:
+        """Send the tariff that is valid now."""
+        start = getattr(self.commands, "start_tariff_set", None)
+        if start is not None:
+            start(pile)
 
     # Inside
 
-    def _make_connection(self) -> ChargerConnection:
+    def _make_connection(self, kind: PortKind) -> ChargerConnection:
         # Unique over restarts: the start in milliseconds, and a running number below it.
-        return ChargerConnection(self, (self._started_ms << 20) + self._opened + 1)
+        self._accepted += 1
+        number = (self._started_ms << 20) + self._accepted
+        if kind in BY_NAME:
+            connection = ChargerConnection(self, number)
+            self.speaks(connection, kind)
+        else:
+            connection = ChargerConnection(self, number, ProtocolDetector(_is_good(YKC), _is_good(AAF5)))
+            self.speaks(connection, YKC.name)
+        if kind == "tls":
+            self._handshakes.accepted(connection.accepted_ms)
+        return connection
+
+    def _name_of(self, connection: ChargerConnection) -> str:
+        pile = connection.link.pile
+        return pile.code if pile is not None else address_of(connection.peer)
+
+    def _fact_written(self, event: Event) -> None:
+        self._upkeep.heard(event)
 
     def _record_is_fresh(self, connection: ChargerConnection, connector: int, trade_no: str, receive_ms: int) -> bool:
         state = connection.link.state
@@ -265,21 +337,6 @@ class Gateway:
 
     def _keep_outcome(self, outcome: CommandOutcome) -> None:
         self.events.add(outcome, outcome.answered_ms or self.clock())
-
-    def _next_turn(self) -> None:
-        self._turn_scheduled = False
-        self._turn_bytes = 0
-        self.turn_spent = False
-        loop = asyncio.get_running_loop()
-        if not self._held:
-            return
-        self._turn_scheduled = True
-        if self._spool.buffer.pending > PENDING_LIMIT_BYTES:
-            loop.call_later(PENDING_RETRY_S, self._next_turn)
-            return
-        for _ in range(min(len(self._held), max(1, self.settings.turn_bytes // FULL_READ_BYTES))):
-            self._held.popleft().release()
-        loop.call_soon(self._next_turn)
 
     async def _keep_house(self) -> None:
         while True:
@@ -298,28 +355,51 @@ class Gateway:
                 self._housekeeping_errors += 1
                 self._complain(f"connection {connection.connection_id} could not be looked after", error)
                 connection.close("internal_error")
+        failed = self._handshakes.count_failed(now_ms)
+        if failed:
+            self.log.note("tls_handshake", "unknown", f"{failed} TLS handshakes came to nothing", weight=failed)
         self.commands.expire()
         self._measure_rate(now_ms)
         await asyncio.to_thread(self._files.beat, now_ms)
         await asyncio.to_thread(self._files.write_status, msgspec.json.encode(self.status()))
 
     def _look_after(self, connection: ChargerConnection, now_ms: int) -> None:
-        settings = self.settings
         link = connection.link
         link.stream.end_minute(now_ms)
         link.keep_presences(now_ms)
-        if link.pile is None and now_ms - connection.opened_ms > settings.login_timeout_ms:
-            connection.close("no_login")
-        elif now_ms - connection.last_heard_ms > settings.idle_timeout_ms:
-            connection.close("idle")
-        elif link.state is not None and now_ms - link.state.time_sync_ms > settings.time_sync_interval_ms:
-            self.send_time(connection)
+        if link.waiting or connection.closing:
+            return
+        end = connection.health.end_by_time(now_ms, link.pile is not None, connection.silence_ms)
+        if end:
+            self._give_up(connection, end)
+        elif link.state is not None and link.pile is not None:
+            tariffs = link.protocol is YKC
+            self._upkeep.look_after(link.pile, link.state, connection.logged_in_ms, now_ms, tariffs=tariffs)
+
+    def _give_up(self, connection: ChargerConnection, end: str) -> None:
+        """Close a connection for what did not come."""
+        if end == NO_LOGIN and connection.detector is not None and connection.detector.pending:
+            end = UNKNOWN_PROTOCOL
+        pile = connection.link.pile
+        if end != SILENT or pile is None:
+            self.log.note(end, self._name_of(connection), f"closing {connection.peer}")
+        else:
+            self.alarms.ring(
+                SILENT,
+                pile_id=pile.pile_id,
+                pile=pile.code,
+                connector=connection.dialogue.connector,
+                detail=f"no good frame for {connection.silence_ms / MS_PER_S:.0f} s",
+                peer=connection.peer,
+                connection_id=connection.connection_id,
+            )
+        connection.close(end)
 
     def _measure_rate(self, now_ms: int) -> None:
         frames = self._past.frames + sum(item.link.stream.frames for item in self._connections.values())
         since_ms, before = self._last_frames
         if now_ms > since_ms:
-            self._frames_per_second = round((frames - before) * 1000 / (now_ms - since_ms), 1)
+            self._frames_per_second = round((frames - before) * MS_PER_S / (now_ms - since_ms), 1)
         self._last_frames = (now_ms, frames)
 
     def _write_status(self) -> None:
@@ -340,15 +420,20 @@ class Gateway:
         """Give the disk time to take what is buffered. A disk that refuses must not keep the process alive: what it did
         not take was not acknowledged, so the chargers send it again."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.group_commit.drain(), self.settings.drain_timeout_ms / 1000)
+            await asyncio.wait_for(self.group_commit.drain(), self.settings.drain_timeout_ms / MS_PER_S)
 
     async def _wait_all_closed(self) -> None:
         """Wait for the transports to flush and end; a charger that does not read is cut off."""
         if not self._connections:
             return
         try:
-            await asyncio.wait_for(self._all_closed.wait(), self.settings.drain_timeout_ms / 1000)
+            await asyncio.wait_for(self._all_closed.wait(), self.settings.drain_timeout_ms / MS_PER_S)
         except TimeoutError:
             for connection in list(self._connections.values()):
                 connection.abort()
             await self._all_closed.wait()
+
+
+def _is_good(protocol: ChargerProtocol) -> Callable[[bytes], bool]:
+    """Whether bytes are one whole frame of that protocol; an encrypted one is."""
+    return lambda frame: protocol.whole_frame_kind(frame) < Reason.GARBAGE

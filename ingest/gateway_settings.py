@@ -4,30 +4,57 @@ from pathlib import Path
 
 import msgspec
 
+from ingest.login_rules import PROBE_MS, LoginLimits
+from ingest.tls import TlsFiles
+
+HEARTBEATS_MISSED = 3
+
 
 class GatewaySettings(msgspec.Struct, frozen=True):
     """Limits that keep one charger, or a flood of them, from harming the rest (DESIGN invariant 4).
 
-    `idle_timeout_ms`: 3 missed heartbeats (30 s, ykc.md section 5) and 60 s of patience with radio links.
-    `login_timeout_ms`: a connection that never says who it is.
-    `garbage_limit_bytes`: consecutive bytes without one good frame before hanging up.
+    `idle_timeout_ms`: 0 = silent is who missed three heartbeats of its protocol (of its own period, where the login
+    names one) and `silence_grace_ms` more; anything else is the limit for all.
+    `login_timeout_ms`: a connection that never says who it is. `frames_before_login`: what it may say instead.
+    `login_limits`: logins per charger and per address. `probe_ms`: how long the living connection of an id may take to
+    answer when the same id logs in again.
+    `garbage_limit_bytes`: consecutive bytes without one good frame before hanging up; `encrypted_reads`: reads with
+    nothing but encrypted frames; `half_frame_ms`: age of a frame whose rest does not come.
     `evidence_bytes_per_minute`: quarantined bytes kept per connection and minute; the rest is counted only.
     `turn_bytes`: bytes handled in one turn of the event loop before the connections that flood are paused.
     `drain_timeout_ms`: how long a stop waits for the disk, and any end of a connection for its charger to read the last
     answers.
+    `time_sync_interval_ms`: clocks are set after each login and this often. `clock_limit_ms`: a clock that is off by
+    more is an alarm.
+    `tariff_grace_ms`: time for a charger that has logged in to fetch the valid tariff by itself; then, and every
+    `tariff_push_ms`, it is sent when nothing charges.
+    `start_timeout_ms`: how long the decision about a start at the charger may take.
+    `tls`: the files of the TLS port. `handshake_timeout_ms`: how long its handshake may take.
     `status_path`, `beat_path`, `control_path`: files of the running gateway, None to do without.
     """
 
     node: str = "gateway-1"
-    idle_timeout_ms: int = 90_000
+    idle_timeout_ms: int = 0
+    silence_grace_ms: int = 5_000
     login_timeout_ms: int = 30_000
+    frames_before_login: int = 10
+    login_limits: LoginLimits = LoginLimits()
+    probe_ms: int = PROBE_MS
     garbage_limit_bytes: int = 4_096
+    encrypted_reads: int = 5
+    half_frame_ms: int = 20_000
     evidence_bytes_per_minute: int = 65_536
     turn_bytes: int = 1_048_576
     backlog: int = 4_096
     max_connections: int = 50_000
     drain_timeout_ms: int = 500
     time_sync_interval_ms: int = 86_400_000
+    clock_limit_ms: int = 180_000
+    tariff_grace_ms: int = 60_000
+    tariff_push_ms: int = 300_000
+    start_timeout_ms: int = 5_000
+    tls: TlsFiles | None = None
+    handshake_timeout_ms: int = 10_000
     status_path: Path | None = None
     beat_path: Path | None = None
     control_path: Path | None = None

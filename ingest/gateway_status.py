@@ -2,20 +2,30 @@
 
 import msgspec
 
-from ingest.reactions import Reason
 from ingest.charger_stream import ChargerStream
+from ingest.reactions import Reason
 
 
 class GatewayStatus(msgspec.Struct):
-    """Since the gateway's start, unless the name says otherwise. `quarantined` is bytes by reason, `closed` ends of
-    connections by reason; `spool_bytes` is what waits on disk for the loader. `commit_failures` counts commits of the
-    spool that the disk refused, `commit_error` is the last of them; `file_errors` and `file_error` tell the same of the
-    status and beat files; `housekeeping_errors` counts connections and rounds whose regular work broke."""
+    """Since the gateway's start, unless the name says otherwise.
+
+    `ports` by kind (ykc, aaf5, detect, tls), `port` is the first of them. `quarantined` is bytes by reason, `closed`
+    ends of connections by reason. `incidents` counts what went wrong by kind: reads with bad input (encrypted, garbage,
+    bad_length, bad_checksum, not_logged_in, foreign_pile), failed TLS handshakes, connections given up (half_frame,
+    slow_sender, silent, no_login, unknown_protocol), floods of logins, decisions of starts that failed, and every
+    occasion of an alarm; `alarms` counts those that were raised, each at most every ten minutes per charger.
+    `logins_refused` and `starts_refused` are by reason; `logins_waiting` is now, `probes` and `takeovers` come from
+    second logins of an id. `tariff_differences` is the number of chargers that hold another tariff than the valid one.
+    `spool_bytes` is what waits on disk for the loader. `commit_failures` counts commits of the spool that the disk
+    refused, `commit_error` is the last of them; `file_errors` and `file_error` tell the same of the status and beat
+    files; `housekeeping_errors` counts connections and rounds whose regular work broke.
+    """
 
     node: str = ""
     now_ms: int = 0
     started_ms: int = 0
     port: int = 0
+    ports: dict[str, int] = msgspec.field(default_factory=dict)
     connections: int = 0
     logged_in: int = 0
     connections_opened: int = 0
@@ -36,6 +46,17 @@ class GatewayStatus(msgspec.Struct):
     file_errors: int = 0
     file_error: str = ""
     housekeeping_errors: int = 0
+    logins_accepted: int = 0
+    logins_waiting: int = 0
+    probes: int = 0
+    takeovers: int = 0
+    handshakes_failed: int = 0
+    starts_granted: int = 0
+    tariff_differences: int = 0
+    logins_refused: dict[str, int] = msgspec.field(default_factory=dict)
+    starts_refused: dict[str, int] = msgspec.field(default_factory=dict)
+    incidents: dict[str, int] = msgspec.field(default_factory=dict)
+    alarms: dict[str, int] = msgspec.field(default_factory=dict)
     quarantined: dict[str, int] = msgspec.field(default_factory=dict)
     closed: dict[str, int] = msgspec.field(default_factory=dict)
 

@@ -10,6 +10,7 @@ _log = logging.getLogger(__name__)
 LINE_EVERY_MS: Final = 60_000
 LINES_PER_SECOND: Final = 10
 MAX_KEYS: Final = 4_096
+LONGEST_TEXT: Final = 200
 
 
 class IncidentLog:
@@ -36,7 +37,7 @@ class IncidentLog:
                 self._lines[key] = (logged_ms, since + weight)
             return
         more = f" ({since} more since the last line)" if since else ""
-        _log.warning("%s: charger %s%s%s", kind, who, f": {detail}" if detail else "", more)
+        _log.warning("%s: charger %s%s%s", kind, _plain(who), f": {_plain(detail)}" if detail else "", more)
         self._lines[key] = (now_ms, 0)
         self._lines.move_to_end(key)
         if len(self._lines) > MAX_KEYS:
@@ -47,3 +48,8 @@ class IncidentLog:
             return False
         self._recent.append(now_ms)
         return True
+
+
+def _plain(text: str) -> str:
+    """What a peer said of itself must not write lines of its own."""
+    return "".join(character if character.isprintable() else "?" for character in text)[:LONGEST_TEXT]

@@ -1,9 +1,10 @@
 """What a connection's bytes say about the line and the peer: when to give it up, and why. No sockets, no clock."""
 
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
+from ingest.charger_stream import ChargerStream
 from ingest.reactions import Reason
 
 BAD_INPUT: Final = {
@@ -36,27 +37,6 @@ class LineLimits(msgspec.Struct, frozen=True):
     login_ms: int = 30_000
 
 
-class Splitter(Protocol):
-    """What is asked of a splitter."""
-
-    @property
-    def pending(self) -> int:
-        """Bytes received that may still become a frame."""
-
-
-class Stream(Protocol):
-    """What is asked of a stream."""
-
-    splitter: Splitter
-    frames: int
-    garbage_run: int
-    quarantined_bytes: int
-
-    @property
-    def quarantined(self) -> dict[int, int]:
-        """Quarantined bytes by reason number."""
-
-
 class LineHealth:
     """Watches one connection. `last_frame_ms` is when the last good frame came: noise is no sign of life."""
 
@@ -83,7 +63,7 @@ class LineHealth:
         self._quarantined_bytes = 0
         self._quarantined: dict[int, int] = {}
 
-    def after_read(self, stream: Stream, now_ms: int) -> dict[str, int]:
+    def after_read(self, stream: ChargerStream, now_ms: int) -> dict[str, int]:
         """Bytes have come and were handled; gives the bad input among them as kind → bytes, mostly none."""
         progressed = stream.frames != self._frames
         self._heard_ms = now_ms
@@ -101,7 +81,7 @@ class LineHealth:
             self._partial_since_ms = now_ms
         return incidents
 
-    def end_after_read(self, stream: Stream, logged_in: bool) -> str:
+    def end_after_read(self, stream: ChargerStream, logged_in: bool) -> str:
         """Why the connection is to be closed because of what was just read, empty when it may live."""
         if stream.garbage_run > self._limits.garbage_bytes:
             return "garbage"
@@ -121,7 +101,7 @@ class LineHealth:
             return SILENT
         return ""
 
-    def _new_quarantine(self, stream: Stream) -> dict[str, int]:
+    def _new_quarantine(self, stream: ChargerStream) -> dict[str, int]:
         quarantined = stream.quarantined
         incidents = {
             name: quarantined[reason] - self._quarantined.get(reason, 0)

@@ -83,7 +83,7 @@ class LoginLimiter:
         self._home: dict[int, str] = {}
 
     def address_refusal(self, address: str, now_ms: int) -> str:
-        """`ADDRESS_LIMIT` when that address tried too often, else empty. Counts every login, of known chargers or not."""
+        """`ADDRESS_LIMIT` when that address tried too often, else empty. Counts every login, whoever it names."""
         return "" if self._per_address.take(address, now_ms) else ADDRESS_LIMIT
 
     def pile_refusal(self, pile_id: int, address: str, now_ms: int) -> str:

@@ -40,7 +40,8 @@ class LoginRequest(msgspec.Struct, frozen=True):
 
     `connector` is not 0 where the connection speaks for one gun only (aaf5.md section 6). `refusal` is set where the
     dialogue already knows that it cannot be: unknown_pile, wrong_protocol, other_pile_on_connection, login_too_short.
-    `clock_ms` is the charger's clock in the frame, 0 where it has none.
+    `clock_ms` is the charger's clock in the frame, 0 where it has none; `heartbeat_ms` the interval of heartbeats that
+    it announces, 0 where it keeps to the protocol's.
     """
 
     code: str
@@ -50,6 +51,7 @@ class LoginRequest(msgspec.Struct, frozen=True):
     connector: int = 0
     refusal: str = ""
     clock_ms: int = 0
+    heartbeat_ms: int = 0
     identity: ChargerIdentity | None = None
 
 

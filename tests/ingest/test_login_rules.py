@@ -36,7 +36,8 @@ def test_a_limit_holds_in_every_window_and_frees_as_time_goes_by() -> None:
 def test_never_more_than_twice_the_limit_in_a_minute_and_never_fewer_than_asked_below_it(gaps: list[int]) -> None:
     """The price of counting in two windows instead of keeping each time."""
     limit = SlidingLimit(5, 60_000)
-    now_ms, taken = T0, []
+    now_ms = T0
+    taken: list[int] = []
     for gap in gaps:
         now_ms += gap
         recent = [at for at in taken if now_ms - at < 120_000]
