@@ -30,6 +30,7 @@ FAILURES = WORK / "failures"
 PRELOADED = "asan_with_fuzzer.so"
 INPUT_TIMEOUT_S = 20
 MEMORY_LIMIT_MB = 3000
+SHOWN_LINES = 100
 # What a fuzzer of one hour finds is in the corpus; the everyday suite runs it against the ordinary build too.
 PROPERTY_TESTS = (
     "tests/core/test_ykc_splitter.py",
@@ -162,7 +163,8 @@ def _fuzz(name: str, seconds: int) -> Figures:
     lasted = time.monotonic() - started
     counters = _COUNTERS.search(done.stderr)
     if done.returncode != 0 or counters is None:
-        print(done.stdout[-2000:] + done.stderr[-8000:], file=sys.stderr)
+        said = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("INFO: ")]
+        print("\n".join(said[-SHOWN_LINES:]), file=sys.stderr)
         for failure in sorted(FAILURES.glob(f"{name}-*")):
             print(f"{failure.relative_to(ROOT)}: {failure.read_bytes().hex()}", file=sys.stderr)
         return Figures(name, lasted, 0, 0, 0, 0, True)

@@ -2,8 +2,14 @@
 
 import zlib
 from collections.abc import Callable
-from typing import Protocol
 
+from core.aaf5.splitter import Aaf5Splitter
+from core.directory import Pile
+from core.ykc.splitter import FrameSplitter
+from ingest.aaf5_stream import Aaf5Stream
+from ingest.charger_protocol import OnConnectorEvent
+from ingest.charger_stream import ChargerStream
+from ingest.connection_registry import PileState
 from ingest.record_buffer import (
     FRAME_UP,
     LANE_FACTS,
@@ -13,8 +19,15 @@ from ingest.record_buffer import (
     RecordBuffer,
     scan_records,
 )
+from ingest.ykc_stream import YkcStream
 from tests.fuzz.pieces import cuts_of
+from tests.fuzz.split_properties import GARBAGE, Splitter
+from tests.ingest.aaf5_frames import aaf5_pile
+from tests.ingest.charger_frames import make_pile
 
+YKC_ANSWERS = {0x04}
+AAF5_ANSWERS = {101, 103}
+CONNECTION_ID = 7
 FIRST_MS = 1_795_300_000_000
 LONGEST_INPUT = 8192
 SMALL_EVIDENCE = 400
@@ -23,34 +36,30 @@ FOREIGN = 20
 """A reason number of the owner's, here for frames that Python is asked about and does not want."""
 
 
-class Stream(Protocol):
-    """The Python face of a connection's compiled part."""
-
-    records: RecordBuffer
-    bytes_in: int
-    quarantined_bytes: int
-    evidence_dropped_bytes: int
-
-    @property
-    def quarantined(self) -> dict[int, int]: ...
-    def feed_bytes(self, data: bytes, receive_ms: int) -> None: ...
-    def next_frame(self) -> tuple[int, int, bytes] | None: ...
-    def keep(self, frame: bytes, connector: int, event_ms: int) -> bool: ...
-    def quarantine(self, data: bytes, reason: int) -> None: ...
-    def take_acks(self) -> bytes: ...
-    def close(self) -> None: ...
+MakeStream = Callable[[RecordBuffer, int, OnConnectorEvent, int], ChargerStream]
 
 
-def check_stream(make_stream: Callable[[bool, int], Stream], stream_of_bytes: bytes) -> bytes:
+def check_ykc_stream(data: bytes) -> None:
+    """The compiled part of a YKC connection; by itself it answers only heartbeats."""
+    _check_answers(FrameSplitter(), check_stream(YkcStream, make_pile(), data), YKC_ANSWERS)
+
+
+def check_aaf5_stream(data: bytes) -> None:
+    """The compiled part of an AAF5 connection; by itself it answers heartbeats and status frames."""
+    _check_answers(Aaf5Splitter(), check_stream(Aaf5Stream, aaf5_pile(), data), AAF5_ANSWERS)
+
+
+def check_stream(make_stream: MakeStream, pile: Pile, stream_of_bytes: bytes) -> bytes:
     """Raise AssertionError where bytes get lost; gives the answers that the stream made by itself.
 
-    `make_stream(bound, evidence_limit)`: whether a charger is logged in, and how many bytes of evidence a minute keeps.
-    Both, the pieces and the times follow from the bytes.
+    Whether the charger has logged in, how much evidence is kept, the pieces and the times follow from the bytes.
     """
     data = stream_of_bytes[:LONGEST_INPUT]
     choice = zlib.crc32(b"stream" + data)
     evidence_limit = SMALL_EVIDENCE if choice & 6 == 0 else AMPLE_EVIDENCE
-    stream = make_stream(choice & 1 == 0, evidence_limit)
+    stream = make_stream(RecordBuffer(), CONNECTION_ID, lambda *_: None, evidence_limit)
+    if choice & 1 == 0:
+        stream.bind(pile, PileState(pile), choice >> 1 & 1)
     answers = b""
     now_ms = FIRST_MS
     for number, piece in enumerate(cuts_of(data)):
@@ -70,7 +79,7 @@ def check_stream(make_stream: Callable[[bool, int], Stream], stream_of_bytes: by
     return answers
 
 
-def _check_records(stream: Stream, data: bytes) -> None:
+def _check_records(stream: ChargerStream, data: bytes) -> None:
     facts = _payloads(stream.records.take(LANE_FACTS))
     telemetry = _payloads(stream.records.take(LANE_TELEMETRY))
     kept = [payload for _, payload in facts + telemetry]
@@ -91,3 +100,10 @@ def _payloads(lane: bytes) -> list[tuple[int, bytes]]:
     assert all(kind in (FRAME_UP, QUARANTINE) for kind, _ in records), "a record of another kind"
     assert sum(len(payload) + RECORD_HEADER_BYTES for payload in payloads) <= len(lane), "records overlap"
     return records
+
+
+def _check_answers(splitter: Splitter, answers: bytes, expected: set[int]) -> None:
+    for index in range(splitter.feed_bytes(answers)):
+        kind, _ = splitter.span(index)
+        assert kind < GARBAGE and splitter.frame_type(index) in expected, "an answer that is none"
+    assert splitter.pending == 0, "half an answer"
