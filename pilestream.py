@@ -57,7 +57,7 @@ def _serve(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from service.demo import demo
 
-    settings = _settings(options, defaults={"ykc_port": 0, "dashboard_port": 0})
+    settings = _settings(options, defaults={"ykc_port": 0, "aaf5_port": 0, "detect_port": 0, "dashboard_port": 0})
     return demo(settings, seconds=options.seconds, as_json=options.json)
 
 
@@ -85,6 +85,16 @@ def _decode(options: argparse.Namespace) -> int:
         # Whoever reads has enough (`… | head -1`). Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return DONE
+
+
+def _line_decoder(protocol: str) -> Callable[[str], dict[str, object]]:
+    if protocol == "aaf5":
+        from core.aaf5.hex_lines import decode_line as decode_aaf5_line
+
+        return decode_aaf5_line
+    from core.ykc.hex_lines import decode_line as decode_ykc_line
+
+    return decode_ykc_line
 
 
 def _load(options: argparse.Namespace) -> int:
@@ -138,7 +148,7 @@ def _in_words(line: dict[str, Any]) -> str:
 
 
 def _settings(options: argparse.Namespace, defaults: dict[str, Any] | None = None) -> Settings:
-    names = ("bind", "ykc_port", "dashboard_port", "data")
+    names = ("bind", "ykc_port", "aaf5_port", "detect_port", "tls_port", "dashboard_port", "data")
     return load_settings({name: getattr(options, name, None) for name in names}, defaults=defaults)
 
 
@@ -150,7 +160,14 @@ def _parser() -> argparse.ArgumentParser:
     demo = _command(commands, "demo", _demo, "run it with a simulated fleet", "pilestream demo --seconds 30 --json")
     for command in (serve, demo):
         command.add_argument("--bind", metavar="ADDR", help="address of the chargers' port (default 127.0.0.1)")
-        command.add_argument("--ykc-port", type=int, metavar="N", help="port for YKC chargers, 0 = a free one")
+        command.add_argument(
+            "--ykc-port", type=int, metavar="N", help="port for YKC chargers, 0 = a free one, -1 = none"
+        )
+        command.add_argument("--aaf5-port", type=int, metavar="N", help="port for AAF5 chargers")
+        command.add_argument("--detect-port", type=int, metavar="N", help="port for chargers of either protocol")
+        command.add_argument(
+            "--tls-port", type=int, metavar="N", help="the same over TLS (needs tls_certificate, tls_key)"
+        )
         command.add_argument("--dashboard-port", type=int, metavar="N", help="port of the pages, 0 = a free one")
     demo.add_argument("--seconds", type=float, metavar="N", help="end after so many seconds (default: on Ctrl-C)")
     demo.add_argument("--json", action="store_true", help="print one JSON line at the end")

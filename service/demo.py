@@ -48,9 +48,8 @@ def demo(settings: Settings, *, seconds: float | None, as_json: bool) -> int:
         fleet = _start_fleet(platform, plan_start_ms)
         begun_ms = now_ms()
         stopped = stop_on_signal()
-        _say(f"chargers (YKC): {settings.bind}:{platform.ykc_port}")
-        _say(f"dashboard:      {platform.dashboard_url}")
-        _say(f"questions:      pilestream anomalies --data {settings.folder}")
+        _say("\n".join(platform.addresses()))
+        _say(f"questions:            pilestream anomalies --data {settings.folder}")
         _say("Ctrl-C stops everything")
         watch(platform, None if seconds is None else time.monotonic() + seconds, stopped)
         ended_ms = now_ms()
@@ -110,7 +109,7 @@ def _empty_folder(folder: Path) -> None:
 def _start_fleet(platform: Platform, plan_start_ms: int) -> ChildProcess:
     arguments = {
         "--host": platform.settings.bind,
-        "--port": platform.ykc_port,
+        "--port": platform.ports["ykc"],
         "--master-file": MASTER_FILE,
         "--seed": SEED,
         "--start-ms": plan_start_ms,

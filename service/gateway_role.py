@@ -2,14 +2,20 @@
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 import uvloop
 
-from ingest.gateway import Gateway, GatewaySettings
+from ingest.aaf5_values import Aaf5ValueTable
+from ingest.gateway import Gateway, GatewaySettings, Ports
 from ingest.group_commit import GroupCommit
+from ingest.login_rules import LoginLimits
 from ingest.spool import Spool, SpoolBrokenError
+from ingest.start_decision import StartTable
+from ingest.tls import TlsFiles
 from service.lifeline import on_stop, say_ready
 from service.role import MS_PER_S, RoleSettings, now_ms, refreshed_directory, run_role
+from service.settings import Settings
 
 LOOK_EVERY_S = 1.0
 
@@ -24,15 +30,16 @@ async def _serve_chargers(role: RoleSettings) -> None:
     spool = Spool(role.spool, clock=now_ms, node=settings.node, max_bytes=settings.spool_max_bytes)
     commit = GroupCommit(spool, interval_ms=settings.group_commit_ms, bill_interval_ms=settings.bill_commit_ms)
     commit.start()
-    limits = GatewaySettings(
-        node=settings.node,
-        idle_timeout_ms=settings.idle_timeout_s * MS_PER_S,
-        status_path=role.run / "gateway.json",
-        beat_path=role.run / "beat.json",
-        control_path=role.run / "gateway.sock",
-    )
     directory = refreshed_directory(role, welcoming=settings.accept_unknown_piles)
-    gateway = Gateway(directory, spool, commit, now_ms, limits)
+    gateway = Gateway(
+        directory,
+        spool,
+        commit,
+        now_ms,
+        _gateway_settings(role),
+        decide_start=StartTable(settings.start_accounts),
+        aaf5_values=Aaf5ValueTable(settings.aaf5_values),
+    )
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
 
@@ -40,12 +47,36 @@ async def _serve_chargers(role: RoleSettings) -> None:
         loop.call_soon_threadsafe(stopped.set)
 
     on_stop(stop)
-    await gateway.start(settings.bind, settings.ykc_port)
-    say_ready(port=gateway.port)
+    await gateway.start(settings.bind, _ports(settings))
+    say_ready(ports=gateway.ports)
     await _until_stopped(stopped, spool)
     await gateway.stop()
     await commit.close()
     spool.close()
+
+
+def _ports(settings: Settings) -> Ports:
+    return Ports(ykc=settings.ykc_port, aaf5=settings.aaf5_port, detect=settings.detect_port, tls=settings.tls_port)
+
+
+def _gateway_settings(role: RoleSettings) -> GatewaySettings:
+    settings = role.settings
+    return GatewaySettings(
+        node=settings.node,
+        idle_timeout_ms=settings.idle_timeout_s * MS_PER_S,
+        login_limits=LoginLimits(per_pile=settings.logins_per_pile, per_address=settings.logins_per_address),
+        tls=_tls_files(settings),
+        status_path=role.run / "gateway.json",
+        beat_path=role.run / "beat.json",
+        control_path=role.run / "gateway.sock",
+    )
+
+
+def _tls_files(settings: Settings) -> TlsFiles | None:
+    if not settings.tls_certificate and not settings.tls_key:
+        return None
+    client_ca = Path(settings.tls_client_ca) if settings.tls_client_ca else None
+    return TlsFiles(Path(settings.tls_certificate), Path(settings.tls_key), client_ca)
 
 
 async def _until_stopped(stopped: asyncio.Event, spool: Spool) -> None:

@@ -21,6 +21,12 @@ from service.master_data import Publisher
 from service.role import RoleSettings
 from service.settings import Settings
 
+PORT_NAMES = {
+    "ykc": "chargers (YKC):       ",
+    "aaf5": "chargers (AAF5):      ",
+    "detect": "chargers (any):       ",
+    "tls": "chargers (any, TLS):  ",
+}
 ROLES = ("gateway", "loader", "biller", "dashboard")
 STOP_WITHIN_S = 4.5
 DATABASE_STOP_S = 1.5
@@ -38,7 +44,8 @@ class Platform:
         self.settings = settings
         self.folder = settings.folder
         self.address: ClickHouseAddress | None = None
-        self.ykc_port = 0
+        self.ports: dict[str, int] = {}
+        """Where chargers connect: ykc, aaf5, detect, tls, as far as they are open."""
         self.dashboard_port = 0
         self._children: dict[str, ChildProcess] = {}
         self._database: DatabaseProcess | None = None
@@ -64,6 +71,11 @@ class Platform:
         """Where the pages answer."""
         return f"http://{self.settings.dashboard_bind}:{self.dashboard_port}/"
 
+    def addresses(self) -> list[str]:
+        """Where everybody finds the platform, one line each, fit to print."""
+        chargers = [f"{PORT_NAMES[kind]}{self.settings.bind}:{port}" for kind, port in self.ports.items()]
+        return [*chargers, f"dashboard:            {self.dashboard_url}"]
+
     def client(self) -> Client:
         """A new connection to this platform's database."""
         if self.address is None:
@@ -82,12 +94,11 @@ class Platform:
         except StartError:
             self.stop()
             raise
-        self.ykc_port = answers["gateway"]["port"]
+        self.ports = answers["gateway"]["ports"]
         self.dashboard_port = answers["dashboard"]["port"]
         # A process that is started again must be found where it was.
-        self.settings = msgspec.structs.replace(
-            self.settings, ykc_port=self.ykc_port, dashboard_port=self.dashboard_port
-        )
+        found = {f"{kind}_port": port for kind, port in self.ports.items()}
+        self.settings = msgspec.structs.replace(self.settings, **found, dashboard_port=self.dashboard_port)
         self._write_role_file()
 
     def look_after(self) -> list[str]:

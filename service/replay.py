@@ -71,7 +71,7 @@ def _take(settings: Settings, address: ClickHouseAddress, capture: Path) -> Repl
     engine = open_database(settings.database_url)
     directory = PileDirectory(read_directory(engine))
     folder = settings.folder / "replay-spool"
-    register = partial(register_pile, engine, protocol="ykc", connectors=UNKNOWN_PILE_CONNECTORS)
+    register = partial(register_pile, engine, connectors=UNKNOWN_PILE_CONNECTORS)
     spool = Spool(folder, clock=now_ms, node=settings.node, max_bytes=settings.spool_max_bytes)
     try:
         report = Replayer(directory, spool, register).replay_lines(capture)

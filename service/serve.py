@@ -14,8 +14,7 @@ def serve(settings: Settings) -> int:
     try:
         platform.start()
         stopped = stop_on_signal()
-        print(f"chargers (YKC): {settings.bind}:{platform.ykc_port}", file=sys.stderr)
-        print(f"dashboard:      {platform.dashboard_url}", file=sys.stderr, flush=True)
+        print("\n".join(platform.addresses()), file=sys.stderr, flush=True)
         watch(platform, None, stopped)
     finally:
         platform.stop()

@@ -13,18 +13,26 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
+from ingest.aaf5_values import Aaf5Values
+from ingest.start_decision import StartAccount
 from service.errors import SettingsError
 
 PREFIX = "PILESTREAM_"
 FILE_NAME = "pilestream.toml"
+MASK = "***"
+CLOSED = -1
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What can be set. A port of 0 means: take a free one; -1: do not listen.
 
     `detect_port` takes chargers of every protocol, `tls_port` the same over TLS (it needs `tls_certificate` and
-    `tls_key`; with `tls_client_ca` only chargers that show a certificate of that authority).
-    `logins_per_pile` and `logins_per_address` are limits per minute.
+    `tls_key`; with `tls_client_ca` only chargers that show a certificate of that authority). Who names `ykc_port` and
+    no `aaf5_port` gets no port for AAF5: two platforms on one machine then never want the same one.
+    `logins_per_pile` and `logins_per_address` are limits per minute. `idle_timeout_s` 0: a charger is silent after
+    three missed heartbeats of its protocol. `start_accounts` may charge by card, VIN or password at the charger;
+    `aaf5_values` is what AAF5 chargers are told that ask for a tariff or QR codes. Both are tables of
+    `pilestream.toml`.
     """
 
     data: str = "./data"
@@ -35,8 +43,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bind: str = "127.0.0.1"
     ykc_port: int = 9770
     aaf5_port: int = 9771
-    detect_port: int = 9772
-    tls_port: int = -1
+    detect_port: int = CLOSED
+    tls_port: int = CLOSED
     tls_certificate: str = ""
     tls_key: str = ""
     tls_client_ca: str = ""
@@ -46,7 +54,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_zone: str = "Asia/Shanghai"
     accept_unknown_piles: bool = False
     node: str = "node-1"
-    idle_timeout_s: int = 60
+    idle_timeout_s: int = 0
     logins_per_pile: int = 10
     logins_per_address: int = 1200
     group_commit_ms: int = 50
@@ -54,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spool_max_bytes: int = 20 * 1024**3
     keep_loaded_segments: bool = False
     biller_interval_ms: int = 1000
+    start_accounts: tuple[StartAccount, ...] = ()
+    aaf5_values: tuple[Aaf5Values, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -70,6 +80,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         values = msgspec.to_builtins(self)
         for key in ("clickhouse", "database"):
             values[key] = _mask_password(values[key])
+        for account in values["start_accounts"]:
+            account["password"] = MASK if account["password"] else ""
         return dict(values)
 
 
@@ -86,6 +98,8 @@ def load_settings(
     values.update(_checked(_read_file(Path(FILE_NAME)), FILE_NAME))
     values.update(_checked(_read_environment(environment), "the environment"))
     values.update({name: value for name, value in flags.items() if value is not None})
+    if "ykc_port" in values:
+        values.setdefault("aaf5_port", CLOSED)
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -130,4 +144,4 @@ def _mask_password(url: str) -> str:
     if not parts.password:
         return url
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:{MASK}@{host}"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import SettingsError
-from service.settings import Settings, load_settings
+from service.settings import CLOSED, Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +50,26 @@ def test_data_folder_comes_from_the_environment(tmp_path: Path) -> None:
     settings = load_settings({}, {"PILESTREAM_DATA": str(tmp_path / "elsewhere")})
     assert settings.folder == tmp_path / "elsewhere"
     assert settings.database_url.endswith("elsewhere/backoffice.db")
+
+
+def test_a_platform_with_a_port_of_its_own_takes_no_other() -> None:
+    assert load_settings({}, {}).aaf5_port == Settings().aaf5_port > 0
+    assert load_settings({"ykc_port": 0}, {}).aaf5_port == CLOSED
+    assert load_settings({"ykc_port": 0, "aaf5_port": 7}, {}).aaf5_port == 7
+
+
+def test_accounts_come_from_the_file_and_their_passwords_are_masked(tmp_path: Path) -> None:
+    (tmp_path / "pilestream.toml").write_text(
+        '[[start_accounts]]\nname = "depot"\npassword = "8842"\nbalance_fen = 50000\n'
+        '[[aaf5_values]]\npile = "20231212000010"\nqr_codes = ["https://example.org/1"]\n'
+    )
+    settings = load_settings({}, {})
+    assert settings.start_accounts[0].password == "8842"
+    assert settings.aaf5_values[0].qr_codes == ("https://example.org/1",)
+    assert "8842" not in str(settings.masked())
+
+
+def test_an_account_with_an_unknown_key_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pilestream.toml").write_text('[[start_accounts]]\ncrad = "1"\n')
+    with pytest.raises(SettingsError, match="crad"):
+        load_settings({}, {})

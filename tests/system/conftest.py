@@ -38,7 +38,7 @@ class RunningPlatform:
             env={**os.environ, "PILESTREAM_DATA": str(folder)},
             cwd=ROOT,
         )
-        self.ykc_port = int(self._line(r"chargers \(YKC\): .*:(\d+)"))
+        self.ykc_port = int(self._line(r"chargers \(YKC\): +.*:(\d+)"))
         self.dashboard_url = self._line(r"dashboard: +(\S+)")
 
     def client(self) -> Client:
