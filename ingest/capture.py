@@ -1,4 +1,4 @@
-"""Captures: one frame a line, as `{"ts": epoch_ms, "conn": id, "protocol": "ykc", "hex": "…"}`."""
+"""Captures: one frame a line, as `{"ts": epoch_ms, "conn": id, "protocol": "ykc" or "aaf5", "hex": "…"}`."""
 
 import hashlib
 from pathlib import Path
@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from ingest.errors import IngestError
 
-PROTOCOL: Final = "ykc"
+PROTOCOLS: Final = frozenset({"ykc", "aaf5"})
+FIRST_PROTOCOL: Final = "ykc"
 
 
 class CaptureError(IngestError):
@@ -36,6 +37,7 @@ class CapturedFrame(msgspec.Struct, frozen=True):
 
     ts: int
     conn: str
+    protocol: str
     frame: bytes | None
     text: str = ""
 
@@ -66,7 +68,7 @@ def read_capture(path: Path) -> Capture:
                     line = decoder.decode(text)
                 except msgspec.DecodeError as error:
                     raise CaptureError(f"{path}, line {number}: {error}") from error
-                if line.protocol != PROTOCOL:
+                if line.protocol not in PROTOCOLS:
                     other_protocols[line.protocol] = other_protocols.get(line.protocol, 0) + 1
                     continue
                 frames.append(_captured(line))
@@ -83,11 +85,13 @@ def read_capture(path: Path) -> Capture:
 
 def _captured(line: CaptureLine) -> CapturedFrame:
     try:
-        return CapturedFrame(line.ts, str(line.conn), bytes.fromhex(line.hex))
+        return CapturedFrame(line.ts, str(line.conn), line.protocol, bytes.fromhex(line.hex))
     except ValueError:
-        return CapturedFrame(line.ts, str(line.conn), None, line.hex)
+        return CapturedFrame(line.ts, str(line.conn), line.protocol, None, line.hex)
 
 
 def _identity(line: CaptureLine) -> int:
-    content = f"{line.ts}\n{line.conn}\n{line.hex.strip().upper()}".encode()
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
+    content = f"{line.ts}\n{line.conn}\n{line.hex.strip().upper()}"
+    if line.protocol != FIRST_PROTOCOL:  # a ledger may be older than the second protocol
+        content += f"\n{line.protocol}"
+    return int.from_bytes(hashlib.blake2b(content.encode(), digest_size=8).digest(), "little")

@@ -16,7 +16,7 @@ from ingest.reactions import CommandAnswer, LoginRequest, Reaction, Reason, Star
 ACCEPT: Final = "accept"
 WAIT: Final = "wait"
 # What the charger's agreement to one of these orders says: a charge starts.
-_STARTS: Final = frozenset({"remote_start", "parallel_start", "start"})
+_STARTS: Final = frozenset({"remote_start", "parallel_start"})
 
 Frame = tuple[int, int, bytes]
 

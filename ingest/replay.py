@@ -8,35 +8,34 @@ from typing import Final
 import msgspec
 
 from core.directory import Pile, PileDirectory
-from core.ykc.codec import raw_fields
-from core.ykc.splitter import ENCRYPTED
-from ingest import ykc_types
+from core.wire.splitter import ENCRYPTED
+from ingest.aaf5_protocol import AAF5
 from ingest.capture import read_capture
 from ingest.capture_ledger import CaptureLedger
 from ingest.charger_link import ACCEPT, ChargerLink
-from ingest.charger_protocol import OnConnectorEvent
+from ingest.charger_protocol import ChargerProtocol, OnConnectorEvent
 from ingest.charger_stream import ChargerStream
 from ingest.command_matcher import ANSWER_TIMEOUT_MS, CommandMatcher, SentCommand
 from ingest.connection_registry import ConnectionRegistry, PileState
 from ingest.event_log import EventLog
 from ingest.events import CommandOutcome
+from ingest.protocols import BY_NAME
 from ingest.reactions import CommandAnswer, LoginRequest, Reason, StartRequest
+from ingest.sent_orders import offered_model, order_in
 from ingest.spool import Spool
 from ingest.trade_numbers import TradeNumbers
 from ingest.ykc_protocol import YKC
-from ingest.ykc_stream import whole_frame_kind
 
 # Frames between two looks at the memory that waits for the disk; a frame's record has at most 315 bytes.
 LOOK_EVERY: Final = 4_096
 WRITE_AT_BYTES: Final = 8 << 20
 ALL_EVIDENCE: Final = 1 << 62
-_COMMANDS: Final = {
-    ykc_types.REMOTE_START: "remote_start",
-    ykc_types.REMOTE_STOP: "remote_stop",
-    ykc_types.TIME_SYNC: "time_sync",
-}
+AAF5_START: Final = b"\xaa\xf5"
+# Orders about a connector; the answers to all others speak for the whole charger.
+CONNECTOR_ORDERS: Final = frozenset({"remote_start", "remote_stop", "parallel_start", "cancel_booking"})
 
-Register = Callable[[str], Pile | None]
+Register = Callable[[str, str], Pile | None]
+"""Called with the code and the protocol's name of a charger that is not known."""
 
 
 class ReplayReport(msgspec.Struct):
@@ -73,7 +72,7 @@ class Replayer:
     def replay_frames(self, frames: Iterable[tuple[int, str, bytes]]) -> ReplayReport:
         """Take (ts_ms, connection, frame) in the order of time; all of it is on the disk when this returns.
 
-        Each call takes what it is given: whoever must not take frames twice uses `replay_lines`.
+        What does not begin as a frame of AAF5 is taken for one of YKC. Each call takes what it is given: whoever must not take frames twice uses `replay_lines`.
         """
         run = _Run(self._directory, self._spool, self._register)
         run.take_all(frames)
@@ -100,10 +99,11 @@ class Replayer:
                 run = _Run(self._directory, staged, self._register)
                 for i in fresh:
                     frame = capture.frames[i]
+                    protocol = BY_NAME[frame.protocol]
                     if frame.frame is None:
-                        run.quarantine_text(frame.ts, frame.conn, frame.text)
+                        run.quarantine_text(frame.ts, frame.conn, protocol, frame.text)
                     else:
-                        run.take(frame.ts, frame.conn, frame.frame)
+                        run.take(frame.ts, frame.conn, protocol, frame.frame)
                 run.finish()
             finally:
                 staged.close()
@@ -127,9 +127,10 @@ class _Run:
         self._registry = ConnectionRegistry()
         self._matcher = CommandMatcher()
         self._trade_numbers = TradeNumbers()
-        self._links: dict[tuple[str, str | None], ChargerLink] = {}
+        self._links: dict[tuple[str, str, str | None, int], ChargerLink] = {}
         self._last_links: dict[str, ChargerLink] = {}  # by connection: the link of its last frame
-        self._refused_codes: set[str] = set()
+        self._last_of: dict[tuple[str, str], ChargerLink] = {}  # by connection and protocol
+        self._refused_codes: set[tuple[str, str]] = set()
         self._since_look = 0
         self._now_ms = 0
 
@@ -165,7 +166,7 @@ class _Run:
         for ts_ms, conn, frame in frames:
             link = last_links.get(conn)
             if link is None or self._now_ms == 0 or not link.stream.take_fast(frame, ts_ms):
-                take(ts_ms, conn, frame)
+                take(ts_ms, conn, AAF5 if frame.startswith(AAF5_START) else YKC, frame)
                 continue
             if link.stream.presences or link.dialogue.offered_tariff is not None:
                 link.after_frames(ts_ms)
@@ -174,20 +175,19 @@ class _Run:
             if taken % LOOK_EVERY == 0:
                 self._look()
 
-    def take(self, ts_ms: int, conn: str, frame: bytes) -> None:
+    def take(self, ts_ms: int, conn: str, protocol: ChargerProtocol, frame: bytes) -> None:
         """Take one frame."""
         self._heard(ts_ms)
-        kind = whole_frame_kind(frame)
-        if kind >= ENCRYPTED:
+        if protocol.whole_frame_kind(frame) >= ENCRYPTED:
             self.report.quarantined += 1
-            self._some_link(conn).stream.take_frame(frame, ts_ms)
+            self._some_link(conn, protocol).stream.take_frame(frame, ts_ms)
             return
-        frame_type = frame[5]
-        body = frame[6:-2]
-        code = ykc_types.pile_code_of(frame_type, body)
-        link = self._some_link(conn) if code is None else self._link_of(conn, code)
-        self._last_links[conn] = link
-        if ykc_types.is_down(frame_type):
+        frame_type = protocol.type_of(frame)
+        body = protocol.body_of(frame)
+        code = protocol.pile_code_of(frame_type, body)
+        link = self._some_link(conn, protocol) if code is None else self._link_of(conn, protocol, code)
+        self._last_links[conn] = self._last_of[conn, protocol.name] = link
+        if protocol.is_down(frame_type):
             self._take_sent(link, frame_type, body, frame, ts_ms)
             return
         quarantined = link.stream.quarantined_bytes
@@ -197,10 +197,10 @@ class _Run:
         link.after_frames(ts_ms)
         self.report.quarantined += link.stream.quarantined_bytes != quarantined
 
-    def quarantine_text(self, ts_ms: int, conn: str, text: str) -> None:
+    def quarantine_text(self, ts_ms: int, conn: str, protocol: ChargerProtocol, text: str) -> None:
         """Keep what a line has in the place of hex digits."""
         self._heard(ts_ms)
-        stream = self._some_link(conn).stream
+        stream = self._some_link(conn, protocol).stream
         stream.feed(0, ts_ms)
         stream.quarantine(text.encode()[:1024], Reason.GARBAGE)
         self.report.quarantined += 1
@@ -237,63 +237,67 @@ class _Run:
 
     def _take_sent(self, link: ChargerLink, frame_type: int, body: bytes, frame: bytes, ts_ms: int) -> None:
         """A frame that the platform of that time sent."""
-        connector = ykc_types.connector_of(frame_type, body)
+        protocol = link.protocol
+        connector = link.dialogue.connector or protocol.connector_of(frame_type, body)
         link.stream.keep_sent(frame, connector, ts_ms)
         self.report.frames += 1
         if link.state is None:
             return
-        if frame_type == ykc_types.TARIFF_REPLY:
-            model_no = raw_fields(frame_type, body).get("model_no")
-            versions = (version for version in link.state.pile.tariffs if version.model_no == model_no)
+        pile = link.state.pile
+        model_no = offered_model(protocol.name, frame_type, body)
+        if model_no is not None:
+            versions = (version for version in pile.tariffs if version.model_no == model_no)
             link.tariff_offered(next(versions, None))
-        command = _COMMANDS.get(frame_type)
+        command = order_in(protocol.name, frame_type, body)
         if command is not None:
             self._matcher.sent(
                 SentCommand(
                     command=command,
-                    pile_id=link.state.pile.pile_id,
-                    connector=connector,
-                    trade_no=ykc_types.trade_no_of(frame_type, body) or link.state.trade_no(connector),
+                    pile_id=pile.pile_id,
+                    connector=connector if command in CONNECTOR_ORDERS else 0,
+                    trade_no=protocol.trade_no_of(frame_type, body, pile.code) or link.state.trade_no(connector),
                     sent_ms=ts_ms,
                     request=frame,
                 )
             )
 
-    def _some_link(self, conn: str) -> ChargerLink:
+    def _some_link(self, conn: str, protocol: ChargerProtocol) -> ChargerLink:
         """The link for what does not say whose it is: that of the connection's last frame."""
-        return self._last_links.get(conn) or self._link_of(conn, None)
+        return self._last_of.get((conn, protocol.name)) or self._link_of(conn, protocol, None)
 
-    def _link_of(self, conn: str, code: str | None) -> ChargerLink:
-        pile = self._pile_of(code) if code is not None else None
-        key = (conn, pile.code if pile else None)
+    def _link_of(self, conn: str, protocol: ChargerProtocol, code: str | None) -> ChargerLink:
+        pile, connector = self._pile_of(code, protocol) if code is not None else (None, 0)
+        key = (conn, protocol.name, pile.code if pile else None, connector)
         link = self._links.get(key)
         if link is None:
-            link = self._links[key] = self._make_link(conn, pile)
+            link = self._links[key] = self._make_link(conn, protocol, pile, connector)
         return link
 
-    def _pile_of(self, code: str) -> Pile | None:
-        pile = self._directory.by_code(code)
-        if pile is None and self._register is not None and code not in self._refused_codes:
-            pile = self._register(code)
+    def _pile_of(self, code: str, protocol: ChargerProtocol) -> tuple[Pile | None, int]:
+        found = self._directory.by_wire_code(code, protocol.name)
+        if found is None and self._register is not None and (code, protocol.name) not in self._refused_codes:
+            pile = self._register(code, protocol.name)
             if pile is None:
-                self._refused_codes.add(code)
+                self._refused_codes.add((code, protocol.name))
             else:
                 self._directory.add(pile)
-        return pile if pile is not None and pile.protocol == "ykc" else None
+                found = pile, 0
+        return found if found is not None and found[0].protocol == protocol.name else (None, 0)
 
-    def _make_link(self, conn: str, pile: Pile | None) -> ChargerLink:
+    def _make_link(self, conn: str, protocol: ChargerProtocol, pile: Pile | None, connector: int) -> ChargerLink:
         connection_id = int.from_bytes(hashlib.blake2b(conn.encode(), digest_size=8).digest(), "little")
         state = self._registry.state_of(pile) if pile else None
-        dialogue = YKC.make_dialogue(
-            self._directory.by_wire_code,
+        dialogue = protocol.make_dialogue(
+            lambda code: self._directory.by_wire_code(code, protocol.name),
             trade_numbers=self._trade_numbers,
             connection_id=connection_id,
             peer=conn,
             pile=pile,
+            connector=connector,
             **({"record_is_fresh": state.record_is_fresh} if state else {}),
         )
 
         def make_stream(on_event: OnConnectorEvent) -> ChargerStream:
-            return YKC.make_stream(self._spool.buffer, connection_id, on_event, ALL_EVIDENCE)
+            return protocol.make_stream(self._spool.buffer, connection_id, on_event, ALL_EVIDENCE)
 
-        return ChargerLink(self, YKC, dialogue, make_stream, answers_leave=False)
+        return ChargerLink(self, protocol, dialogue, make_stream, answers_leave=False)

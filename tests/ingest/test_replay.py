@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from core.aaf5.codec import encode_raw as encode_aaf5
 from core.directory import Pile, PileDirectory
 from core.ykc.codec import encode_raw
 from ingest.capture import CaptureError
 from ingest.capture_ledger import CaptureLedger
-from ingest.events import CommandOutcome, ConnectionEvent, ConnectorEvent, Presence, TariffAck
+from ingest.events import CommandOutcome, ConnectionEvent, ConnectorEvent, Presence, SessionStart, TariffAck
 from ingest.reactions import Reason
 from ingest.replay import Replayer, ReplayReport
 from ingest.spool import Spool
+from tests.ingest.aaf5_frames import AAF5_CODE, SERIAL, aaf5_login, aaf5_pile, up
+from tests.ingest.aaf5_status import charge
+from tests.ingest.aaf5_status import charging as charging_aaf5
 from tests.ingest.charger_frames import (
     CODE,
     NOW_MS,
@@ -56,8 +60,10 @@ class Here:
         self.directory = directory or make_directory()
         self.asked: list[str] = []
 
-    def register(self, code: str) -> Pile:
+    def register(self, code: str, protocol: str) -> Pile:
         self.asked.append(code)
+        if protocol == "aaf5":
+            return aaf5_pile(code, 500 + len(self.asked))
         return make_pile(code, 500 + len(self.asked))
 
     def replay(self, capture: Path, *, register: bool = True) -> ReplayReport:
@@ -274,9 +280,99 @@ def test_a_time_that_is_not_in_milliseconds_is_refused_by_line(tmp_path: Path) -
 
 def test_lines_of_other_protocols_are_counted_and_not_marked_as_taken(tmp_path: Path) -> None:
     here = Here(tmp_path)
-    report = here.replay(write_capture(tmp_path / "a.jsonl", session(), protocol="aaf5"))
-    assert (report.frames, report.other_protocols) == (0, {"aaf5": 43})
+    report = here.replay(write_capture(tmp_path / "a.jsonl", session(), protocol="ocpp"))
+    assert (report.frames, report.other_protocols) == (0, {"ocpp": 43})
     assert here.replay(write_capture(tmp_path / "b.jsonl", session())).frames == 43
+
+
+def write_mixed(path: Path, lines: Iterable[Line]) -> Path:
+    """A capture in which each line says its own protocol."""
+    texts = [
+        json.dumps({"ts": ts, "conn": conn, "protocol": "aaf5" if frame[:1] == b"\xaa" else "ykc", "hex": frame.hex()})
+        for ts, conn, frame in lines
+    ]
+    path.write_text("\n".join(texts) + "\n", "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("conn", ["b", CODE])
+@pytest.mark.parametrize("as_capture", [True, False])
+def test_a_capture_may_mix_both_protocols_even_on_one_connection(tmp_path: Path, conn: str, as_capture: bool) -> None:
+    here = Here(tmp_path)
+    here.directory.add(aaf5_pile())
+    ack = encode_aaf5("record_ack", {"gun_no": 1, "card": "", "record_index": 7, "value1": 0, "serial": SERIAL})
+    both = sorted([*session(), *charge(conn), (NOW_MS + 616_500, conn, ack)], key=lambda line: line[0])
+    report = here.replay(write_mixed(tmp_path / "a.jsonl", both)) if as_capture else here.frames(both)
+    assert (report.frames, report.readings, report.bills, report.quarantined) == (88, 85, 2, 0)
+    assert report.pile_ids == {11, 21}
+    content = here.content
+    assert sorted(content.up) == sorted(frame for _, _, frame in both if frame != ack)
+    assert content.down == [ack]
+    sent = next(header for header in content.headers if header["frame_type"] == 201)
+    assert (sent["pile_id"], sent["connector"]) == (21, 1)
+    ended = [event for event in content.of(ConnectorEvent) if event.event in ("stopped", "billed")]
+    assert {(event.pile_id, event.trade_no) for event in ended} == {(11, TRADE_NO), (21, SERIAL)}
+    starts = [(start.source, start.method, start.account, start.trade_no) for start in content.of(SessionStart)]
+    assert ("status", "card", "12345678", SERIAL) in starts
+    assert ("record", "app", "12345678", SERIAL) in starts
+
+
+def test_guns_with_letters_and_connections_of_their_own_are_one_charger(tmp_path: Path) -> None:
+    here = Here(tmp_path)
+    here.directory.add(aaf5_pile(gun_letters=True))
+    lines = []
+    for gun_no, letter in ((1, "A"), (2, "B")):
+        for ts, conn, frame in charge(letter, AAF5_CODE + letter, serial=None, gun_no=0):
+            lines.append((ts + gun_no, conn, frame))
+    report = here.replay(write_mixed(tmp_path / "a.jsonl", lines))
+    assert (report.readings, report.bills, report.quarantined, report.pile_ids) == (86, 2, 0, {21})
+    billed = [event for event in here.content.of(ConnectorEvent) if event.event == "billed"]
+    assert {(event.connector, event.trade_no) for event in billed} == {
+        (gun, f"{AAF5_CODE}-{gun}-20261122062640") for gun in (1, 2)
+    }
+    assert {header["connector"] for header in here.content.headers if header["frame_type"] == 202} == {1, 2}
+
+
+def test_unknown_chargers_of_the_second_protocol_are_registered_under_it(tmp_path: Path) -> None:
+    here = Here(tmp_path)
+    lines = [*charge("a"), (NOW_MS + 617_000, "a", aaf5_login())]
+    assert here.replay(write_mixed(tmp_path / "a.jsonl", lines)).pile_ids == {501}
+    assert here.asked == [AAF5_CODE]
+    assert [pile.protocol for pile in here.directory if pile.pile_id == 501] == ["aaf5"]
+
+
+def test_a_charger_of_the_other_protocol_is_not_spoken_for(tmp_path: Path) -> None:
+    here = Here(tmp_path)
+    here.directory.add(aaf5_pile(CODE, 11))
+    report = here.replay(write_capture(tmp_path / "a.jsonl", session()))
+    assert (report.quarantined, report.pile_ids, here.asked) == (43, set(), [])
+
+
+def test_orders_of_the_second_protocol_are_matched_in_a_capture(tmp_path: Path) -> None:
+    head = {"reserved1": 0, "reserved2": 0}
+    control = head | {"gun_no": 1, "addr": 2, "count": 1, "byte_len": 4, "param": 0x55}
+    reply = up("control_reply", gun_no=1, addr=2, count=1, result=0)
+    lines = [
+        (NOW_MS, "a", charging_aaf5(10, 0)),
+        (NOW_MS + 1_000, "a", encode_aaf5("control", control)),
+        (NOW_MS + 1_200, "a", reply),
+    ]
+    here = Here(tmp_path)
+    here.directory.add(aaf5_pile())
+    here.replay(write_mixed(tmp_path / "a.jsonl", lines))
+    outcomes = here.content.of(CommandOutcome)
+    assert [(item.command, item.outcome, item.trade_no, item.connector, item.reply) for item in outcomes] == [
+        ("remote_stop", "ok", SERIAL, 1, reply)
+    ]
+
+
+def test_a_line_of_one_protocol_is_not_the_same_line_of_the_other(tmp_path: Path) -> None:
+    here = Here(tmp_path)
+    wrong = here.replay(write_capture(tmp_path / "a.jsonl", session(), protocol="aaf5"))
+    assert (wrong.frames, wrong.quarantined) == (0, 43)
+    right = here.replay(write_capture(tmp_path / "b.jsonl", session()))
+    assert (right.frames, right.repeated) == (43, 0)
+    assert here.replay(write_capture(tmp_path / "c.jsonl", session(), protocol="aaf5")).repeated == 43
 
 
 def test_a_connection_may_carry_several_chargers(tmp_path: Path) -> None:
