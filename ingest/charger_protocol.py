@@ -22,6 +22,8 @@ class ChargerDialogue(Protocol):
     pile: Pile | None
     connector: int
     """The one gun that the connection speaks for, 0 = all of the charger."""
+    wire_code: str
+    """The id that the charger goes by over this connection, with its gun's letter if it has one."""
     offered_tariff: TariffVersion | None
 
     def on_frame(self, frame_type: int, seq: bytes, body: bytes, receive_ms: int, frame: bytes = b"") -> Reaction:
@@ -38,6 +40,9 @@ class ChargerDialogue(Protocol):
 
     def heard(self, receive_ms: int, events: list[Event]) -> None:
         """The charger sent something other than a tariff request: it has taken the tariff offered before, if any."""
+
+    def gun_no_of(self, connector: int) -> int:
+        """How the charger itself numbers a connector."""
 
     def next_seq(self) -> bytes:
         """The sequence field of the next frame that the platform starts by itself."""

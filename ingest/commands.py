@@ -2,40 +2,71 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from core.connector import ConnectorCycle
 from core.directory import Pile, PileDirectory
-from core.ykc.codec import encode_raw
-from core.ykc.errors import YkcEncodeError
+from core.errors import CoreError
 from ingest.command_matcher import CommandMatcher, SentCommand
-from ingest.connection_registry import ConnectionRegistry
-from ingest.events import CommandOutcome
+from ingest.connection_registry import ConnectionRegistry, Link
+from ingest.events import CommandOutcome, SessionStart, TariffAck
+from ingest.order import NO_CARD, Order, OrderError, OrderSite, Parcel
+from ingest.orders import facts_of, order_body, order_frame, order_named
 from ingest.reactions import CommandAnswer
 from ingest.trade_numbers import TradeNumbers
 
-NO_CARD: Final = "0" * 16
+__all__ = ["NO_CARD", "CommandDesk", "CommandResult"]
+
+OrderFact = CommandOutcome | SessionStart | TariffAck
+READ_REALTIME: Final = "read_realtime"
+READING_LOOK_S: Final = 0.05
+SENT: Final = "sent"
 
 
 class CommandResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the sender of an order is told.
 
-    `error` is one of unknown_pile, unknown_connector, offline, busy, bad_request, refused, timeout, connection_lost,
-    replaced (by a newer order of the same kind); `detail` says more, for "refused" the charger's reason.
+    `error` is one of unknown_pile, unknown_connector, unknown_order, offline, busy, bad_request, refused, timeout,
+    connection_lost, replaced (by a newer order of the same kind); `detail` says more, for "refused" the charger's
+    reason. `values` is what was asked for: cards, parameters; of an order in several frames, how far it came.
     """
 
     ok: bool
     trade_no: str = ""
     error: str = ""
     detail: str = ""
+    values: dict[str, Any] = {}
+
+
+class _RefusedError(Exception):
+    """An order that is not sent at all."""
+
+    def __init__(self, error: str, detail: str) -> None:
+        super().__init__(detail)
+        self.result = CommandResult(ok=False, error=error, detail=detail)
+
+
+class _Prepared(msgspec.Struct):
+    """An order that may be sent now: its parcels, each with the body of its frame. `arguments` make it anew."""
+
+    pile: Pile
+    order: Order
+    connector: int
+    link: Link
+    arguments: msgspec.Struct
+    parcels: list[tuple[Parcel, bytes]]
+
+
+_Waiter = asyncio.Future[tuple[SentCommand | None, CommandOutcome]]
 
 
 class CommandDesk:
     """Takes orders, sends them, and tells their sender what became of them.
 
-    `record(outcome)` keeps every outcome for the table `commands`. Nothing here waits for a lock: all of it runs in the
-    event loop's thread.
+    `record(fact)` keeps every outcome for the table `commands`, and what it proves: who started a charge, which tariff
+    the charger holds. Nothing here waits for a lock: all of it runs in the event loop's thread.
     """
 
     def __init__(
@@ -44,7 +75,7 @@ class CommandDesk:
         registry: ConnectionRegistry,
         trade_numbers: TradeNumbers,
         clock: Callable[[], int],
-        record: Callable[[CommandOutcome], None],
+        record: Callable[[OrderFact], None],
     ) -> None:
         self._directory = directory
         self._registry = registry
@@ -52,7 +83,8 @@ class CommandDesk:
         self._clock = clock
         self._record = record
         self._matcher = CommandMatcher()
-        self._waiters: dict[int, asyncio.Future[CommandOutcome]] = {}  # by the order's number
+        self._waiters: dict[int, _Waiter] = {}  # by the order's number
+        self._repeats: dict[int, _Prepared] = {}  # orders that may be sent again
         self._orders = 0
 
     @property
@@ -60,59 +92,54 @@ class CommandDesk:
         """Number of orders whose senders wait for the outcome."""
         return len(self._waiters)
 
+    async def order(self, name: str, pile_code: str, connector: int = 0, **arguments: Any) -> CommandResult:
+        """Give an order of `ingest.orders` and wait for its outcome; what cannot be sent is said at once.
+
+        `connector` may be left out on a charger with one. A start returns at the charger's first answer: when it says
+        "not_plugged" and the plug follows within 60 s, it reports the start once more, which is recorded as a second
+        outcome of the same trade number.
+        """
+        try:
+            prepared = self._prepare(name, pile_code, connector, arguments)
+            return await self._run(prepared)
+        except _RefusedError as refusal:
+            return refusal.result
+
     async def remote_start(
         self, pile_code: str, connector: int, *, card: str = NO_CARD, balance_fen: int = 0
     ) -> CommandResult:
-        """Start a charge (0x34) under a new trade number; returns at the charger's first answer.
-
-        "not_plugged" is such an answer; when the plug follows within 60 s the charger reports the start once more,
-        which is recorded as a second outcome of the same trade number.
-        """
-        pile, refusal = self._reachable(pile_code, connector)
-        if pile is None:
-            return refusal
-        if self._matcher.waiting(pile.pile_id, "remote_start", connector):
-            return CommandResult(ok=False, error="busy", detail="another start waits for this connector's answer")
-        if self._registry.state_of(pile).is_charging(connector):
-            return CommandResult(ok=False, error="busy", detail="the connector is charging")
-        trade_no = self._trade_numbers.make(pile.code, connector, self._clock(), pile.zone)
-        fields: dict[str, int | str | bytes] = {
-            "trade_no": trade_no,
-            "pile_code": pile.code,
-            "gun_no": f"{connector:02d}",
-            "logical_card": card,
-            "physical_card": NO_CARD,
-            "balance": balance_fen,
-        }
-        return await self._send(pile, connector, "remote_start", trade_no, fields)
+        """Start a charge (0x34, 7) under a new trade number."""
+        return await self.order("remote_start", pile_code, connector, card=card, balance_fen=balance_fen)
 
     async def remote_stop(self, pile_code: str, connector: int) -> CommandResult:
-        """Stop the charge on a connector (0x36). Sent also when nothing seems to charge: the charger knows better."""
-        pile, refusal = self._reachable(pile_code, connector)
-        if pile is None:
-            return refusal
-        if self._matcher.waiting(pile.pile_id, "remote_stop", connector):
-            return CommandResult(ok=False, error="busy", detail="another stop waits for this connector's answer")
-        trade_no = self._registry.state_of(pile).trade_no(connector)
-        fields: dict[str, int | str | bytes] = {"pile_code": pile.code, "gun_no": f"{connector:02d}"}
-        return await self._send(pile, connector, "remote_stop", trade_no, fields)
+        """Stop a connector's charge (0x36, 5). Sent also when nothing seems to charge: the charger knows better."""
+        return await self.order("remote_stop", pile_code, connector)
 
     async def time_sync(self, pile_code: str) -> CommandResult:
-        """Set the charger's clock (0x56)."""
-        pile, refusal = self._reachable(pile_code, None)
-        if pile is None:
-            return refusal
-        waiter = self.start_time_sync(pile)
-        return await self._result(waiter, "")
+        """Set the charger's clock (0x56, 3)."""
+        return await self.order("time_sync", pile_code)
 
-    def start_time_sync(self, pile: Pile) -> "asyncio.Future[CommandOutcome]":
-        """Send 0x56 without waiting for its answer; the charger must be connected."""
-        link = self._registry.link_of(pile)
+    def start_time_sync(self, pile: Pile, link: Link | None = None) -> None:
+        """Send the time without waiting for the answer, over `link` where each gun has a connection of its own.
+
+        The charger must be connected; raises `RuntimeError` when it is not.
+        """
+        link = link or self._registry.link_of(pile)
         if link is None:
             raise RuntimeError(f"charger {pile.code} is not connected")
-        now_ms = self._clock()
-        self._registry.state_of(pile).time_sync_ms = now_ms
-        return self._dispatch(pile, 0, "time_sync", "", link.dialogue.time_sync_frame(now_ms), now_ms)
+        self._registry.state_of(pile).time_sync_ms = self._clock()
+        order = order_named(pile.protocol, "time_sync")
+        prepared = self._with_parcels(pile, order, 0, link, order.arguments())
+        self._dispatch(prepared, *prepared.parcels[0])
+
+    def start_tariff_set(self, pile: Pile) -> bool:
+        """Send the tariff valid now (0x58) without waiting for the answer; False when it cannot be sent now."""
+        try:
+            prepared = self._prepare("tariff_set", pile.code, 0, {})
+        except _RefusedError:
+            return False
+        self._dispatch(prepared, *prepared.parcels[0])
+        return True
 
     def answer(self, pile_id: int, answer: CommandAnswer, reply: bytes, receive_ms: int) -> CommandOutcome | None:
         """A charger answered; gives the outcome that was recorded, if any."""
@@ -121,72 +148,243 @@ class CommandDesk:
             self._settle(sent, outcome)
         return outcome
 
-    def connection_lost(self, pile_id: int) -> None:
-        """The charger cannot be reached any more."""
-        for sent, outcome in self._matcher.connection_lost(pile_id):
+    def connection_lost(self, pile_id: int, connector: int = 0) -> None:
+        """The charger, or the one gun that has a connection of its own, cannot be reached any more."""
+        for sent, outcome in self._matcher.connection_lost(pile_id, connector):
             self._settle(sent, outcome)
 
     def expire(self) -> None:
-        """Settle what waited too long; to be called about once a second."""
-        for sent, outcome in self._matcher.expire(self._clock()):
+        """Send again or settle what waited too long; to be called about once a second."""
+        now_ms = self._clock()
+        for sent in self._matcher.due(now_ms):
+            self._send_again(sent, now_ms)
+        for sent, outcome in self._matcher.expire(now_ms):
             self._settle(sent, outcome)
 
-    def _reachable(self, pile_code: str, connector: int | None) -> tuple[Pile | None, CommandResult]:
+    # What is checked before anything is sent
+
+    def _prepare(self, name: str, pile_code: str, connector: int, arguments: dict[str, Any]) -> _Prepared:
         pile = self._directory.by_code(pile_code)
         if pile is None:
-            return None, CommandResult(ok=False, error="unknown_pile", detail=f"no charger has the code {pile_code}")
-        if connector is not None and not 1 <= connector <= pile.connectors:
-            detail = f"charger {pile_code} has the connectors 1 to {pile.connectors}, not {connector}"
-            return None, CommandResult(ok=False, error="unknown_connector", detail=detail)
-        if self._registry.link_of(pile) is None:
-            return None, CommandResult(ok=False, error="offline", detail=f"charger {pile_code} is not connected")
-        return pile, CommandResult(ok=True)
-
-    async def _send(
-        self, pile: Pile, connector: int, command: str, trade_no: str, fields: dict[str, int | str | bytes]
-    ) -> CommandResult:
-        link = self._registry.link_of(pile)
-        if link is None:
-            raise RuntimeError(f"charger {pile.code} is not connected")
+            raise _RefusedError("unknown_pile", f"no charger has the code {pile_code}")
         try:
-            request = encode_raw(command, fields, seq=link.dialogue.next_seq())
-        except YkcEncodeError as error:
-            return CommandResult(ok=False, error="bad_request", detail=str(error))
-        waiter = self._dispatch(pile, connector, command, trade_no, request, self._clock())
-        return await self._result(waiter, trade_no)
-
-    def _dispatch(
-        self, pile: Pile, connector: int, command: str, trade_no: str, request: bytes, now_ms: int
-    ) -> "asyncio.Future[CommandOutcome]":
-        link = self._registry.link_of(pile)
+            order = order_named(pile.protocol, name)
+        except OrderError as error:
+            raise _RefusedError("unknown_order", str(error)) from None
+        connector = self._checked_connector(pile, order, connector)
+        try:
+            checked = msgspec.convert(arguments, order.arguments)
+        except msgspec.ValidationError as error:
+            raise _RefusedError("bad_request", str(error)) from None
+        link = self._registry.link_of(pile, connector)
         if link is None:
-            raise RuntimeError(f"charger {pile.code} is not connected")
+            raise _RefusedError("offline", f"charger {pile_code} is not connected")
+        try:
+            prepared = self._with_parcels(pile, order, connector, link, checked)
+        except (OrderError, CoreError) as error:
+            raise _RefusedError("bad_request", str(error)) from None
+        self._refuse_busy(prepared)
+        return prepared
+
+    @staticmethod
+    def _checked_connector(pile: Pile, order: Order, connector: int) -> int:
+        if order.scope == "pile":
+            return 0
+        if connector == 0 and pile.connectors == 1:
+            return 1
+        if not 1 <= connector <= pile.connectors:
+            detail = f"charger {pile.code} has the connectors 1 to {pile.connectors}, not {connector}"
+            raise _RefusedError("unknown_connector", detail)
+        return connector
+
+    def _with_parcels(
+        self, pile: Pile, order: Order, connector: int, link: Link, arguments: msgspec.Struct
+    ) -> _Prepared:
+        """The order with every frame made: nothing is sent of one that is wrong further on."""
+        now_ms = self._clock()
+        site = OrderSite(
+            pile=pile,
+            connector=connector,
+            now_ms=now_ms,
+            session=self._registry.state_of(pile).trade_no(connector) if connector else "",
+            wire_code=link.dialogue.wire_code,
+            gun_no=link.dialogue.gun_no_of,
+            new_trade_no=lambda gun: self._trade_numbers.make(pile.code, gun, now_ms, pile.zone),
+        )
+        parcels = [(parcel, order_body(pile.protocol, order, parcel)) for parcel in order.parcels(site, arguments)]
+        return _Prepared(pile, order, connector, link, arguments, parcels)
+
+    def _refuse_busy(self, prepared: _Prepared) -> None:
+        pile, order = prepared.pile, prepared.order
+        state = self._registry.state_of(pile)
+        connectors = {parcel.connector for parcel, _ in prepared.parcels}
+        for parcel, _ in prepared.parcels:
+            place = parcel.connector if parcel.place is None else parcel.place
+            if not order.made_anew and self._matcher.waiting(pile.pile_id, order.name, place, parcel.subject):
+                raise _RefusedError("busy", f"another {order.name} waits for the charger's answer")
+        needed = order.needs_idle(prepared.arguments)
+        if needed:
+            watched = connectors if needed == "connector" else range(1, pile.connectors + 1)
+            charging = [str(number) for number in watched if state.is_charging(number)]
+            if charging:
+                raise _RefusedError("busy", f"connector {', '.join(charging)} is charging")
+
+    # Sending
+
+    async def _run(self, prepared: _Prepared) -> CommandResult:
+        if prepared.order.together:
+            waiters = [self._dispatch(prepared, *parcel) for parcel in prepared.parcels]
+            return _of_several([await waiter for waiter in waiters])
+        ends = []
+        for parcel in prepared.parcels:
+            waiter = self._dispatch(prepared, *parcel)
+            if prepared.order.name == READ_REALTIME:
+                await self._watch_readings(prepared, waiter)
+            ends.append(await waiter)
+            if ends[-1][1].outcome not in ("ok", SENT):
+                break
+        return _of_one(ends, len(prepared.parcels))
+
+    def _dispatch(self, prepared: _Prepared, parcel: Parcel, body: bytes) -> _Waiter:
+        pile, order, link = prepared.pile, prepared.order, prepared.link
+        now_ms = self._clock()
+        request = order_frame(pile.protocol, order, body, link.dialogue.next_seq())
         self._orders += 1
         sent = SentCommand(
-            command=command,
+            command=order.name,
             pile_id=pile.pile_id,
-            connector=connector,
-            trade_no=trade_no,
+            connector=parcel.connector,
+            trade_no=parcel.trade_no,
             sent_ms=now_ms,
             request=request,
             number=self._orders,
+            place=parcel.place,
+            subject=parcel.subject,
+            timeout_ms=parcel.timeout_ms or order.timeout_ms,
+            max_attempts=order.attempts,
+            session=parcel.trade_no if order.while_session_lasts else "",
         )
-        waiter: asyncio.Future[CommandOutcome] = asyncio.get_running_loop().create_future()
+        waiter: _Waiter = asyncio.get_running_loop().create_future()
+        self._waiters[sent.number] = waiter
+        if not order.answer:
+            link.send(request, parcel.connector, now_ms)
+            self._settle(sent, _sent_only(sent))
+            return waiter
         replaced = self._matcher.sent(sent)
         if replaced is not None:
             self._settle(*replaced)
-        self._waiters[sent.number] = waiter
-        link.send(request, connector, now_ms)
+        if order.attempts > 1:
+            self._repeats[sent.number] = msgspec.structs.replace(prepared, parcels=[(parcel, body)])
+        link.send(request, parcel.connector, now_ms)
         return waiter
 
-    async def _result(self, waiter: "asyncio.Future[CommandOutcome]", trade_no: str) -> CommandResult:
-        outcome = await waiter
-        if outcome.outcome == "ok":
-            return CommandResult(ok=True, trade_no=trade_no)
-        return CommandResult(ok=False, trade_no=trade_no, error=outcome.outcome, detail=outcome.detail)
+    def _send_again(self, sent: SentCommand, now_ms: int) -> None:
+        """One more attempt, unless the session that it was about is over or the charger is away."""
+        prepared = self._repeats.get(sent.number)
+        link = self._registry.link_of(prepared.pile, prepared.connector) if prepared is not None else None
+        if prepared is None or link is None or not self._is_still_wanted(prepared, sent):
+            sent.max_attempts = sent.attempts
+            return
+        ((_, body),) = prepared.parcels
+        if prepared.order.made_anew:
+            again = self._with_parcels(prepared.pile, prepared.order, prepared.connector, link, prepared.arguments)
+            ((_, body),) = again.parcels
+        request = order_frame(prepared.pile.protocol, prepared.order, body, link.dialogue.next_seq())
+        self._matcher.sent_again(sent, request, now_ms)
+        link.send(request, sent.connector, now_ms)
+
+    def _is_still_wanted(self, prepared: _Prepared, sent: SentCommand) -> bool:
+        if not prepared.order.while_session_lasts:
+            return True
+        state = self._registry.state_of(prepared.pile)
+        return state.is_charging(sent.connector) and state.trade_no(sent.connector) == sent.session
+
+    async def _watch_readings(self, prepared: _Prepared, waiter: _Waiter) -> None:
+        """Take the first reading of the connector as the answer: it came by the compiled path, no frame tells of it."""
+        pile, connector = prepared.pile, prepared.connector
+        cycles = self._registry.state_of(pile).cycles
+        before = _reading_mark(cycles[connector])
+        while not waiter.done():
+            await asyncio.wait([waiter], timeout=READING_LOOK_S)
+            cycle = cycles[connector]
+            if cycle is not None and _reading_mark(cycle) != before and not waiter.done():
+                values = {
+                    "state": cycle.state,
+                    "plugged": bool(cycle.plugged),
+                    "trade_no": self._registry.state_of(pile).trade_no(connector),
+                    "event_ms": cycle.last_ms,
+                    "accepted_e4kwh": cycle.accepted_e4kwh,
+                    "amount_fen": cycle.amount_fen,
+                }
+                answer = CommandAnswer(READ_REALTIME, connector, "", accepted=True, reason=0, values=values)
+                self.answer(pile.pile_id, answer, b"", self._clock())
 
     def _settle(self, sent: SentCommand | None, outcome: CommandOutcome) -> None:
         self._record(outcome)
-        waiter = self._waiters.pop(sent.number, None) if sent is not None else None
+        pile = self._directory.by_id(outcome.pile_id)
+        if pile is not None:
+            for fact in facts_of(outcome, pile):
+                self._record(fact)
+        if sent is None:
+            return
+        self._repeats.pop(sent.number, None)
+        waiter = self._waiters.pop(sent.number, None)
         if waiter is not None and not waiter.done():
-            waiter.set_result(outcome)
+            waiter.set_result((sent, outcome))
+
+
+def _reading_mark(cycle: ConnectorCycle | None) -> int:
+    return cycle.last_ms if cycle is not None else 0
+
+
+def _sent_only(sent: SentCommand) -> CommandOutcome:
+    """The outcome of an order that has no answer."""
+    return CommandOutcome(
+        pile_id=sent.pile_id,
+        connector=sent.connector,
+        command=sent.command,
+        trade_no=sent.trade_no,
+        sent_ms=sent.sent_ms,
+        answered_ms=0,
+        outcome=SENT,
+        detail="",
+        request=sent.request,
+        reply=b"",
+    )
+
+
+_End = tuple[SentCommand | None, CommandOutcome]
+
+
+def _of_one(ends: list[_End], frames: int) -> CommandResult:
+    """The result of an order whose frames went one after the other: that of the last one sent."""
+    last = ends[-1][1]
+    ok = last.outcome in ("ok", SENT)
+    values: dict[str, Any] = {}
+    for sent, _ in ends:
+        for name, value in (sent.values if sent is not None else {}).items():
+            known = values.get(name)
+            values[name] = [*known, *value] if isinstance(known, list) and isinstance(value, list) else value
+    if frames > 1:
+        values |= {"frames": frames, "frames_done": len(ends) if ok else len(ends) - 1}
+    error = "" if ok else last.outcome
+    detail = "sent; the protocol has no answer to it" if last.outcome == SENT else last.detail
+    return CommandResult(ok=ok, trade_no=last.trade_no, error=error, detail=detail, values=values)
+
+
+def _of_several(ends: list[_End]) -> CommandResult:
+    """The result of an order that went to several connectors at once: good only if every one accepted."""
+    outcomes = [outcome for _, outcome in ends]
+    failed = [outcome for outcome in outcomes if outcome.outcome != "ok"]
+    each = {
+        str(outcome.connector): {
+            "trade_no": outcome.trade_no,
+            "outcome": outcome.outcome,
+            **({"detail": outcome.detail} if outcome.detail else {}),
+        }
+        for outcome in outcomes
+    }
+    words = ", ".join(f"connector {outcome.connector}: {outcome.detail or outcome.outcome}" for outcome in failed)
+    return CommandResult(
+        ok=not failed, error=failed[0].outcome if failed else "", detail=words, values={"connectors": each}
+    )

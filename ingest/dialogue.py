@@ -53,6 +53,7 @@ class Dialogue(ABC):
     ) -> None:
         self.pile = pile
         self.connector = connector
+        self.wire_code = pile.code if pile is not None else ""
         self.offered_tariff: TariffVersion | None = None
         self._find_pile = find_pile
         self._trade_numbers = trade_numbers
@@ -81,6 +82,7 @@ class Dialogue(ABC):
             raise RuntimeError(f"a login as {request.code!r} names no charger and cannot be taken")
         self.pile = request.pile
         self.connector = request.connector
+        self.wire_code = request.code
         self._login_heard = True
         reaction = Reaction(replies=self._login_answer(request, accepted=True))
         reaction.events.append(self._login_event(request, "login", "", receive_ms))
@@ -117,6 +119,10 @@ class Dialogue(ABC):
             )
         )
         self.offered_tariff = None
+
+    def gun_no_of(self, connector: int) -> int:
+        """How the charger itself numbers a connector."""
+        return connector
 
     @abstractmethod
     def next_seq(self) -> bytes:

@@ -15,11 +15,11 @@ from ingest.charger_connection import UNKNOWN_PROTOCOL, ChargerConnection
 from ingest.charger_link import ChargerLink
 from ingest.charger_protocol import ChargerProtocol, OnConnectorEvent
 from ingest.charger_stream import ChargerStream
-from ingest.commands import CommandDesk
+from ingest.commands import CommandDesk, OrderFact
 from ingest.connection_registry import ConnectionRegistry
 from ingest.control import ControlServer
 from ingest.event_log import EventLog
-from ingest.events import CommandOutcome, ConnectionEvent, Event
+from ingest.events import CommandOutcome, ConnectionEvent, Event, TariffAck
 from ingest.gateway_settings import GatewaySettings
 from ingest.gateway_status import GatewayStatus
 from ingest.group_commit import GroupCommit
@@ -92,7 +92,7 @@ class Gateway:
         self._spool = spool
         self._started_ms = clock()
         self._trade_numbers = TradeNumbers(self._started_ms)
-        self.commands = CommandDesk(directory, self.registry, self._trade_numbers, clock, self._keep_outcome)
+        self.commands = CommandDesk(directory, self.registry, self._trade_numbers, clock, self._keep_order_fact)
         self._dialogue_options: dict[str, dict[str, Any]] = {YKC.name: {}, AAF5.name: {"values": aaf5_values}}
         self._upkeep = Upkeep(
             directory,
@@ -286,8 +286,10 @@ class Gateway:
         self._past.add_closed(connection.close_reason)
         self._past_bills += connection.link.bills
         pile = connection.link.pile
-        if pile is not None and self.registry.closed(pile, connection) and self.registry.link_of(pile) is None:
-            self.commands.connection_lost(pile.pile_id)
+        if pile is not None and self.registry.closed(pile, connection):
+            # Where each gun has a connection, the others still bring answers to what was asked of them.
+            lost = connection.link.dialogue.connector if self.registry.link_of(pile) is not None else 0
+            self.commands.connection_lost(pile.pile_id, lost)
         connection.link.finish(now_ms)
         self._past.add_stream(connection.link.stream)
         self._keep_event(connection, connection.ended(now_ms), now_ms)
@@ -301,9 +303,7 @@ class Gateway:
 
     def push_tariff(self, pile: Pile) -> None:
         """Send the tariff that is valid now."""
-        start = getattr(self.commands, "start_tariff_set", None)
-        if start is not None:
-            start(pile)
+        self.commands.start_tariff_set(pile)
 
     # Inside
 
@@ -335,8 +335,13 @@ class Gateway:
     def _keep_event(self, connection: ChargerConnection, event: ConnectionEvent, now_ms: int) -> None:
         self.events.add(event, now_ms, sheddable=connection.link.pile is None)
 
-    def _keep_outcome(self, outcome: CommandOutcome) -> None:
-        self.events.add(outcome, outcome.answered_ms or self.clock())
+    def _keep_order_fact(self, fact: OrderFact) -> None:
+        now_ms = self.clock()
+        if isinstance(fact, TariffAck):
+            pile = self._directory.by_id(fact.pile_id)
+            if pile is not None:
+                self.registry.state_of(pile).tariff_acked(fact.event_ms, fact.tariff_version_id)
+        self.events.add(fact, fact.answered_ms or now_ms if isinstance(fact, CommandOutcome) else now_ms)
 
     async def _keep_house(self) -> None:
         while True:

@@ -1,9 +1,10 @@
-"""Trade numbers that the platform makes (ykc.md section 2, "Trade number")."""
+"""Numbers that the platform makes: of charges, and of starts that belong together (ykc.md section 2, "Trade number")."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 _COUNTER_LIMIT = 10_000
+_CODE_DIGITS = 14
 
 
 class TradeNumbers:
@@ -17,8 +18,22 @@ class TradeNumbers:
         self._next = first % _COUNTER_LIMIT
 
     def make(self, pile_code: str, connector: int, now_ms: int, zone: str) -> str:
-        """A number that this object has not given in the same second before."""
+        """A number that this object has not given in the same second before.
+
+        Of a longer code (AAF5) the last 14 digits stand for it, a shorter one is filled up with zeros.
+        """
         counter = self._next
         self._next = (counter + 1) % _COUNTER_LIMIT
-        local = datetime.fromtimestamp(now_ms // 1000, UTC).astimezone(ZoneInfo(zone))
-        return f"{pile_code}{connector:02d}{local:%y%m%d%H%M%S}{counter:04d}"
+        code = pile_code
+        if len(code) != _CODE_DIGITS:
+            code = "".join(filter(str.isdecimal, pile_code))[-_CODE_DIGITS:].rjust(_CODE_DIGITS, "0")
+        return f"{code}{connector:02d}{_local_second(now_ms, zone)}{counter:04d}"
+
+
+def parallel_number(now_ms: int, zone: str) -> str:
+    """The number that the starts of one vehicle at several guns share: local YYMMDDhhmmss (ykc.md 0xA4)."""
+    return _local_second(now_ms, zone)
+
+
+def _local_second(now_ms: int, zone: str) -> str:
+    return f"{datetime.fromtimestamp(now_ms // 1000, UTC).astimezone(ZoneInfo(zone)):%y%m%d%H%M%S}"

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from core.directory import Pile
-from core.tariff_version import TariffVersion
 from core.ykc.codec import encode_raw, raw_fields, wrap_body
 from core.ykc.cp56 import cp56_to_ms, ms_to_cp56
 from ingest import ykc_types
@@ -15,6 +14,7 @@ from ingest.start_decision import YKC_FAIL_REASONS
 from ingest.start_evidence import request_evidence, ykc_record_evidence
 from ingest.vin import settled_vin
 from ingest.ykc_answers import ANSWER_TYPES, answer_of
+from ingest.ykc_tariff import tariff_fields
 
 LOGIN_OK: Final = 0
 LOGIN_FAILED: Final = 1
@@ -196,7 +196,7 @@ class YkcDialogue(Dialogue):
         if version is None:
             # Charging is forbidden without a tariff, and none is valid: silence is the only honest answer.
             return
-        reaction.replies.append(tariff_frame("tariff_reply", pile.code, version, seq))
+        reaction.replies.append(encode_raw("tariff_reply", tariff_fields(pile.code, version), seq=seq))
         self.offered_tariff = version
 
     def _start_request(self, seq: bytes, body: bytes, receive_ms: int, reaction: Reaction, frame: bytes) -> None:
@@ -265,26 +265,6 @@ class YkcDialogue(Dialogue):
         pile_ms = cp56_to_ms(time, pile.zone)
         if pile_ms:
             reaction.events.append(self._clock_event(pile, pile_ms, receive_ms, source))
-
-
-def tariff_frame(message: str, pile_code: str, version: TariffVersion, seq: bytes) -> bytes:
-    """0x0A (`tariff_reply`) or 0x58 (`tariff_set`) with all prices and half-hours of `version`."""
-    fields: dict[str, Any] = {
-        "pile_code": pile_code,
-        "model_no": version.model_no,
-        "loss_ratio": 0,
-        "slot_rates": bytes(version.slot_classes),
-    }
-    prices = zip(
-        ("sharp", "peak", "flat", "valley"),
-        version.electricity_price_e5yuan,
-        version.service_price_e5yuan,
-        strict=True,
-    )
-    for name, electricity, service in prices:
-        fields[f"{name}_energy_price"] = electricity
-        fields[f"{name}_service_price"] = service
-    return encode_raw(message, fields, seq=seq)
 
 
 def _asked(seq: bytes, connector: int, message: str) -> bytes:

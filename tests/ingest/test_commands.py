@@ -168,10 +168,15 @@ def test_an_order_without_an_answer_times_out(tmp_path: Path) -> None:
             charger = await Charger.logged_in(here.gateway)
             async with ControlClient(path) as client:
                 order = asyncio.create_task(client.time_sync(CODE))
-                await charger.receive()
+                (first,) = await charger.receive()
+                clock.now += 10_000
+                (second,) = await charger.receive()  # the time is sent once more, and it is the new time
+                assert raw_fields(0x56, first[6:-2])["time"] != raw_fields(0x56, second[6:-2])["time"]
                 clock.now += 10_000
                 answer = await order
                 assert (answer["ok"], answer["error"]) == (False, "timeout")
+            outcome = (await here.content()).of(CommandOutcome)[-1]
+            assert (outcome.attempts, outcome.request) == (2, second)
 
     run(talk())
 
