@@ -1,6 +1,7 @@
 """A real gateway on a free port, and chargers that speak to it, for one test."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -9,12 +10,14 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from core.aaf5.splitter import Aaf5Splitter
 from core.directory import PileDirectory
 from core.ykc.splitter import FrameSplitter
 from ingest.disk import Disk
-from ingest.gateway import Gateway, GatewaySettings
+from ingest.gateway import Gateway, GatewaySettings, Ports
 from ingest.group_commit import GroupCommit
 from ingest.spool import Spool
+from ingest.start_decision import DecideStart
 from tests.ingest.charger_frames import SpoolContent, login, make_directory
 
 T = TypeVar("T")
@@ -36,15 +39,19 @@ def run(test: Coroutine[Any, Any, T]) -> T:
 class Charger:
     """One connection of a charger: sends bytes, collects whole frames."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: str = "ykc") -> None:
         self._reader = reader
         self._writer = writer
-        self._splitter = FrameSplitter()
+        self._splitter = FrameSplitter() if protocol == "ykc" else Aaf5Splitter()
         self._frames: list[bytes] = []
 
     @classmethod
-    async def connect(cls, gateway: Gateway) -> "Charger":
-        return cls(*await asyncio.open_connection("127.0.0.1", gateway.port))
+    async def connect(
+        cls, gateway: Gateway, port: str = "", protocol: str = "ykc", tls: ssl.SSLContext | None = None
+    ) -> "Charger":
+        """Connect to the port of that kind, the first one by default."""
+        number = gateway.ports[port] if port else gateway.port
+        return cls(*await asyncio.open_connection("127.0.0.1", number, ssl=tls), protocol)
 
     @classmethod
     async def logged_in(cls, gateway: Gateway, **fields: Any) -> "Charger":
@@ -93,6 +100,12 @@ class Charger:
             except ConnectionResetError:
                 return b""
 
+    @property
+    def peer(self) -> str:
+        """Its address as the gateway sees it."""
+        host, port = self._writer.get_extra_info("sockname")[:2]
+        return f"{host}:{port}"
+
     async def close(self) -> None:
         self._writer.close()
 
@@ -130,14 +143,18 @@ async def running(
     clock: Any = now_ms,
     group_commit: type[GroupCommit] = GroupCommit,
     drained: bool = True,
+    ports: Ports | int = 0,
+    decide_start: DecideStart | None = None,
     **settings: Any,
 ) -> AsyncIterator[Running]:
     """Start a gateway; at the end stop it and check that it left nothing behind."""
     spool = Spool(folder / "spool", clock=clock, disk=disk)
     commit = group_commit(spool)
     commit.start()
-    gateway = Gateway(directory or make_directory(), spool, commit, clock, GatewaySettings(**settings))
-    await gateway.start("127.0.0.1", 0)
+    gateway = Gateway(
+        directory or make_directory(), spool, commit, clock, GatewaySettings(**settings), decide_start=decide_start
+    )
+    await gateway.start("127.0.0.1", ports)
     try:
         yield Running(gateway, spool, commit)
     finally:

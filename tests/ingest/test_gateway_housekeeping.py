@@ -40,10 +40,10 @@ def test_a_disk_that_refuses_the_status_files_stops_nothing_else(tmp_path: Path)
         async with running(tmp_path, idle_timeout_ms=600, **files) as here:
             await here.until(status.exists)
             refuse_writes(folder)
-            charger = await Charger.connect(here.gateway)
+            charger = await Charger.logged_in(here.gateway)
             await here.until(lambda: here.gateway.status().file_errors >= 3)
             await charger.hung_up()
-            assert here.gateway.status().closed == {"idle": 1}
+            assert here.gateway.status().closed == {"silent": 1}
             async with ControlClient(control) as client:
                 answer = await client.status()
                 assert answer["file_errors"] >= 3
@@ -92,12 +92,12 @@ def test_one_broken_connection_does_not_keep_the_others_from_being_looked_after(
         async with running(tmp_path, idle_timeout_ms=300) as here:
             broken = await Charger.logged_in(here.gateway)
             (connection,) = here.gateway._connections.values()
-            monkeypatch.setattr(connection, "last_heard_ms", None)
+            monkeypatch.setattr(connection.health, "last_frame_ms", None)
             silent = await Charger.logged_in(here.gateway, code=OTHER_CODE)
             await silent.hung_up()
             await broken.hung_up()
             await here.until(lambda: here.gateway.status().connections == 0)
-            assert here.gateway.status().closed == {"idle": 1, "internal_error": 1}
+            assert here.gateway.status().closed == {"silent": 1, "internal_error": 1}
             later = await Charger.logged_in(here.gateway)
             await later.hung_up()
 

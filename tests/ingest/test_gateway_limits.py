@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from core.directory import PileDirectory
-from ingest.events import ConnectionEvent, PlatformOutage
+from ingest.events import Alarm, ConnectionEvent, PlatformOutage
 from ingest.record_buffer import LANE_FACTS, LANE_TELEMETRY, scan_records
 from ingest.segment import SEGMENT_HEADER_BYTES
 from ingest.spool import Spool
@@ -31,14 +31,21 @@ def test_a_silent_connection_is_closed(tmp_path: Path) -> None:
             charger = await Charger.logged_in(here.gateway)
             await charger.hung_up()
             await here.until(lambda: here.gateway.status().connections == 0)
-            assert reasons(await here.content()) == ["idle"]
+            content = await here.content()
+            assert reasons(content) == ["silent"]
+            (alarm,) = content.of(Alarm)
+            assert (alarm.kind, alarm.pile_id, alarm.connection_id) == (
+                "silent",
+                11,
+                content.of(ConnectionEvent)[0].connection_id,
+            )
 
     run(talk())
 
 
 def test_a_connection_that_never_logs_in_is_closed_even_when_it_talks(tmp_path: Path) -> None:
     async def talk() -> None:
-        async with running(tmp_path, login_timeout_ms=100) as here:
+        async with running(tmp_path, login_timeout_ms=100, frames_before_login=1_000) as here:
             charger = await Charger.connect(here.gateway)
             for _ in range(30):
                 await charger.send(heartbeat())
@@ -124,7 +131,7 @@ def test_many_chargers_flooding_neither_starve_nor_lose(tmp_path: Path) -> None:
     flood = b"".join(charging(trade_no_of(), 500, 1) for _ in range(frames))
 
     async def talk() -> None:
-        async with running(tmp_path, turn_bytes=16_384) as here:
+        async with running(tmp_path, turn_bytes=16_384, frames_before_login=1 << 30) as here:
             chargers = [await Charger.connect(here.gateway) for _ in range(count)]
             code = CODE
 
@@ -187,7 +194,7 @@ def test_a_charger_that_never_reads_is_hung_up_all_the_same(tmp_path: Path) -> N
                     refused += 1
                     await asyncio.sleep(0.05)
             await here.until(lambda: here.gateway.status().connections == 0)
-            assert here.gateway.status().closed == {"idle": 1}
+            assert here.gateway.status().closed == {"silent": 1}
             assert here.gateway.status().logged_in == 0
             deaf.close()
 
