@@ -1,0 +1,232 @@
+"""The conformance checker over a real ClickHouse: which frames belong to a session, and what is stored of the check."""
+
+from typing import Any
+
+import pytest
+from clickhouse_driver import Client
+
+from analytics.biller import Biller
+from analytics.conformance import ConformanceChecker, scores
+from analytics.questions import PLATFORM_SCOPE, Scope, ask
+from core.session_number import session_halves
+from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, Clock, Facts, pile, trade_no
+from tests.analytics.stored_steps import aaf5_frame, store_session, ykc_frame
+
+pytestmark = pytest.mark.server
+
+MAKE = {"station_id": 3, "vendor": "Wallbox Works", "model": "W120", "protocol": "ykc"}
+
+
+@pytest.fixture
+def database(empty_database: Client) -> Client:
+    return empty_database
+
+
+@pytest.fixture
+def facts(database: Client) -> Facts:
+    facts = Facts(database)
+    database.execute("INSERT INTO dim_piles (pile_id, pile, station_id, vendor, model, protocol) VALUES", [
+        {"pile_id": 4, "pile": facts.directory.by_id(4).code, **MAKE}
+    ])  # fmt: skip
+    database.execute(
+        "INSERT INTO charger_identities (operator_id, pile_id, event_ms, firmware, segment_offset) VALUES",
+        [(2, 4, T0 - HOUR, "1.06", 1), (2, 4, T0 + 9 * HOUR, "1.07", 2)],
+    )
+    return facts
+
+
+def checked(facts: Facts, **biller: Any) -> ConformanceChecker:
+    """A checker after a pass of the biller and a first one of its own."""
+    Biller(facts.client, facts.directory, clock=Clock(T0 + 2 * HOUR), **biller).run_once()
+    checker = ConformanceChecker(facts.client, facts.directory)
+    checker.run_once()
+    return checker
+
+
+def rows(client: Client, table: str) -> list[dict[str, Any]]:
+    found, columns = client.execute(
+        f"SELECT * FROM {table} ORDER BY check_id, event_ms"
+        if table != "conformance"
+        else "SELECT * FROM conformance ORDER BY pile_id, trade_no",
+        with_column_types=True,
+    )
+    return [dict(zip([name for name, _kind in columns], row, strict=True)) for row in found]
+
+
+def test_a_clean_session_has_a_full_score_and_no_deviation(database: Client, facts: Facts) -> None:
+    store_session(facts)
+    checked(facts)
+    (check,) = rows(database, "conformance")
+    assert rows(database, "session_deviations") == []
+    assert check["flow"] == "remote_start"
+    assert check["steps_kept"] == check["steps_expected"] == 12
+    assert check["step_order"] == "1 2 3 4 5 6 7"
+    assert (check["vendor"], check["model"], check["firmware"]) == ("Wallbox Works", "W120", "1.06")
+    assert str(check["local_day"]) == "2023-11-15"
+
+
+def test_a_skipped_step_is_a_row_with_its_frames(database: Client, facts: Facts) -> None:
+    store_session(facts, without=("bms_handshake",))
+    checked(facts)
+    (deviation,) = rows(database, "session_deviations")
+    assert (deviation["step"], deviation["kind"], deviation["party"]) == ("bms_handshake", "missing", "charger")
+    shown = database.execute(
+        "SELECT frame_type FROM frames WHERE (segment_id, segment_offset) IN %(keys)s ORDER BY frame_type",
+        {"keys": tuple(deviation["evidence"])},
+    )
+    assert shown == [(0x17,), (0x33,)]
+    (check,) = rows(database, "conformance")
+    assert (check["pattern"], check["deviations"]) == ("SKIP(2)", 1)
+
+
+def test_equal_inputs_append_nothing_and_a_late_frame_appends_a_check(database: Client, facts: Facts) -> None:
+    store_session(facts, without=("charge_end",))
+    checker = checked(facts)
+    assert checker.run_once().written == 0
+    assert ConformanceChecker(database, facts.directory).run_once().written == 0
+    facts.insert("frames", [ykc_frame(facts, T0 + 10 * MINUTE + SECOND, "charge_end")])
+    report = ConformanceChecker(database, facts.directory).run_once()
+    assert (report.checked, report.written) == (1, 1)
+    (check,) = rows(database, "conformance")
+    assert check["deviations"] == 0
+    answer = ask(database, "conformance_deviations", PLATFORM_SCOPE, trade_no=trade_no(), pile="", limit=9, **DAYS)
+    assert answer.rows == []
+
+
+DAYS = {"from_day": "1970-01-01", "to_day": "2149-01-01"}
+
+
+def test_a_session_whose_record_is_waited_for_is_not_checked(database: Client, facts: Facts) -> None:
+    store_session(facts, without=("record",))
+    Biller(database, facts.directory, clock=Clock(T0 + 20 * MINUTE)).run_once()
+    assert ConformanceChecker(database, facts.directory).run_once().checked == 0
+    Biller(database, facts.directory, clock=Clock(T0 + 2 * HOUR)).run_once()
+    ConformanceChecker(database, facts.directory).run_once()
+    assert [(row["step"], row["kind"]) for row in rows(database, "session_deviations")] == [("record", "missing")]
+
+
+def test_a_request_at_the_charger_belongs_to_the_session_that_its_answer_names(database: Client, facts: Facts) -> None:
+    store_session(facts, without=("remote_start", "remote_start_reply", "remote_stop", "remote_stop_reply"))
+    facts.insert(
+        "frames",
+        [
+            ykc_frame(facts, T0 - 30 * SECOND, "start_request", seq=5, start_mode=1),
+            ykc_frame(facts, T0 - 10 * SECOND, "start_request", seq=6, start_mode=1),
+            ykc_frame(facts, T0 - 9 * SECOND, "start_reply", seq=6, auth=1),
+        ],
+    )
+    checked(facts)
+    (check,) = rows(database, "conformance")
+    assert check["flow"] == "local_start"
+    assert check["deviations"] == check["platform_deviations"] == 0
+
+
+def test_readings_that_stay_away_while_the_charger_is_heard_are_a_deviation(database: Client, facts: Facts) -> None:
+    store_session(facts)
+    database.execute(
+        "ALTER TABLE readings DELETE WHERE event_ms > %(from)s AND event_ms < %(to)s SETTINGS mutations_sync = 2",
+        {"from": T0 + 2 * MINUTE, "to": T0 + 5 * MINUTE},
+    )
+    checked(facts)
+    (deviation,) = rows(database, "session_deviations")
+    assert (deviation["step"], deviation["kind"], deviation["observed_ms"]) == ("realtime", "late", 3 * MINUTE)
+    # the same silence of a charger that could not be heard at all is not its order of steps
+    database.execute("TRUNCATE TABLE presence")
+    facts.heard(T0 - 5 * MINUTE, T0 + 2 * MINUTE)
+    facts.heard(T0 + 5 * MINUTE, T0 + 30 * MINUTE)
+    database.execute("ALTER TABLE frames DELETE WHERE frame_type IN (0x23, 0x25) AND receive_ms > %(from)s"
+                     " AND receive_ms < %(to)s SETTINGS mutations_sync = 2",
+                     {"from": T0 + 2 * MINUTE, "to": T0 + 5 * MINUTE})  # fmt: skip
+    ConformanceChecker(database, facts.directory).run_once()
+    (check,) = rows(database, "conformance")
+    assert check["deviations"] == 0
+
+
+def test_steps_lost_with_a_connection_are_not_missed(database: Client, facts: Facts) -> None:
+    store_session(facts, without=("bms_abort", "charge_end"))
+    end_ms = T0 + 10 * MINUTE
+    facts.insert(
+        "connection_events",
+        [
+            {"operator_id": 2, "pile_id": 4, "connection_id": 1, "event_ms": end_ms + 250, "event": "closed"},
+            {"operator_id": 2, "pile_id": 4, "connection_id": 3, "event_ms": end_ms + 1_500, "event": "login"},
+        ],
+    )
+    checked(facts)
+    (check,) = [row for row in rows(database, "conformance") if row["trade_no"]]
+    assert check["deviations"] == 0
+    assert check["steps_expected"] == 10
+
+
+def test_a_login_without_its_tariff_check_is_a_deviation_of_its_own(database: Client, facts: Facts) -> None:
+    login = {"operator_id": 2, "pile_id": 4, "connection_id": 5, "event_ms": T0, "event": "login"}
+    facts.insert("connection_events", [login])
+    facts.insert(
+        "frames",
+        [
+            {**ykc_frame(facts, T0, "login"), "connection_id": 5},
+            {**ykc_frame(facts, T0, "login_ack"), "connection_id": 5},
+            {
+                **ykc_frame(facts, T0 - SECOND, "bms_params"),
+                "connection_id": 5,
+                "pile_id": 0,
+                "verdict": "not_logged_in",
+            },
+        ],
+    )
+    report = ConformanceChecker(database, facts.directory).run_once()
+    assert report.written == 1
+    (check,) = rows(database, "conformance")
+    assert (check["flow"], check["connection_id"], check["trade_no"], check["firmware"]) == ("login", 5, "", "1.06")
+    assert {(row["step"], row["kind"]) for row in rows(database, "session_deviations")} == {
+        ("tariff_check", "missing"),
+        ("login", "out_of_order"),
+    }
+    assert ConformanceChecker(database, facts.directory).run_once().written == 0
+
+
+def test_an_aaf5_session_without_a_serial_is_told_by_its_connector_and_time(database: Client) -> None:
+    facts = Facts(database, pile(protocol="aaf5", register_kind="lifetime"))
+    number = f"{facts.directory.by_id(4).code}-1-20231115080000"
+    readings = [
+        {**row, "trade_hi": 0, "trade_lo": 0, "protocol": "aaf5", "session_no": number, "work_state": 2}
+        | {"start_mode": 1, "duration_s": (row["event_ms"] - T0) // 1_000}
+        for row in facts.charging(T0, 10)
+    ]
+    high, low = session_halves(number)
+    readings.append({**readings[-1], "state": 2, "work_state": 3, "event_ms": T0 + 601_000, "receive_ms": T0 + 601_000})
+    readings[-1].pop("segment_id", None)
+    readings = [{**row, "trade_hi": high, "trade_lo": low} for row in readings]
+    facts.insert("readings", readings)
+    end_ms = T0 + 10 * MINUTE
+    facts.insert(
+        "frames",
+        [
+            aaf5_frame(T0 - 9 * SECOND, "start", trade="FFFF", serial="FFFF"),
+            aaf5_frame(T0 + 5 * SECOND, "start_reply", result=0),
+            aaf5_frame(end_ms - 2 * SECOND, "control", addr=2, param=0x55),
+            aaf5_frame(end_ms - SECOND, "control_reply", addr=2),
+            aaf5_frame(T0 + MINUTE, "control", addr=11),
+            aaf5_frame(end_ms + 2 * SECOND, "record", trade=number, start_mode=1, energy=1_000),
+            aaf5_frame(end_ms + 2 * SECOND, "record_ack", trade=number),
+        ],
+    )
+    facts.insert("pile_bill_uploads", [{**facts.bill(T0, 10, trade=number), "protocol": "aaf5"}])
+    facts.heard(T0 - 5 * MINUTE, T0 + 30 * MINUTE)
+    checked(facts)
+    (check,) = rows(database, "conformance")
+    assert rows(database, "session_deviations") == []
+    assert (check["protocol"], check["flow"], check["step_order"]) == ("aaf5", "remote_start", "1 2 3 4")
+
+
+def test_scores_by_charger_firmware_and_vendor(database: Client, facts: Facts) -> None:
+    store_session(facts, without=("bms_handshake", "charge_end"))
+    checked(facts)
+    for by, name in (("pile", facts.directory.by_id(4).code), ("vendor", "Wallbox Works"),
+                     ("firmware", "Wallbox Works W120 1.06"), ("flow", "remote_start")):  # fmt: skip
+        (score,) = scores(database, PLATFORM_SCOPE, by)
+        assert (score.name, score.sessions, score.clean, score.due, score.kept) == (name, 1, 0, 12, 10)
+        assert score.percent == "83.3"
+        assert score.worst == (("bms_handshake", "missing", 1), ("charge_end", "missing", 1))
+    assert scores(database, Scope(frozenset({3})), "pile") == []
+    assert scores(database, Scope(frozenset({2})), "pile") != []
