@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GOOD = "680C000000025503141278230500DA4C"
+GOOD_AAF5 = "AAF50F00101065000000000005006A"
 WRONG_CHECKSUM = "6822000000015503141278230500020F56342E312E353000010101010101010101010104675A"
 
 
@@ -29,8 +30,8 @@ def run(
     return subprocess.CompletedProcess(answer.args, answer.returncode, answer.stdout.decode(), answer.stderr.decode())
 
 
-def decode(text: str | bytes) -> list[dict[str, Any]]:
-    answer = run("decode", "ykc", stdin=text)
+def decode(text: str | bytes, protocol: str = "ykc") -> list[dict[str, Any]]:
+    answer = run("decode", protocol, stdin=text)
     assert answer.returncode == 0, answer.stderr
     return [json.loads(line) for line in answer.stdout.splitlines()]
 
@@ -48,6 +49,13 @@ def test_decode_gives_one_object_a_line_and_goes_on_after_a_bad_one() -> None:
 def test_decode_reads_a_last_line_without_a_line_break_and_bytes_that_are_no_text() -> None:
     lines = decode(b"\xff\xfe\n" + GOOD.encode())
     assert [line["ok"] for line in lines] == [False, True]
+
+
+def test_decode_reads_the_second_protocol_and_prints_the_envelope() -> None:
+    good, wrong_sum, other_protocol = decode(f"{GOOD_AAF5}\n{GOOD_AAF5[:-2]}6B\n{GOOD}\n", "aaf5")
+    assert (good["type"], good["name"], good["fields"]["counter"]) == (101, "heartbeat_ack", 5)
+    assert good["envelope"] == {"seq": "10", "checksum_order": "sum", "flag": 16, "kept": {}}
+    assert (wrong_sum["error"], other_protocol["error"]) == ("checksum", "start")
 
 
 def test_every_command_shows_an_example() -> None:

@@ -70,6 +70,10 @@ def test_ends_of_the_calendar_do_not_overflow() -> None:
         ms_to_bcd8(253_402_300_800_000, "UTC")
 
 
+def test_repeated_hour_is_the_later_one() -> None:
+    assert bcd8_to_ms(bytes.fromhex("20261025023000FF"), "Europe/Berlin") == 1_792_891_800_000  # 01:30 UTC
+
+
 def test_unknown_zone_is_named() -> None:
     with pytest.raises(WireTimeError, match="Mars"):
         bcd8_to_ms(EXAMPLE, "Mars/Olympus")
