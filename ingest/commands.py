@@ -93,7 +93,11 @@ class CommandDesk:
         return len(self._waiters)
 
     async def order(self, name: str, pile_code: str, connector: int = 0, **arguments: Any) -> CommandResult:
-        """Give an order of `ingest.orders` and wait for its outcome; what cannot be sent is said at once.
+        """Give an order of `ingest.orders` and wait for its outcome; `arguments` are those of the order's row."""
+        return await self.give(name, pile_code, connector, arguments)
+
+    async def give(self, name: str, pile_code: str, connector: int, arguments: dict[str, Any]) -> CommandResult:
+        """As `order`, for arguments from outside, which may have any names; what cannot be sent is said at once.
 
         `connector` may be left out on a charger with one. A start returns at the charger's first answer: when it says
         "not_plugged" and the plug follows within 60 s, it reports the start once more, which is recorded as a second

@@ -2,6 +2,8 @@
 
 {"command": "remote_start", "pile": "32010600019236", "connector": 1, "card": "0000001000000573", "balance_fen": 10000}
 {"ok": true, "trade_no": "32010600019236012611221400000001"}
+
+`command` is an order of `ingest.orders`, or `status` for the gateway's counters.
 """
 
 import asyncio
@@ -10,46 +12,18 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from ingest.commands import NO_CARD, CommandDesk, CommandResult
 from ingest.errors import IngestError
 
-LINE_LIMIT_BYTES: Final = 65_536
+LINE_LIMIT_BYTES: Final = 1 << 20  # thousands of offline cards
+STATUS: Final = "status"
+T = TypeVar("T")
 # sun_path of a Unix address has 108 bytes, the last one a zero.
 _ADDRESS_LIMIT_BYTES: Final = 107
-
-
-class RemoteStart(msgspec.Struct, frozen=True, tag_field="command", tag="remote_start", forbid_unknown_fields=True):
-    """Start a charge; `card` are the 16 digits shown on the charger, `balance_fen` what it may cost."""
-
-    pile: str
-    connector: int
-    card: str = NO_CARD
-    balance_fen: int = 0
-
-
-class RemoteStop(msgspec.Struct, frozen=True, tag_field="command", tag="remote_stop", forbid_unknown_fields=True):
-    """Stop the charge on a connector."""
-
-    pile: str
-    connector: int
-
-
-class TimeSync(msgspec.Struct, frozen=True, tag_field="command", tag="time_sync", forbid_unknown_fields=True):
-    """Set a charger's clock."""
-
-    pile: str
-
-
-class Status(msgspec.Struct, frozen=True, tag_field="command", tag="status", forbid_unknown_fields=True):
-    """Ask for the gateway's counters."""
-
-
-Request = RemoteStart | RemoteStop | TimeSync | Status
-_DECODER = msgspec.json.Decoder(Request)
 
 
 class ControlServer:
@@ -115,20 +89,24 @@ class ControlServer:
 
     async def _answer(self, line: bytes) -> msgspec.Struct:
         try:
-            request = _DECODER.decode(line)
-        except msgspec.DecodeError as error:
-            return CommandResult(ok=False, error="bad_request", detail=str(error))
-        match request:
-            case RemoteStart():
-                return await self._desk.remote_start(
-                    request.pile, request.connector, card=request.card, balance_fen=request.balance_fen
-                )
-            case RemoteStop():
-                return await self._desk.remote_stop(request.pile, request.connector)
-            case TimeSync():
-                return await self._desk.time_sync(request.pile)
-            case _:
+            request = msgspec.json.decode(line, type=dict[str, Any])
+            name = _take(request, "command", str)
+            if name == STATUS:
                 return self._status()
+            pile, connector = _take(request, "pile", str), _take(request, "connector", int, 0)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            return CommandResult(ok=False, error="bad_request", detail=str(error))
+        return await self._desk.give(name, pile, connector, request)
+
+
+def _take(request: dict[str, Any], name: str, kind: type[T], default: T | None = None) -> T:
+    """A member of the request, which loses it. Raises `ValidationError` when it is missing or of another kind."""
+    if name not in request and default is None:
+        raise msgspec.ValidationError(f"Object missing required field `{name}`")
+    try:
+        return msgspec.convert(request.pop(name, default), kind)
+    except msgspec.ValidationError as error:
+        raise msgspec.ValidationError(f"{error} - at `$.{name}`") from None
 
 
 class ControlClient:
@@ -179,21 +157,23 @@ class ControlClient:
         answer: dict[str, Any] = msgspec.json.decode(line)
         return answer
 
+    async def order(self, name: str, pile: str, connector: int = 0, **fields: Any) -> dict[str, Any]:
+        """Give an order of `ingest.orders` with its arguments, and wait for its outcome (a `CommandResult`)."""
+        return await self.request(command=name, pile=pile, connector=connector, **fields)
+
     async def remote_start(
         self, pile: str, connector: int, *, card: str = NO_CARD, balance_fen: int = 0
     ) -> dict[str, Any]:
-        """As `request`, for a start."""
-        return await self.request(
-            command="remote_start", pile=pile, connector=connector, card=card, balance_fen=balance_fen
-        )
+        """As `order`, for a start."""
+        return await self.order("remote_start", pile, connector, card=card, balance_fen=balance_fen)
 
     async def remote_stop(self, pile: str, connector: int) -> dict[str, Any]:
-        """As `request`, for a stop."""
-        return await self.request(command="remote_stop", pile=pile, connector=connector)
+        """As `order`, for a stop."""
+        return await self.order("remote_stop", pile, connector)
 
     async def time_sync(self, pile: str) -> dict[str, Any]:
-        """As `request`, for the clock."""
-        return await self.request(command="time_sync", pile=pile)
+        """As `order`, for the clock."""
+        return await self.order("time_sync", pile)
 
     async def status(self) -> dict[str, Any]:
         """The gateway's counters, as in its status file."""

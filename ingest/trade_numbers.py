@@ -1,4 +1,4 @@
-"""Numbers that the platform makes: of charges, and of starts that belong together (ykc.md section 2, "Trade number")."""
+"""Numbers that the platform makes: of charges, and of starts that belong together (ykc.md section 2)."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo

@@ -113,7 +113,13 @@ def test_orders_that_cannot_be_sent_are_refused_at_once(tmp_path: Path) -> None:
                 assert (await client.remote_start(CODE, 1, card="abc"))["error"] == "bad_request"
                 assert (await client.remote_start(CODE, 1, balance_fen=-1))["error"] == "bad_request"
                 assert (await client.request(command="explode"))["error"] == "bad_request"
-                assert (await client.request(command="remote_stop", pile=CODE))["error"] == "bad_request"
+                assert (await client.request(command="explode", pile=CODE))["error"] == "unknown_order"
+                assert (await client.request(command="remote_stop", pile=CODE))["error"] == "unknown_connector"
+                assert (await client.request(command="remote_stop", pile=7))["error"] == "bad_request"
+                strange = await client.request(command="remote_stop", pile=CODE, connector=1, name=1, pile_code=2)
+                assert strange["error"] == "bad_request"
+                wrong = await client.order("remote_strat", CODE, 1)
+                assert "did you mean 'remote_start'" in wrong["detail"]
                 status = await client.status()
                 assert (status["connections"], status["logged_in"]) == (1, 1)
             assert await charger.silent(0.05)  # nothing of all that was sent
