@@ -11,6 +11,7 @@ from ingest.connection_registry import PileState
 from ingest.events import CommandOutcome, ConnectionEvent
 from ingest.gateway_settings import HEARTBEATS_MISSED
 from ingest.line_health import LineHealth
+from ingest.listening_ports import PortKind
 from ingest.protocol_detection import ProtocolDetector
 from ingest.reactions import CommandAnswer, LoginRequest, Reaction, StartRequest
 
@@ -37,8 +38,9 @@ class ChargerConnection(asyncio.BufferedProtocol):
     3. While the link waits for the decision about its login nothing is read: the frames behind it stay in the stream.
     """
 
-    def __init__(self, gateway: "Gateway", connection_id: int, detector: ProtocolDetector | None = None) -> None:
+    def __init__(self, gateway: "Gateway", connection_id: int, kind: PortKind) -> None:
         self.connection_id = connection_id
+        self.kind = kind
         self.accepted_ms = gateway.clock()
         self.opened_ms = 0
         self.logged_in_ms = 0
@@ -47,7 +49,7 @@ class ChargerConnection(asyncio.BufferedProtocol):
         self.closing = False
         self.close_reason = ""
         self.events = gateway.events
-        self.detector = detector
+        self.detector: ProtocolDetector | None = None
         self._gateway = gateway
         self._transport: asyncio.Transport | None = None
         self._holds = 0  # reasons why reading is paused

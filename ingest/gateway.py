@@ -233,6 +233,12 @@ class Gateway:
         """A charger has connected."""
         self._opened += 1
         self._handshakes.opened(connection.accepted_ms)
+        if connection.kind in BY_NAME:
+            self.speaks(connection, connection.kind)
+        else:
+            # Until it is known what it speaks, the link of one protocol stands for the connection.
+            connection.detector = ProtocolDetector(_is_good(YKC), _is_good(AAF5))
+            self.speaks(connection, YKC.name)
         self._connections[connection.connection_id] = connection
         self._all_closed.clear()
         self._keep_event(connection, connection.event("opened", connection.opened_ms), connection.opened_ms)
@@ -270,7 +276,7 @@ class Gateway:
         """Set the clock of a charger that has just logged in (ykc.md section 5, "Clock")."""
         pile = connection.link.pile
         if pile is not None and connection in self.registry.links_of(pile):
-            self.set_clock(pile)
+            self.commands.start_time_sync(pile, connection)
 
     def bad_input(self, connection: ChargerConnection, incidents: dict[str, int]) -> None:
         """Bytes came that are no frame of a charger that has logged in."""
@@ -310,13 +316,7 @@ class Gateway:
     def _make_connection(self, kind: PortKind) -> ChargerConnection:
         # Unique over restarts: the start in milliseconds, and a running number below it.
         self._accepted += 1
-        number = (self._started_ms << 20) + self._accepted
-        if kind in BY_NAME:
-            connection = ChargerConnection(self, number)
-            self.speaks(connection, kind)
-        else:
-            connection = ChargerConnection(self, number, ProtocolDetector(_is_good(YKC), _is_good(AAF5)))
-            self.speaks(connection, YKC.name)
+        connection = ChargerConnection(self, (self._started_ms << 20) + self._accepted, kind)
         if kind == "tls":
             self._handshakes.accepted(connection.accepted_ms)
         return connection
