@@ -24,6 +24,7 @@ HOT = [
     ("core/aaf5/status.pyx", "hex_digits"),
     ("core/aaf5/status.pyx", "parse_status"),
     ("core/aaf5/status.pyx", "parse_verified_status"),
+    ("core/aaf5/status.pyx", "append_c"),
     ("core/ykc/realtime.pyx", "order_of"),
     ("core/ykc/realtime.pyx", "parse_realtime"),
     ("core/ykc/realtime.pyx", "parse_verified"),
@@ -69,6 +70,6 @@ def test_scores_are_read_at_all(line_scores: dict[str, dict[int, int]]) -> None:
 @pytest.mark.parametrize(("source", "function"), HOT)
 def test_hot_function_is_c_alone(source: str, function: str, line_scores: dict[str, dict[int, int]]) -> None:
     lines = lines_of(source, function)
-    assert len(lines) >= 3
+    assert len(lines) >= 2
     yellow = {line: line_scores[source][line] for line in lines if line_scores[source][line]}
     assert yellow == {}
