@@ -30,6 +30,12 @@ _SERIALS: Final[dict[int, tuple[slice, int]]] = {
     RECORD: (slice(256, 288), 288),
 }
 _START_TIMES: Final = {STATUS: slice(137, 145), RECORD: slice(70, 78)}
+_GUN: Final = slice(37, 38)  # of 104 and 202
+SESSION_PARTS: Final[dict[int, tuple[slice, ...]]] = {
+    command: (place, CODE, _GUN, _START_TIMES[command]) if command in _START_TIMES else (place,)
+    for command, (place, _) in _SERIALS.items()
+}
+"""By command, the parts of the body that the session's number is made of."""
 
 
 def _offsets_of(name: str) -> dict[int, int]:

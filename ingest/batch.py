@@ -6,14 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.directory import PileDirectory
+from ingest.aaf5_bill_rows import aaf5_bill_rows
+from ingest.aaf5_reading_rows import status_rows
+from ingest.aaf5_types import RECORD as AAF5_RECORD
+from ingest.aaf5_types import STATUS
 from ingest.bill_rows import bill_upload_rows
 from ingest.event_rows import UndecodableEvent, event_rows
 from ingest.frame_rows import frame_rows
 from ingest.owners import operators_at
 from ingest.reading_rows import reading_rows
-from ingest.record_buffer import EVENT, FRAME_UP, Records
+from ingest.record_buffer import EVENT, FRAME_UP, PROTOCOL_AAF5, PROTOCOL_YKC, Records
 from ingest.table_rows import TableRows
-from ingest.ykc_types import REALTIME, RECORD
+from ingest.ykc_types import REALTIME
+from ingest.ykc_types import RECORD as YKC_RECORD
 
 
 @dataclass(frozen=True)
@@ -42,16 +47,23 @@ def rows_of(batch: Batch, directory: PileDirectory) -> tuple[list[TableRows], li
     """
     records = batch.records
     operators = operators_at(directory, records.pile_id, records.event_ms)
-    is_realtime = (records.kind == FRAME_UP) & (records.frame_type == REALTIME)
+    is_up = records.kind == FRAME_UP
+    is_ykc = is_up & (records.protocol == PROTOCOL_YKC)
+    is_aaf5 = is_up & (records.protocol == PROTOCOL_AAF5)
+    is_realtime = is_ykc & (records.frame_type == REALTIME)
+    is_status = is_aaf5 & (records.frame_type == STATUS)
     readings, as_frame = reading_rows(batch, np.flatnonzero(is_realtime), operators)
     is_frame = (records.kind != EVENT) & ~is_realtime
     is_frame[as_frame] = True
-    is_record = (records.kind == FRAME_UP) & (records.frame_type == RECORD)
+    is_record = is_ykc & (records.frame_type == YKC_RECORD)
+    is_aaf5_record = is_aaf5 & (records.frame_type == AAF5_RECORD)
     events, undecodable = event_rows(batch, np.flatnonzero(records.kind == EVENT), directory)
     tables = [
         readings,
-        frame_rows(batch, np.flatnonzero(is_frame), operators),
+        status_rows(batch, np.flatnonzero(is_status), operators, directory),
+        frame_rows(batch, np.flatnonzero(is_frame), operators, directory),
         bill_upload_rows(batch, np.flatnonzero(is_record), operators, directory),
+        aaf5_bill_rows(batch, np.flatnonzero(is_aaf5_record), operators, directory),
         *events,
     ]
     return [rows for rows in tables if len(rows)], undecodable

@@ -1,4 +1,4 @@
-"""Uploaded records (YKC 0x3B) to rows of `pile_bill_uploads`: what a charger said a charge took and cost."""
+"""Uploaded records of YKC (0x3B) to rows of `pile_bill_uploads`: what a charger said a charge took and cost."""
 
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,11 @@ from ingest.ykc_types import RECORD, RECORD_BODY_BYTES, connector_from_bcd
 
 if TYPE_CHECKING:
     from ingest.batch import Batch
+
+# A record that ends this long before it comes was kept while the charger was away: a live one comes within 30 s, and
+# its retries within 2 minutes (ykc.md section 5). The charger's clock may be wrong by a little, never by its lifetime.
+BACKLOG_MS = 120_000
+SANE_CLOCK_MS = 366 * 86_400_000
 
 # Chargers send local time without a zone; for one that the master data does not know, that of the protocol's makers.
 DEFAULT_ZONE = "Asia/Shanghai"
@@ -37,6 +42,7 @@ def bill_upload_rows(
         pile = directory.by_id(pile_id)
         row = _bill(body, pile.zone if pile is not None else DEFAULT_ZONE)
         row |= {
+            "stored": was_stored(row["end_ms"], int(records.receive_ms[index])),
             "operator_id": int(operators[index]),
             "pile_id": pile_id,
             "receive_ms": int(records.receive_ms[index]),
@@ -47,6 +53,11 @@ def bill_upload_rows(
         for name in _COLUMNS:
             rows[name].append(row[name])
     return TableRows("pile_bill_uploads", rows)
+
+
+def was_stored(end_ms: int, receive_ms: int) -> int:
+    """1 when the charger had kept the record: its end lies more than 2 minutes before it came, by a sane clock."""
+    return int(BACKLOG_MS < receive_ms - end_ms <= SANE_CLOCK_MS)
 
 
 def content_digest(body: bytes) -> int:
@@ -81,5 +92,5 @@ def _bill(body: bytes, zone: str) -> dict[str, Any]:
 
 _COLUMNS = (
     *_bill(bytes(RECORD_BODY_BYTES), DEFAULT_ZONE),
-    *("operator_id", "pile_id", "receive_ms", "connection_id", "segment_id", "segment_offset"),
+    *("stored", "operator_id", "pile_id", "receive_ms", "connection_id", "segment_id", "segment_offset"),
 )

@@ -38,8 +38,8 @@ class DatabaseAwayError(IngestError):
 class Inserter:
     """Inserts rows of segments; a repeated insert of the same piece of a segment stores nothing twice.
 
-    Two guards: the deduplication token (segment, start, end, table) for the server's window, and for pieces that may
-    have been inserted before, a look at which keys (segment_id, segment_offset) are there already.
+    Two guards: the deduplication token (segment, start, end, table, part) for the server's window, and for pieces that
+    may have been inserted before, a look at which keys (segment_id, segment_offset) are there already.
     """
 
     def __init__(self, client_factory: ClientFactory) -> None:
@@ -56,7 +56,7 @@ class Inserter:
             if maybe_stored:
                 rows = self._not_yet_stored(rows, segment_id, start, end)
             if len(rows):
-                self._send(rows, f"{segment_id:016x}:{start}:{end}:{rows.table}")
+                self._send(rows, f"{segment_id:016x}:{start}:{end}:{rows.table}{rows.part}")
         except (DriverError, OSError, EOFError) as error:
             self.disconnect()
             raise DatabaseAwayError(f"ClickHouse did not take {len(rows)} rows of {rows.table}: {error}") from error

@@ -181,7 +181,9 @@ class Loader:
             self._inserter.insert(rows, segment.segment_id, start, end, maybe_stored=redo)
         for event in undecodable:
             self._set_aside(segment, event.segment_offset, event.payload, event.reason)
-        loaded_rows = {rows.table: len(rows) for rows in tables}
+        loaded_rows: dict[str, int] = {}
+        for rows in tables:
+            loaded_rows[rows.table] = loaded_rows.get(rows.table, 0) + len(rows)
         self._count(report, LoadReport(records.count, loaded_rows, undecodable_events=len(undecodable)))
         return self._loaded(segment, end, state.intent_end)
 

@@ -72,7 +72,8 @@ class Replayer:
     def replay_frames(self, frames: Iterable[tuple[int, str, bytes]]) -> ReplayReport:
         """Take (ts_ms, connection, frame) in the order of time; all of it is on the disk when this returns.
 
-        What does not begin as a frame of AAF5 is taken for one of YKC. Each call takes what it is given: whoever must not take frames twice uses `replay_lines`.
+        What does not begin as a frame of AAF5 is taken for one of YKC. Each call takes what it is given: whoever must
+        not take frames twice uses `replay_lines`.
         """
         run = _Run(self._directory, self._spool, self._register)
         run.take_all(frames)

@@ -28,12 +28,14 @@ TIME_COLUMNS = {
 class TableRows:
     """`columns` by name, each an array or a list of equal length; `segment_offset` is always among them.
 
-    `numpy_only`: every column is a numeric array, so that the driver writes it without an object per value.
+    `numpy_only`: every column is an array, so that the driver writes it without an object per value. `part` tells
+    several inserts into one table apart that a piece of a segment becomes.
     """
 
     table: str
     columns: dict[str, Any]
     numpy_only: bool = False
+    part: str = ""
 
     def __len__(self) -> int:
         return len(self.columns["segment_offset"])
@@ -56,4 +58,4 @@ class TableRows:
             name: values[mask] if isinstance(values, np.ndarray) else [values[i] for i in picked]
             for name, values in self.columns.items()
         }
-        return TableRows(self.table, columns, self.numpy_only)
+        return TableRows(self.table, columns, self.numpy_only, self.part)

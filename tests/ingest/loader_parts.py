@@ -8,6 +8,8 @@ from clickhouse_driver import Client
 
 from analytics.client import ClickHouseAddress, connect
 from ingest.events import (
+    Alarm,
+    ChargerIdentity,
     ClockOffset,
     CommandOutcome,
     ConnectionEvent,
@@ -15,6 +17,7 @@ from ingest.events import (
     Event,
     PlatformOutage,
     Presence,
+    SessionStart,
     TariffAck,
 )
 from ingest.loader import Loader
@@ -36,12 +39,15 @@ EVENTS: tuple[Event, ...] = (
     ConnectorEvent(12, 1, NOW_MS, "plugged", 2, 1, TRADE, ""),
     ClockOffset(11, NOW_MS, NOW_MS + 600_000, 600_000, "record"),
     CommandOutcome(11, 2, "remote_start", TRADE, NOW_MS, NOW_MS + 80, "ok", "", b"\x68\xff\x00", b"\xfe"),
+    SessionStart(11, 1, TRADE, NOW_MS, "card", "D14B0A54", "request", 0, "frozen", b"\x68\xff\x00", b"\xfe"),
+    ChargerIdentity(11, 5, NOW_MS, "ykc", "1.6", "V4.1", 2, "dc", "898600", 3, 9),
+    Alarm(11, 2, NOW_MS, "takeover", "old socket silent", "10.0.0.2:4000", 6),
     TariffAck(11, NOW_MS, "0008", 8, "tariff_reply"),
     PlatformOutage("gateway-1", NOW_MS - 5_000, NOW_MS, "crashed"),
 )
 TABLES = {
     *("readings", "frames", "pile_bill_uploads", "connection_events", "presence", "connector_events", "clock_offsets"),
-    *("commands", "tariff_acks", "platform_outages"),
+    *("commands", "tariff_acks", "platform_outages", "session_starts", "charger_identities", "alarms"),
 }
 
 

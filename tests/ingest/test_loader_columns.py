@@ -10,7 +10,7 @@ from analytics.client import ClickHouseAddress
 from core.directory import Ownership, PileDirectory
 from core.ykc.codec import raw_fields, wrap_body
 from core.ykc.cp56 import ms_to_cp56
-from ingest.bill_rows import content_digest
+from ingest.bill_rows import content_digest, was_stored
 from ingest.events import (
     PlatformOutage,
     TariffAck,
@@ -32,6 +32,11 @@ from tests.ingest.loader_parts import EVENTS, TABLES, TRADE, counts, make_loader
 from tests.ingest.spool_parts import NOW_MS, add_event, add_frame, open_spool
 
 pytestmark = pytest.mark.server
+
+# Columns of `readings` that YKC leaves alone.
+AAF5_COLUMNS = (
+    *("register_e4kwh", "register_before_e4kwh", "start_ms", "duration_s", "work_state", "start_mode", "alarm"),
+)
 
 
 def test_a_reading_has_every_column(tmp_path: Path, database_address: ClickHouseAddress, database: Client) -> None:
@@ -90,7 +95,11 @@ def test_a_reading_has_every_column(tmp_path: Path, database_address: ClickHouse
         "live_flags": 6,
         "segment_id": offset.segment_id,
         "segment_offset": SEGMENT_HEADER_BYTES,
+        **dict.fromkeys(AAF5_COLUMNS, 0),
+        "session_no": "",
     }
+    ((uncertainty,),) = database.execute("SELECT uncertainty_ms FROM readings WHERE stored = 1")
+    assert uncertainty == 60_000
     assert (second["checksum_order"], second["operator_id"], second["stored"]) == ("be", 1, 0)
     assert counts(database)["frames"] == 0
     spool.close()
@@ -200,11 +209,31 @@ def test_an_upload_has_every_column(tmp_path: Path, database_address: ClickHouse
         "physical_card": "00000000D14B0A54",
         "content_digest": content_digest(frame[6:-2]),
         "connection_id": 5,
+        "protocol": "ykc",
+        "stored": 0,
+        "half_hour_energy_e4kwh": [],
+        "plate": "",
+        **dict.fromkeys(("duration_s", "record_index", "soc_start", "soc_end"), 0),
     }
     ((uploads,),) = database.execute("SELECT uploads FROM pile_bills")
     assert uploads == 2
     assert raw_fields(0x3B, frame[6:-2])["gun_no"] == "12"
     spool.close()
+
+
+@pytest.mark.parametrize(
+    ("end_ms", "stored"),
+    [
+        (NOW_MS - 120_000, 0),
+        (NOW_MS - 121_000, 1),
+        (NOW_MS - 300 * 86_400_000, 1),
+        (NOW_MS - 3_000 * 86_400_000, 0),  # the clock lost its battery: nobody knows when that was
+        (NOW_MS + 600_000, 0),
+        (0, 0),
+    ],
+)
+def test_a_record_that_comes_long_after_its_end_is_from_the_backlog(end_ms: int, stored: int) -> None:
+    assert was_stored(end_ms, NOW_MS) == stored
 
 
 def test_events_keep_every_field(tmp_path: Path, database_address: ClickHouseAddress, database: Client) -> None:
@@ -219,7 +248,7 @@ def test_events_keep_every_field(tmp_path: Path, database_address: ClickHouseAdd
     for event in EVENTS:
         table = str(event.__struct_config__.tag)
         names = event.__struct_fields__
-        selected = ", ".join(f"hex({name})" if name in ("request", "reply") else name for name in names)
+        selected = ", ".join(f"hex({name})" if name in ("request", "reply", "frame") else name for name in names)
         ((*stored,),) = database.execute(f"SELECT {selected} FROM {table}")
         expected = [getattr(event, name) for name in names]
         assert stored == [value.hex().upper() if isinstance(value, bytes) else value for value in expected]

@@ -1,0 +1,103 @@
+"""Uploaded records of AAF5 (202) to rows of `pile_bill_uploads`: what a charger said a charge took and cost."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.aaf5.bcd_time import bcd8_to_ms
+from core.aaf5.codec import HEADER_BYTES, raw_fields
+from core.directory import PileDirectory
+from ingest.aaf5_types import RECORD, RECORD_BODY_BYTES, trade_no_of
+from ingest.bill_rows import DEFAULT_ZONE, content_digest, was_stored
+from ingest.record_buffer import PROTOCOL_AAF5
+from ingest.table_rows import TableRows
+
+if TYPE_CHECKING:
+    from ingest.batch import Batch
+
+PART = "aaf5"
+CHECKSUM_BYTES = 1
+_U32_MAX = 0xFFFF_FFFF
+_E4_PER_E2 = 100
+_CLASSES = 4
+# Place in the charger's memory and number of records in it: they differ when the same record is sent again later.
+_COUNTS = slice(120, 128)
+
+
+def aaf5_bill_rows(
+    batch: "Batch", picked: NDArray[np.intp], operators: NDArray[np.uint32], directory: PileDirectory
+) -> TableRows:
+    """Rows of the picked records, all of them 202; one shorter than the table is no bill and stays in `frames` only.
+
+    0.01 kWh and 0.01 yuan are scaled to 1e-4. What the protocol has not (rate classes, losses, a trade time) is 0.
+    """
+    records = batch.records
+    rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+    for index in picked.tolist():
+        body = batch.payload(index)[HEADER_BYTES:-CHECKSUM_BYTES]
+        if len(body) < RECORD_BODY_BYTES:
+            continue
+        pile_id = int(records.pile_id[index])
+        pile = directory.by_id(pile_id)
+        row = _bill(body, pile.zone if pile is not None else DEFAULT_ZONE)
+        row |= {
+            "connector": int(records.connector[index]),
+            "trade_no": trade_no_of(RECORD, body, pile.code if pile is not None else ""),
+            "stored": was_stored(row["end_ms"], int(records.receive_ms[index])),
+            "operator_id": int(operators[index]),
+            "pile_id": pile_id,
+            "receive_ms": int(records.receive_ms[index]),
+            "connection_id": int(records.connection_id[index]),
+            "segment_id": batch.segment_id,
+            "segment_offset": int(records.offset[index]) + batch.start,
+        }
+        for name in _COLUMNS:
+            rows[name].append(row[name])
+    return TableRows("pile_bill_uploads", rows, part=PART)
+
+
+def _saturated_e4(value_e2: int) -> int:
+    return min(value_e2 * _E4_PER_E2, _U32_MAX)
+
+
+def _bill(body: bytes, zone: str) -> dict[str, Any]:
+    fields = raw_fields(RECORD, body)
+    return {
+        "protocol": PROTOCOL_AAF5,
+        "start_ms": bcd8_to_ms(fields["start_time"], zone),
+        "end_ms": bcd8_to_ms(fields["end_time"], zone),
+        "trade_time_ms": 0,
+        "duration_s": fields["duration"],
+        **{
+            name: [0] * _CLASSES
+            for name in (
+                "class_price_e5yuan",
+                "class_energy_e4kwh",
+                "class_loss_energy_e4kwh",
+                "class_amount_e4yuan",
+            )
+        },
+        "half_hour_energy_e4kwh": [value * _E4_PER_E2 for value in fields["half_hour_energy"]],
+        "meter_start_e4kwh": fields["meter_before"] * _E4_PER_E2,
+        "meter_end_e4kwh": fields["meter_after"] * _E4_PER_E2,
+        "energy_e4kwh": _saturated_e4(fields["energy"]),
+        "loss_energy_e4kwh": 0,
+        "amount_e4yuan": _saturated_e4(fields["amount"]),
+        "vin": fields["vin"],
+        "plate": fields["plate"],
+        "start_mode": fields["start_mode"],
+        "stop_reason": fields["end_reason"],
+        "physical_card": fields["card"],
+        "record_index": fields["record_index"],
+        "soc_start": fields["soc_start"],
+        "soc_end": fields["soc_end"],
+        "content_digest": content_digest(body[: _COUNTS.start] + body[_COUNTS.stop :]),
+    }
+
+
+_COLUMNS = (
+    *_bill(bytes(RECORD_BODY_BYTES), DEFAULT_ZONE),
+    *("connector", "trade_no", "stored", "operator_id", "pile_id", "receive_ms", "connection_id"),
+    *("segment_id", "segment_offset"),
+)
