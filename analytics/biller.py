@@ -19,7 +19,8 @@ from clickhouse_driver.errors import Error as DriverError
 from clickhouse_driver.errors import TypeMismatchError
 
 from analytics.fact_changes import Change, ChangeReader
-from analytics.session_facts import FactsReader, SessionFacts, SessionKey, wanted_table
+from analytics.facts_reader import FactsReader
+from analytics.session_facts import SessionFacts, SessionKey, wanted_table
 from analytics.session_rows import CurrentRevision, SessionRow, session_row
 from analytics.sql_files import sql_text
 from analytics.thresholds import HOUR_MS, MINUTE_MS, Thresholds

@@ -1,4 +1,7 @@
-"""In which rate classes can a charger's record hold energy? (anomaly-codes.md, code 4: a part outside of the charge)"""
+"""In which parts of a day can a charger's record hold energy? (anomaly-codes.md, code 4: a part outside of the charge)
+
+A YKC record shares its energy out over the rate classes, an AAF5 record over the half-hours of the local day.
+"""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -9,6 +12,7 @@ from core.tariff import TariffTimeline
 from core.tariff_version import TariffVersion
 
 ALL_CLASSES = 15
+ALL_HALF_HOURS = 2**48 - 1
 _LONGEST_MASKED_MS = 23 * HOUR_MS
 _LAST_MS = 2**42
 """A moment in the year 2109: a time beyond it is none of a charge."""
@@ -39,6 +43,19 @@ def bill_class_mask(
         if not _is_in_the_charger(version, class_price_e5yuan, acknowledged):
             return ALL_CLASSES
         mask |= 1 << version.slot_classes[slot.slot_of_day]
+    return mask
+
+
+def bill_half_hour_mask(start_ms: int, end_ms: int, zone: str, margin_ms: int) -> int:
+    """The half-hours of the local day that a record touches, with `margin_ms` either side, one bit each.
+
+    `ALL_HALF_HOURS` when its times are unusable or touch them all.
+    """
+    if not 0 < start_ms <= end_ms <= min(start_ms + _LONGEST_MASKED_MS, _LAST_MS):
+        return ALL_HALF_HOURS
+    mask = 0
+    for slot in half_hour_starts(start_ms - margin_ms, end_ms + margin_ms, zone):
+        mask |= 1 << slot.slot_of_day
     return mask
 
 

@@ -9,11 +9,12 @@ import numpy.typing as npt
 from clickhouse_driver import Client
 
 from analytics.questions import Answer, Scope, ask
+from analytics.register_facts import LAST_WORDS_MS
 from analytics.session_window import window_of
 from core.meter.flags import Flag, flag_names
-from core.meter.measurement import measure
+from core.meter.measurement import RegisterFacts, measure
 from core.meter.profile import REGISTER_KINDS, MeterProfile
-from core.meter.reading_times import ToldSpan, at_times_taken, told_span
+from core.meter.reading_times import FAR_MS, ToldSpan, at_times_taken, told_span
 from core.meter.readings import ReadingArrays, in_order
 from core.session_number import session_halves
 
@@ -70,21 +71,27 @@ def session_curve(client: Client, scope: Scope, session: Mapping[str, Any]) -> S
         from_ms=from_ms,
         to_ms=to_ms,
     )
-    kind = session.get("register_kind", "session")
+    kind = session["register_kind"]
     profile = MeterProfile(
         register_kind=kind if kind in REGISTER_KINDS else "session",
         quantum_e4kwh=max(1, session["quantum_e4kwh"]),
         pmax_w=max(1, session["pmax_w"]),
+        digits=session["register_digits"],
     )
     told = told_span(session["bill_start_ms"], session["bill_end_ms"], session["bill_receive_ms"])
-    return curve_of_readings(readings_of(answer), profile, told if session["has_bill"] else None)
+    register = RegisterFacts(session["previous_end_e4kwh"], session["bill_meter_start_e4kwh"])
+    repeats = session["protocol"] == "aaf5"
+    readings = readings_of(answer, absolute=repeats and kind != "session")
+    return curve_of_readings(
+        without_later_words(readings) if repeats else readings, profile, told if session["has_bill"] else None, register
+    )
 
 
-def readings_of(answer: Answer) -> ReadingArrays:
-    """The rows of question `session_readings` as columns."""
+def readings_of(answer: Answer, *, absolute: bool = False) -> ReadingArrays:
+    """The rows of question `session_readings` as columns; `absolute`: measured by the absolute register."""
     return ReadingArrays.of(
         answer.column("event_ms"),
-        answer.column("energy_e4kwh"),
+        answer.column("register_e4kwh" if absolute else "energy_e4kwh"),
         receive_ms=answer.column("receive_ms"),
         state=answer.column("state"),
         plugged=answer.column("plugged"),
@@ -92,16 +99,35 @@ def readings_of(answer: Answer) -> ReadingArrays:
         charge_minutes=answer.column("charge_minutes"),
         seq=answer.column("seq"),
         stored=answer.column("stored"),
+        start_ms=answer.column("start_ms"),
+        duration_s=answer.column("duration_s"),
+        before_e4kwh=answer.column("register_before_e4kwh"),
+        session_e4kwh=answer.column("energy_e4kwh"),
     )
 
 
-def curve_of_readings(readings: ReadingArrays, profile: MeterProfile, told: ToldSpan | None = None) -> SessionCurve:
+def without_later_words(readings: ReadingArrays) -> ReadingArrays:
+    """The charging readings, and what the charger said of the end right after it (`analytics.register_facts`)."""
+    placed = at_times_taken(readings)
+    last_ms = int(placed.event_ms[placed.charging].max(initial=0))
+    after = ~placed.charging & (placed.receive_ms > last_ms)
+    first_ms = int(placed.receive_ms[after].min(initial=FAR_MS - LAST_WORDS_MS))
+    return readings.take(placed.charging | (after & (placed.receive_ms <= first_ms + LAST_WORDS_MS)))
+
+
+def curve_of_readings(
+    readings: ReadingArrays,
+    profile: MeterProfile,
+    told: ToldSpan | None = None,
+    register: RegisterFacts | None = None,
+) -> SessionCurve:
     """The curve of the readings of one session, given in any order; `told`: its times by the charger's record.
 
-    Each stands at the time that the bill takes it for, not at the one that the gateway stored.
+    Each stands at the time that the bill takes it for, not at the one that the gateway stored. `register`: for absolute
+    registers.
     """
     readings = at_times_taken(readings, told)
-    measured = measure(readings, profile)
+    measured = measure(readings, profile, register=register)
     ordered = in_order(readings).readings
     return SessionCurve(
         event_ms=measured.event_ms,

@@ -50,6 +50,7 @@ def measure(facts: SessionFacts, versions: dict[int, TariffVersion], thresholds:
             timeline=timeline,
             bill=_pile_bill(facts),
             after_ms=_over_by_ms(facts, profile.gap_ms, thresholds),
+            previous_end_e4kwh=facts.previous_end.register_e4kwh,
         )
     )
     return Measured(result, _columns(result), profile.gap_ms, timeline)
@@ -76,6 +77,7 @@ def _pile_bill(facts: SessionFacts) -> PileBill | None:
         class_energy_e4kwh=(sharp, peak, flat, valley),
         meter_start_e4kwh=bill.meter_start_e4kwh,
         meter_end_e4kwh=bill.meter_end_e4kwh,
+        half_hour_energy_e4kwh=bill.half_hour_energy_e4kwh,
     )
 
 

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from analytics.class_mask import ALL_CLASSES, bill_class_mask
+from analytics.class_mask import ALL_CLASSES, ALL_HALF_HOURS, bill_class_mask, bill_half_hour_mask
 from analytics.missing_bill import Verdict, judge_missing_bill
 from analytics.occupancy import Occupancy, occupancy
-from analytics.session_facts import CHARGING, READING_COLUMNS, SessionFacts, SessionKey, overlap_ms
+from analytics.session_facts import CHARGING, SessionFacts, SessionKey, overlap_ms
 from analytics.session_measurement import Measured, measure
 from analytics.thresholds import MINUTE_MS, Thresholds
 from core.meter.flags import Quality
@@ -22,7 +22,14 @@ from core.tariff_version import TariffVersion
 
 LONGEST_FAILED_START_MS = 5 * MINUTE_MS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_APP_START = 1
+_PLATFORM_START = 1
+"""In either protocol: by app, through the platform."""
+_START_METHODS: dict[str, dict[int, str]] = {
+    "ykc": {1: "app", 2: "card", 4: "offline_card", 5: "vin"},
+    "aaf5": {0: "card", 1: "app", 2: "local_admin"},
+}
+"""What the start modes of records mean (ykc.md section 2, 0x3B; aaf5.md section 4)."""
+_LATEST_ANSWER_MS = 3 * MINUTE_MS
 _NOT_INPUTS = ("computed_ms", "recheck_ms", "stays_since_ms")
 
 Life = Literal["open", "ended", "ended_offline", "failed_start"]
@@ -85,6 +92,8 @@ def session_row(
         "computed_ms": as_of_ms,
         **_start_and_occupancy(facts, stand),
         **measured.columns,
+        "previous_end_e4kwh": facts.previous_end.register_e4kwh,
+        "previous_end_ms": facts.previous_end.at_ms,
         **_clock(facts, measured),
         "bill_state": verdict.state,
         **_bill(facts, thresholds, measured.timeline),
@@ -179,7 +188,7 @@ def _not_begun(
         as_of_ms,
         stays_since_ms,
         thresholds,
-        proof_of_start=facts.start_acked and not _stood_idle(facts),
+        proof_of_start=facts.start_acked and not _stood_idle(facts) and not _has_another_number(facts),
     )
     lives: dict[str, Life] = {"lost": "ended", "lost_offline": "ended_offline", "not_expected": "failed_start"}
     return lives.get(verdict.state, "open"), verdict
@@ -190,6 +199,12 @@ def _stood_idle(facts: SessionFacts) -> bool:
     after, own = facts.after, facts.readings["event_ms"]
     seen_ms = max(after.plugged_until_ms, after.unplugged_ms, after.next_start_ms, int(own.max()) if own.size else 0)
     return seen_ms - facts.ordered_ms > LONGEST_FAILED_START_MS
+
+
+def _has_another_number(facts: SessionFacts) -> bool:
+    """Whether the charge that was ordered runs under a number of the charger's own (aaf5.md, cmd 7: "serial")."""
+    begun_ms = facts.after.next_start_ms
+    return facts.pile.protocol == "aaf5" and 0 <= begun_ms - facts.ordered_ms <= _LATEST_ANSWER_MS
 
 
 def _missing_bill(
@@ -241,6 +256,9 @@ def _identity(facts: SessionFacts, measured: Measured) -> dict[str, Any]:
         "connector": facts.key.connector,
         "trade_no": facts.key.trade_no,
         "zone": pile.zone,
+        "protocol": pile.protocol,
+        "register_kind": pile.register_kind,
+        "register_digits": pile.register_digits,
         "local_day": _local_day(at_ms, pile.zone),
         "commissioned_ms": pile.commissioned_ms,
         "current_kind": pile.current_kind,
@@ -253,12 +271,13 @@ def _local_day(at_ms: int, zone: str) -> date:
 
 
 def _start_and_occupancy(facts: SessionFacts, stand: Occupancy) -> dict[str, Any]:
-    bill = facts.bill
+    mode = _start_mode(facts)
     return {
         "start_command_ms": facts.start_command_ms,
         "start_acked": int(facts.start_acked),
         "order_created_ms": facts.start_command_ms,
-        "start_mode": bill.start_mode if bill else _APP_START if facts.start_command_ms else 0,
+        "start_mode": max(mode, 0),
+        "start_method": _START_METHODS[facts.pile.protocol].get(mode, ""),
         "after_ms": facts.after.after_ms,
         "next_start_ms": facts.after.next_start_ms,
         "occupancy_decided": int(stand.decided),
@@ -267,6 +286,15 @@ def _start_and_occupancy(facts: SessionFacts, stand: Occupancy) -> dict[str, Any
         "occupancy_from_ms": stand.from_ms,
         "fault_after_end": int(stand.fault),
     }
+
+
+def _start_mode(facts: SessionFacts) -> int:
+    """How the charge was started: by its record, else by its readings, else by the order; -1 = not known."""
+    if facts.bill:
+        return facts.bill.start_mode
+    if facts.told_start_mode >= 0:
+        return facts.told_start_mode
+    return _PLATFORM_START if facts.start_command_ms else -1
 
 
 def _clock(facts: SessionFacts, measured: Measured) -> dict[str, Any]:
@@ -294,6 +322,10 @@ def _bill(facts: SessionFacts, thresholds: Thresholds, timeline: TariffTimeline)
             "bill_amount_e4yuan": 0,
             "bill_class_energy_e4kwh": [],
             "bill_class_mask": ALL_CLASSES,
+            "bill_half_hour_e4kwh": [],
+            "bill_half_hour_mask": ALL_HALF_HOURS,
+            "bill_duration_s": 0,
+            "bill_stored": 0,
             "bill_meter_start_e4kwh": 0,
             "bill_meter_end_e4kwh": 0,
             "bill_stop_reason": 0,
@@ -317,6 +349,12 @@ def _bill(facts: SessionFacts, thresholds: Thresholds, timeline: TariffTimeline)
             timeline,
             thresholds.part_margin_ms,
         ),
+        "bill_half_hour_e4kwh": list(bill.half_hour_energy_e4kwh),
+        "bill_half_hour_mask": bill_half_hour_mask(
+            bill.start_ms, bill.end_ms, facts.pile.zone, thresholds.part_margin_ms
+        ),
+        "bill_duration_s": bill.duration_s,
+        "bill_stored": bill.stored,
         "bill_meter_start_e4kwh": bill.meter_start_e4kwh,
         "bill_meter_end_e4kwh": bill.meter_end_e4kwh,
         "bill_stop_reason": bill.stop_reason,
@@ -337,7 +375,7 @@ def _digest(facts: SessionFacts, columns: dict[str, Any], life: Life) -> int:
 
 def _canonical_readings(facts: SessionFacts) -> bytes:
     """The different readings in their one order, as bytes."""
-    columns: Sequence[Any] = [facts.readings[name] for name in READING_COLUMNS]
+    columns: Sequence[Any] = list(facts.readings.values())
     return bytes(np.unique(np.stack(columns, axis=1), axis=0).tobytes()) if columns[0].size else b""
 
 

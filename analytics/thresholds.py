@@ -39,6 +39,7 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     # code 5
     duration_max_dc_ms: int = 18 * HOUR_MS
     duration_max_ac_ms: int = 36 * HOUR_MS
+    duration_field_ms: int = MINUTE_MS
 
     # code 6; the grace itself belongs to the station
     occupancy_max_wait_ms: int = 24 * HOUR_MS

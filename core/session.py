@@ -10,7 +10,7 @@ from core.meter.measurement import Measurement, RegisterFacts, measure
 from core.meter.profile import MeterProfile
 from core.meter.reading_times import ToldSpan, at_times_taken, told_span
 from core.meter.readings import ReadingArrays
-from core.session_slots import SessionSlots, share_out
+from core.session_slots import BillParts, SessionSlots, share_out
 from core.tariff import TariffTimeline
 
 RULE_VERSION = 2
@@ -22,7 +22,10 @@ STARTING_AND_STOPPING_MS = 60_000
 
 
 class PileBill(msgspec.Struct, frozen=True):
-    """The charger's record of a charge. Times by the charger's clock, 0 = unusable; registers 0 = absent."""
+    """The charger's record of a charge. Times by the charger's clock, 0 = unusable; registers 0 = absent.
+
+    `half_hour_energy_e4kwh`: AAF5, the energy of each half-hour of the local day by the charger's clock; empty: absent.
+    """
 
     receive_ms: int
     start_ms: int
@@ -31,6 +34,7 @@ class PileBill(msgspec.Struct, frozen=True):
     class_energy_e4kwh: tuple[int, int, int, int] = (0, 0, 0, 0)
     meter_start_e4kwh: int = 0
     meter_end_e4kwh: int = 0
+    half_hour_energy_e4kwh: tuple[int, ...] = ()
 
     @property
     def has_times(self) -> bool:
@@ -73,6 +77,7 @@ class SessionResult(msgspec.Struct, frozen=True):
     end_high_ms: int
     readings: int
     charging_readings: int
+    stored_readings: int
     naive_energy_e4kwh: int
     naive_span_ms: int
     best_e4kwh: int
@@ -82,6 +87,8 @@ class SessionResult(msgspec.Struct, frozen=True):
     flags: tuple[str, ...]
     counter_energy_e4kwh: int | None
     counter_last_ms: int
+    register_start_e4kwh: int
+    register_end_e4kwh: int
     power_energy_e4kwh: int
     quantum_e4kwh: int
     pmax_w: int
@@ -130,7 +137,7 @@ def evaluate_session(session: SessionInput) -> SessionResult:
         measured,
         figure.energy_e4kwh,
         window=(window.start_ms if not measured.first_ms else measured.began_ms, window.end_ms),
-        class_energy_e4kwh=_own_parts(session.bill, figure),
+        parts=_own_parts(session.bill, figure),
         zone=session.zone,
         timeline=session.timeline,
     )
@@ -172,9 +179,12 @@ def _window(session: SessionInput, measured: Measurement) -> _Window:
     return _Window(at_ms, at_ms, at_ms, at_ms, 0)
 
 
-def _own_parts(bill: PileBill | None, figure: FinalFigure) -> tuple[int, int, int, int] | None:
-    """The bill's class energies go with the bill's energy (rule 1: "with the bill's own parts")."""
-    return bill.class_energy_e4kwh if bill and figure.rule == 1 else None
+def _own_parts(bill: PileBill | None, figure: FinalFigure) -> BillParts | None:
+    """The bill's parts go with the bill's energy (rule 1: "with the bill's own parts")."""
+    if bill is None or figure.rule != 1:
+        return None
+    window = (bill.start_ms, bill.end_ms) if bill.has_times else None
+    return BillParts(bill.class_energy_e4kwh, bill.half_hour_energy_e4kwh, window)
 
 
 def _flags(session: SessionInput, measured: Measurement, slots: SessionSlots) -> Flag:
@@ -197,6 +207,7 @@ def _result(
         end_high_ms=window.end_high_ms,
         readings=len(session.readings),
         charging_readings=measured.charging_readings,
+        stored_readings=measured.stored_readings,
         naive_energy_e4kwh=measured.naive_e4kwh,
         naive_span_ms=measured.naive_span_ms,
         best_e4kwh=measured.best_e4kwh,
@@ -206,6 +217,8 @@ def _result(
         flags=tuple(flag_names(_flags(session, measured, slots))),
         counter_energy_e4kwh=measured.counter_e4kwh,
         counter_last_ms=measured.counter_last_ms,
+        register_start_e4kwh=measured.register_start_e4kwh,
+        register_end_e4kwh=measured.register_end_e4kwh,
         power_energy_e4kwh=measured.power_e4kwh,
         quantum_e4kwh=session.profile.quantum_e4kwh,
         pmax_w=session.profile.pmax_w,

@@ -11,17 +11,31 @@ from core.slots import largest_remainder, scale_to_classes, split_over_slots
 from core.tariff import TariffTimeline
 from core.tariff_version import TariffVersion
 
-SlotMethod = Literal["bill_classes", "measured", "linear", "none"]
+SlotMethod = Literal["bill_half_hours", "bill_classes", "measured", "linear", "none"]
 NO_CLASS = -1
 PARTS_E4KWH = 100  # the parts of a bill may differ from its total by max(0.01 kWh, 0.05 %): anomaly-codes.md, code 4
 PARTS_SHARE = 2_000
+PART_MARGIN_MS = SLOT_MS  # a part may lie that much outside of the charge: anomaly-codes.md, code 4
+
+
+class BillParts(NamedTuple):
+    """How the charger's record shares out its energy: over the four rate classes, or over the half-hours of the day.
+
+    `half_hour_e4kwh`: 48 energies by the charger's clock, or none. `window`: begin and end of the charge by the record,
+    None where they are unusable.
+    """
+
+    class_energy_e4kwh: Sequence[int]
+    half_hour_e4kwh: Sequence[int] = ()
+    window: tuple[int, int] | None = None
 
 
 class SessionSlots(NamedTuple):
     """The half-hours that hold energy. Energies sum to the final energy; version 0 = no tariff is known.
 
-    `method`: "bill_classes" the bill's own class energies over the measured half-hours, "measured" the measured
-    half-hours scaled to the final energy, "linear" in proportion to time, "none" there is no energy to share out.
+    `method`: "bill_half_hours" the bill's own half-hours, "bill_classes" its class energies over the measured
+    half-hours, "measured" the measured half-hours scaled to the final energy, "linear" in proportion to time, "none"
+    there is no energy to share out.
     """
 
     slot_start_ms: list[int]
@@ -37,27 +51,27 @@ def share_out(
     final_e4kwh: int | None,
     *,
     window: tuple[int, int],
-    class_energy_e4kwh: Sequence[int] | None,
+    parts: BillParts | None,
     zone: str,
     timeline: TariffTimeline,
 ) -> SessionSlots:
     """Share the final energy out over the half-hours of `window` (begin and end of the charge, ms).
 
-    `class_energy_e4kwh`: the bill's own energies of the four rate classes where the bill decides, else None.
+    `parts`: the bill's own where the bill decides, else None.
     """
     if not final_e4kwh:
         return SessionSlots([], [], [], [], "none", False)
     start_ms, end_ms = window
     end_ms = max(end_ms, measured.trusted_until_ms)  # the counter may supply its end after the last charging reading
+    if parts and any(parts.half_hour_e4kwh):
+        start_ms, end_ms = _with_the_bills_own((start_ms, end_ms), parts.window)
     # A wrong clock can make a charge of months: what lies further back goes to the first half-hour that is kept.
     start_ms = max(start_ms, end_ms - LONGEST_SPAN_MS)
     slots = half_hour_starts(start_ms, end_ms, zone)
     versions = [timeline.version_for_slot(slot.slot_start_ms) for slot in slots]
     by_time = _milliseconds_in(slots, start_ms, end_ms)
     by_meter = _measured(measured, slots)
-    energies, method = _scaled(
-        final_e4kwh, by_meter, by_time, _classes(slots, [v for v, _ in versions]), class_energy_e4kwh
-    )
+    energies, method = _shared(final_e4kwh, by_meter, by_time, slots, _classes(slots, [v for v, _ in versions]), parts)
     filled = [place for place, energy in enumerate(energies) if energy]
     return SessionSlots(
         slot_start_ms=[slots[place].slot_start_ms for place in filled],
@@ -69,31 +83,50 @@ def share_out(
     )
 
 
-def _scaled(
-    final: int, by_meter: list[int], by_time: list[int], classes: list[int], class_energy: Sequence[int] | None
+def _with_the_bills_own(window: tuple[int, int], told: tuple[int, int] | None) -> tuple[int, int]:
+    """The charge with the half-hours that only its record touches: its clock may be seconds ahead or behind."""
+    start_ms, end_ms = window
+    if told is None or told[0] < start_ms - PART_MARGIN_MS or told[1] > end_ms + PART_MARGIN_MS:
+        return window
+    return min(start_ms, told[0]), max(end_ms, told[1])
+
+
+def _shared(
+    final: int,
+    by_meter: list[int],
+    by_time: list[int],
+    slots: list[HalfHour],
+    classes: list[int],
+    parts: BillParts | None,
 ) -> tuple[list[int], SlotMethod]:
-    parts = _fitting_parts(final, class_energy)
-    if parts is not None:
-        weights = _with_time_where_not_measured(by_meter, by_time, classes)
-        scaled = scale_to_classes(weights, classes, parts)
-        if scaled is not None:
-            return scaled, "bill_classes"
+    own: list[tuple[SlotMethod, list[int], Sequence[int]]] = []
+    if parts:
+        own = [
+            ("bill_half_hours", [slot.slot_of_day for slot in slots], parts.half_hour_e4kwh),
+            ("bill_classes", classes, parts.class_energy_e4kwh),
+        ]
+    for method, groups, energies in own:
+        fitting = _fitting_parts(final, energies)
+        if fitting is not None:
+            scaled = scale_to_classes(_with_time_where_not_measured(by_meter, by_time, groups), groups, fitting)
+            if scaled is not None:
+                return scaled, method
     if any(by_meter):
         return largest_remainder(final, by_meter), "measured"
     return largest_remainder(final, by_time), "linear"
 
 
-def _fitting_parts(final: int, class_energy: Sequence[int] | None) -> list[int] | None:
+def _fitting_parts(final: int, parts: Sequence[int]) -> list[int] | None:
     """The bill's parts brought to its total, None when they are absent or do not fit it."""
-    if class_energy is None or not sum(class_energy):
+    if not sum(parts):
         return None
-    if abs(sum(class_energy) - final) > max(PARTS_E4KWH, final // PARTS_SHARE):
+    if abs(sum(parts) - final) > max(PARTS_E4KWH, final // PARTS_SHARE):
         return None
-    return largest_remainder(final, class_energy)
+    return largest_remainder(final, parts)
 
 
 def _with_time_where_not_measured(by_meter: list[int], by_time: list[int], classes: list[int]) -> list[int]:
-    """A class that the meter did not see is shared out by the time its half-hours have in the charge."""
+    """A class (or place of the day) that the meter did not see is shared out by the time its half-hours have."""
     seen = {rate_class for energy, rate_class in zip(by_meter, classes, strict=True) if energy}
     return [
         energy if rate_class in seen else time

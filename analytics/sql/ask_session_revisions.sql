@@ -6,7 +6,7 @@ LEFT JOIN (SELECT station_id AS its_station, name AS station, name_en AS station
     ON its_station = session_revisions.station_id
 LEFT JOIN (SELECT operator_id AS its_operator, name AS operator, name_en AS operator_en FROM dim_operators) AS operators
     ON its_operator = session_revisions.operator_id
-LEFT JOIN (SELECT pile_id AS its_pile, vendor, model, rated_power_w, register_kind FROM dim_piles) AS piles
+LEFT JOIN (SELECT pile_id AS its_pile, vendor, model, rated_power_w FROM dim_piles) AS piles
     ON its_pile = session_revisions.pile_id
 WHERE pile = %(pile)s AND connector = %(connector)s AND trade_no = %(trade_no)s
     AND (pile_id, connector, trade_no) IN

@@ -39,7 +39,12 @@ WITH
             session.best_e4kwh AS decided_e4kwh,
             if(bill.status IS NULL, session.final_energy_e4kwh, bill.final_energy_e4kwh) AS billed_e4kwh,
             if(session.has_bill = 1, session.bill_energy_e4kwh, NULL) AS pile_energy_e4kwh,
-            if(session.start_mode = 0, if(session.start_command_ms > 0, 1, 0), session.start_mode) AS start_mode,
+            -- the numbers of YKC stand for every protocol, and 9 for what it has none for
+            multiIf(
+                session.protocol = 'aaf5',
+                    transform(toString(session.start_method), ['app', 'card', 'local_admin'], [1, 2, 9], 0),
+                session.start_mode = 0 AND session.start_command_ms > 0, 1,
+                session.start_mode) AS start_mode,
             session.vin AS vin,
             bill.amount_fen AS billed_fen,
             if(session.life = 'open', 'open', ifNull(toString(bill.status), 'open')) AS status,

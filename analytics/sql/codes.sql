@@ -16,10 +16,15 @@ facts AS
         charging_readings > 0 AS measured,
         if(current_kind = 'ac', %(energy_max_ac_e4kwh)s, %(energy_max_dc_e4kwh)s) AS energy_max_e4kwh,
         if(current_kind = 'ac', %(duration_max_ac_ms)s, %(duration_max_dc_ms)s) AS duration_max_ms,
-        toInt64(arraySum(bill_class_energy_e4kwh)) AS parts_e4kwh,
+        -- the parts of an AAF5 record are its half-hours; one without any has no parts to compare
+        protocol = 'aaf5' AND arraySum(bill_half_hour_e4kwh) = 0 AS lacks_parts,
+        toInt64(if(protocol = 'aaf5', arraySum(bill_half_hour_e4kwh), arraySum(bill_class_energy_e4kwh)))
+            AS parts_e4kwh,
         greatest(%(parts_e4kwh)s, intDiv(bill_energy_e4kwh * %(parts_share_e4)s, 10000)) AS parts_tolerance_e4kwh,
         toInt64(arraySum((energy, class) -> if(bitTest(bill_class_mask, class), 0, energy),
-            arrayResize(bill_class_energy_e4kwh, 4), [0, 1, 2, 3])) AS outside_e4kwh,
+            arrayResize(bill_class_energy_e4kwh, 4), [0, 1, 2, 3]))
+            + toInt64(arraySum((energy, slot) -> if(bitTest(bill_half_hour_mask, slot), 0, energy),
+                arrayResize(bill_half_hour_e4kwh, 48), range(48))) AS outside_e4kwh,
         bill_start_ms - start_ms AS start_shift_ms,
         bill_end_ms - end_ms AS end_shift_ms,
         greatest(%(energy_tolerance_e4kwh)s, intDiv(bill_energy_e4kwh * %(energy_tolerance_share_e4)s, 10000))
@@ -121,7 +126,8 @@ judged AS
             (4, 'both', 'OVER_MAXIMUM', bill_cause, bill_energy_e4kwh, energy_max_e4kwh, 'e4kwh',
                 bill_has_energy AND bill_energy_e4kwh > energy_max_e4kwh),
             (4, 'both', 'PARTS_DIFFER', '', parts_e4kwh - bill_energy_e4kwh, parts_tolerance_e4kwh, 'e4kwh',
-                bill_has_energy AND abs(parts_e4kwh - bill_energy_e4kwh) > parts_tolerance_e4kwh),
+                bill_has_energy AND NOT lacks_parts
+                AND abs(parts_e4kwh - bill_energy_e4kwh) > parts_tolerance_e4kwh),
             (4, 'both', 'PART_OUTSIDE', '', outside_e4kwh, 0, 'e4kwh',
                 bill_has_energy AND bill_times_usable AND outside_e4kwh > 0),
             (4, 'both', 'TOO_LITTLE', '', bill_energy_e4kwh, %(tiny_energy_e4kwh)s, 'e4kwh',
@@ -133,6 +139,9 @@ judged AS
                 bill_has_times AND bill_span_ms = 0 AND bill_energy_e4kwh > quantum_e4kwh),
             (5, 'both', 'TOO_LONG', '', bill_span_ms, duration_max_ms, 'ms',
                 bill_has_times AND bill_span_ms > duration_max_ms),
+            (5, 'both', 'DURATION_FIELD', '', toInt64(bill_duration_s) * 1000 - bill_span_ms, %(duration_field_ms)s, 'ms',
+                bill_has_times AND bill_duration_s > 0
+                AND abs(toInt64(bill_duration_s) * 1000 - bill_span_ms) > %(duration_field_ms)s),
             (5, 'both', 'TOO_SHORT', bill_cause, bill_span_ms, least_span_ms, 'ms',
                 bill_times_usable AND bill_span_ms < least_span_ms),
 

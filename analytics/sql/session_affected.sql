@@ -5,7 +5,7 @@ SELECT DISTINCT pile_id, connector, trade_no,
 FROM
 (
     SELECT pile_id, connector, trade_no, life, start_ms, end_ms, after_ms, occupancy_decided, unplugged_ms, next_start_ms,
-        bill_receive_ms, charging_readings
+        bill_receive_ms, charging_readings, previous_end_ms
     FROM session_revisions
     WHERE pile_id IN (SELECT pile_id FROM changes) AND local_day >= toDate(fromUnixTimestamp64Milli(toInt64(%(from_ms)s), 'UTC')) - 3
     ORDER BY revision DESC, inputs_digest DESC
@@ -17,7 +17,11 @@ WHERE multiIf(
         session.end_ms > changes.from_ms,
     changes.kind = 'clock',
         session.start_ms <= changes.to_ms AND greatest(session.end_ms, session.bill_receive_ms) >= changes.from_ms,
-    -- another reading of the same connector: it ends the session, or tells until when it stood plugged
+    -- another reading of the same connector, before the session: where its register stood when the session began
+    session.connector = changes.connector AND session.trade_no != changes.trade_no AND session.previous_end_ms >= 0
+        AND changes.from_ms < session.start_ms AND changes.to_ms > session.previous_end_ms,
+        1,
+    -- after it: the reading ends the session, or tells until when it stood plugged
     session.connector = changes.connector AND session.trade_no != changes.trade_no AND changes.to_ms > session.end_ms
         AND (
             session.life = 'open'

@@ -1,9 +1,16 @@
 -- When were these sessions ordered to start, and did the charger say yes?
-SELECT wanted.number, min(sent_ms), max(outcome = 'ok')
+-- A charger of `start_ms` above 0 need not take over the number of the order (aaf5.md, cmd 7): there an order that was
+-- sent at most `order_before_ms` before that moment counts as well, and `by_time` says so.
+SELECT
+    wanted.number,
+    commands.trade_no != wanted.trade_no AS by_time,
+    if(by_time, max(sent_ms), min(sent_ms)),
+    max(outcome = 'ok')
 FROM commands
 INNER JOIN wanted ON commands.pile_id = wanted.pile_id AND commands.connector = wanted.connector
-    AND commands.trade_no = wanted.trade_no
 WHERE (commands.pile_id, commands.connector) IN (SELECT pile_id, connector FROM wanted)
     AND sent_ms >= %(from_ms)s
-    AND command = 'remote_start'
-GROUP BY wanted.number
+    AND command IN ('remote_start', 'start', 'parallel_start', 'parallel_remote_start')
+    AND (commands.trade_no = wanted.trade_no
+        OR (wanted.from_ms > 0 AND sent_ms BETWEEN wanted.from_ms - %(order_before_ms)s AND wanted.from_ms))
+GROUP BY wanted.number, by_time

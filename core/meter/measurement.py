@@ -38,6 +38,7 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     flags: Flag
     segments: int
     charging_readings: int
+    stored_readings: int
     began_ms: int
     first_ms: int
     last_ms: int
@@ -112,6 +113,7 @@ def measure(
         flags=session_flags,
         segments=calculator.segments,
         charging_readings=len(charging),
+        stored_readings=int(np.count_nonzero(ordered.kept & (all_readings.stored != 0))),
         began_ms=began_ms,
         first_ms=int(all_readings.event_ms[first]),
         last_ms=last_ms,
@@ -320,6 +322,7 @@ def _nothing_measured(ordered: OrderedReadings, profile: MeterProfile, began_ms:
         flags=Flag.MISSING_DATA | Flag(int(np.bitwise_or.reduce(ordered.flags, initial=0))),
         segments=0,
         charging_readings=0,
+        stored_readings=int(np.count_nonzero(ordered.kept & (ordered.readings.stored != 0))),
         began_ms=began_ms,
         first_ms=0,
         last_ms=0,

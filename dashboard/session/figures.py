@@ -11,6 +11,7 @@ from dashboard.session.record import SessionRecord
 
 FLOWING_RECORDS = ("waiting", "overdue")
 GOOD_QUALITY = ("VALID", "VERIFIED", "MANUAL", "DERIVED")
+AAF5_MODES = {"app": 1, "card": 2, "local_admin": 9}
 
 
 def three_figures(record: SessionRecord, words: Catalogue) -> html.Div:
@@ -197,8 +198,7 @@ def _register_span(sent: dict[str, Any]) -> str:
 def session_facts(record: SessionRecord, words: Catalogue) -> html.Dl:
     """Where, on what, started by whom, and why it ended."""
     session, upload = record.session, record.upload or {}
-    mode = session["start_mode"] or (1 if session["start_command_ms"] else 0)
-    started = words.word("mode", mode)
+    started = words.word("mode", _mode(session))
     if session["start_command_ms"]:
         time = written.clock(session["start_command_ms"], record.zone)
         started += f" · {words.text('session.facts.command', time=time)}"
@@ -220,10 +220,22 @@ def session_facts(record: SessionRecord, words: Catalogue) -> html.Dl:
     if card_no:
         facts.append(fact(words.text("session.facts.card"), session["physical_card"]))
     if stop is not None:
-        facts.append(fact(words.text("session.facts.stop"), words.word("stop", f"0x{stop:02X}")))
+        facts.append(fact(words.text("session.facts.stop"), words.word("stop", stop_key(session["protocol"], stop))))
     facts.append(fact(words.text("session.facts.life"), _life(record, words)))
     facts.append(fact(words.text("session.facts.record"), words.word("record", session["bill_state"])))
     return html.Dl(facts, className="facts")
+
+
+def _mode(session: dict[str, Any]) -> int:
+    """Who started it, by the numbers of YKC, which stand for every protocol."""
+    if session["protocol"] == "aaf5":
+        return AAF5_MODES.get(session["start_method"], 0)
+    return int(session["start_mode"]) or (1 if session["start_command_ms"] else 0)
+
+
+def stop_key(protocol: str, reason: int) -> str:
+    """How texts name the reason for the end of a charge: YKC writes it in hex, AAF5 in decimal digits."""
+    return str(reason) if protocol == "aaf5" else f"0x{reason:02X}"
 
 
 def _life(record: SessionRecord, words: Catalogue) -> str:

@@ -14,8 +14,6 @@ from dashboard.session.record import trade_key
 from dashboard.source import SourceAwayError
 
 PAGE_SIZE = 25
-ROUTINE = (0x03, 0x04, 0x13)  # heartbeats and realtime data, by far the most
-TELLING = [kind for kind in range(256) if kind not in ROUTINE]
 NO_STATE = 255
 
 
@@ -41,7 +39,7 @@ def frames_list(session: dict[str, Any], services: Services, words: Catalogue, k
         **trade_key(session["trade_no"]),
         from_ms=from_ms,
         to_ms=to_ms,
-        kinds=TELLING if kind == "some" else [],
+        every=int(kind != "some"),
         limit=PAGE_SIZE,
         offset=page * PAGE_SIZE,
     ).records()
@@ -58,7 +56,7 @@ def frames_list(session: dict[str, Any], services: Services, words: Catalogue, k
 
 
 def _frame_rows(frame: dict[str, Any], zone: str, words: Catalogue) -> list[html.Tr]:
-    name = f"0x{frame['frame_type']:02X}"
+    name = type_key(frame["protocol"], frame["frame_type"])
     place = {
         "type": "frame-bytes",
         "place": f"{frame['source']}-{frame['key_ms']}-{frame['segment_id']}-{frame['segment_offset']}",
@@ -77,6 +75,11 @@ def _frame_rows(frame: dict[str, Any], zone: str, words: Catalogue) -> list[html
         ),
         html.Tr(html.Td(id=place, colSpan=5, className="frame-bytes"), className="frame-bytes-row"),
     ]
+
+
+def type_key(protocol: str, frame_type: int) -> str:
+    """How both documents write a message: YKC in hex, AAF5 in decimal digits."""
+    return str(frame_type) if protocol == "aaf5" else f"0x{frame_type:02X}"
 
 
 def _type_name(name: str, words: Catalogue) -> str:

@@ -14,7 +14,7 @@ DEFAULT_RANGE = "7d"
 READINGS = ("corrected", "raw")
 STATES = ("open", "provisional", "final", "held", "abnormal", "explained")
 CODES = ("1", "2", "3", "4", "5", "7", "8", "9", "11", "6")
-START_MODES = ("1", "2", "4", "5")
+START_MODES = ("1", "2", "4", "5", "9")
 SORTS = (
     "start_ms",
     "end_ms",

@@ -51,7 +51,7 @@ def decided(client: Client, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_a_session_of_too_many_readings_is_cut_and_waits(
     empty_database: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("analytics.session_facts.MOST_READINGS", 100)
+    monkeypatch.setattr("analytics.facts_reader.MOST_READINGS", 100)
     facts = Facts(empty_database)
     facts.insert("readings", [*facts.charging(BEGIN, 60), facts.idle(BEGIN + HOUR + SECOND)])
     Biller(empty_database, facts.directory, clock=lambda: T0 + 90 * 24 * HOUR).run_once()

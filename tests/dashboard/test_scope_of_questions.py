@@ -12,7 +12,7 @@ pytestmark = pytest.mark.server
 
 QUESTIONS = sorted(path.stem.removeprefix("ask_") for path in SQL_FOLDER.glob("ask_*.sql"))
 DAY_MS = 86_400_000
-LISTS = ("kinds", "station_ids", "owner_ids", "codes_any", "codes_raw_any", "start_modes", "states")
+LISTS = ("station_ids", "owner_ids", "codes_any", "codes_raw_any", "start_modes", "states")
 
 
 def values(fleet: FleetDatabase, question: str) -> dict[str, Any]:
@@ -47,6 +47,7 @@ def values(fleet: FleetDatabase, question: str) -> dict[str, Any]:
         "quiet_ms": 180_000,
         "bucket_ms": 600_000,
         "day": DAY,
+        "every": 1,
         "limit": 50,
         "offset": 0,
         "sort": "start_ms",

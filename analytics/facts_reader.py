@@ -1,0 +1,206 @@
+"""The facts of a set of sessions, read with one query per table for the whole set."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from clickhouse_driver import Client
+
+from analytics.register_facts import RegisterFactsReader, reads_register
+from analytics.session_facts import (
+    CHARGING,
+    DEVICE_COLUMNS,
+    READING_COLUMNS,
+    AfterFacts,
+    BillFacts,
+    SessionFacts,
+    SessionKey,
+    merge_spans,
+    wanted_table,
+)
+from analytics.sql_files import sql_text
+from analytics.thresholds import HOUR_MS, Thresholds
+from core.directory import Pile, PileDirectory
+from core.meter.reading_times import LONGEST_CHARGE_MINUTES, at_times_taken
+from core.meter.readings import ReadingArrays
+
+logger = logging.getLogger(__name__)
+
+_MARGIN_MS = HOUR_MS
+_COMMAND_MARGIN_MS = 24 * HOUR_MS
+_ORDER_BEFORE_MS = 180_000
+"""An AAF5 start is answered up to 120 s later (aaf5.md section 5)."""
+_CLOCK_PLAY_MS = 30_000
+_AAF5_BY_PLATFORM = 1
+_BILL_CONTENT = 11
+"""So many fields of `BillFacts` stand before those that no record carries."""
+_HINT_MARGIN_MS = LONGEST_CHARGE_MINUTES * 60_000
+"""A stored `event_ms` is what a gateway could tell at that moment; it lies within the charge, so never further off."""
+MOST_READINGS = 500_000
+"""Of one session: more than 36 hours of three readings a second. A charger that sends more is not metering."""
+
+
+class FactsReader:
+    """Reads the facts of sessions; a session of a pile that the directory does not know is left out and counted."""
+
+    def __init__(self, client: Client, directory: PileDirectory, thresholds: Thresholds) -> None:
+        self._client = client
+        self._directory = directory
+        self._thresholds = thresholds
+        self._registers = RegisterFactsReader(client)
+        self.unknown_piles: set[int] = set()
+
+    def read(self, hints: Mapping[SessionKey, int], need_heard: frozenset[SessionKey]) -> list[SessionFacts]:
+        """The facts of the sessions in `hints`; its values say from when on there may be readings.
+
+        When a charger was heard is read only for the piles of `need_heard` (and of sessions without a bill among
+        `hints` that are in it).
+        """
+        known: list[tuple[SessionKey, int, Pile]] = []
+        for key, since in hints.items():
+            pile = self._directory.by_id(key.pile_id)
+            if pile is None:
+                self.unknown_piles.add(key.pile_id)
+            else:
+                self.unknown_piles.discard(key.pile_id)
+                known.append((key, since, pile))
+        if not known:
+            return []
+        keys = [key for key, _since, _pile in known]
+        from_ms = min(since for _key, since, _pile in known) - _MARGIN_MS
+        absolute = frozenset(key for key, _since, pile in known if reads_register(pile))
+        wanted = wanted_table(keys, [since for _key, since, _pile in known], absolute)
+        facts = [SessionFacts(key=key, pile=pile, readings={}) for key, _since, pile in known]
+        self._add_readings(facts, wanted, from_ms)
+        self._add_bills(facts, wanted)
+        for one in facts:
+            _put_readings_in_time(one)
+        self._registers.add(facts, wanted, from_ms)
+        self._add_commands(facts, from_ms - _COMMAND_MARGIN_MS)
+        self._add_after(facts)
+        self._add_pile_facts(facts, wanted, from_ms)
+        self._add_heard([one for one in facts if one.key in need_heard and one.bill is None])
+        return facts
+
+    def _add_readings(self, facts: list[SessionFacts], wanted: list[dict[str, Any]], from_ms: int) -> None:
+        columns = self._client.execute(
+            sql_text("session_readings"),
+            {"from_ms": from_ms - _HINT_MARGIN_MS, "most_readings": MOST_READINGS},
+            external_tables=wanted,
+            columnar=True,
+        )
+        arrays = [np.asarray(column, dtype=np.int64) for column in columns]
+        names = (*READING_COLUMNS, *DEVICE_COLUMNS, "start_mode")
+        if not arrays:
+            arrays = [np.empty(0, dtype=np.int64) for _ in range(len(names) + 1)]
+        borders = np.searchsorted(arrays[0], np.arange(len(facts) + 1))
+        for number, one in enumerate(facts):
+            own = slice(borders[number], borders[number + 1])
+            columns = {name: array[own] for name, array in zip(names, arrays[1:], strict=True)}
+            modes = columns.pop("start_mode")
+            if one.pile.protocol == "aaf5":
+                one.readings = columns
+                one.told_start_mode = int(modes[0]) if modes.size else -1
+            else:
+                one.readings = {name: columns[name] for name in READING_COLUMNS}
+        _warn_of_cut_sessions(facts)
+
+    def _add_bills(self, facts: list[SessionFacts], wanted: list[dict[str, Any]]) -> None:
+        contents: dict[int, list[tuple[int, tuple[Any, ...]]]] = defaultdict(list)
+        for number, _digest, receive_ms, content in self._client.execute(
+            sql_text("session_bills"), external_tables=wanted
+        ):
+            contents[number].append((receive_ms, content))
+        for number, found in contents.items():
+            receive_ms, content = found[0]
+            told, *more = content[:_BILL_CONTENT], *content[_BILL_CONTENT:]
+            facts[number].bill = msgspec.convert((*told, receive_ms, len(found) - 1, *more), BillFacts)
+
+    def _add_commands(self, facts: list[SessionFacts], from_ms: int) -> None:
+        """An order names the session, or is the last one before a session that the charger named by itself."""
+        wanted = wanted_table([one.key for one in facts], [_may_be_ordered_until_ms(one) for one in facts])
+        parameters = {"from_ms": from_ms, "order_before_ms": _ORDER_BEFORE_MS}
+        by_time: dict[int, tuple[int, bool]] = {}
+        for number, is_by_time, sent_ms, acked in self._client.execute(
+            sql_text("session_commands"), parameters, external_tables=wanted
+        ):
+            if is_by_time:
+                by_time[number] = (sent_ms, bool(acked))
+            else:
+                facts[number].start_command_ms = sent_ms
+                facts[number].start_acked = bool(acked)
+        for number, (sent_ms, acked) in by_time.items():
+            if not facts[number].start_command_ms:
+                facts[number].start_command_ms, facts[number].start_acked = sent_ms, acked
+
+    def _add_after(self, facts: list[SessionFacts]) -> None:
+        ends = [one.end_hint_ms for one in facts]
+        ended = [end for end in ends if end]
+        if not ended:
+            return
+        parameters = {
+            "from_ms": min(ended),
+            "balancing_w": self._thresholds.balancing_w,
+            "occupancy_max_wait_ms": self._thresholds.occupancy_max_wait_ms,
+        }
+        # a session whose end nobody knows must not collect the whole history of its connector
+        wanted = wanted_table([one.key for one in facts], [end or 2**62 for end in ends])
+        for number, *after in self._client.execute(sql_text("session_after"), parameters, external_tables=wanted):
+            facts[number].after = msgspec.convert(after, AfterFacts)
+
+    def _add_pile_facts(self, facts: list[SessionFacts], wanted: list[dict[str, Any]], from_ms: int) -> None:
+        offsets = self._by_pile("session_clock", from_ms, wanted)
+        acks = self._by_pile("session_tariff_acks", from_ms, wanted)
+        outages = merge_spans(self._client.execute(sql_text("session_outages"), {"from_ms": from_ms}))
+        for one in facts:
+            one.clock_offsets = offsets[one.key.pile_id]
+            one.tariff_acks = sorted(acks[one.key.pile_id])
+            one.outages = outages
+
+    def _add_heard(self, waiting: list[SessionFacts]) -> None:
+        if not waiting:
+            return
+        from_ms = min(one.end_hint_ms for one in waiting)
+        wanted = wanted_table([one.key for one in waiting], [0] * len(waiting))
+        heard = self._by_pile("session_heard", from_ms, wanted)
+        for one in waiting:
+            one.heard = heard[one.key.pile_id]
+
+    def _by_pile(self, name: str, from_ms: int, wanted: list[dict[str, Any]]) -> dict[int, list[tuple[int, int]]]:
+        found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for pile_id, first, second in self._client.execute(
+            sql_text(name), {"from_ms": from_ms}, external_tables=wanted
+        ):
+            found[pile_id].append((first, second))
+        return found
+
+
+def _may_be_ordered_until_ms(facts: SessionFacts) -> int:
+    """Until when an order can have been sent that began this charge under another number, 0 = none can.
+
+    Chargers that name their charges by themselves say that the platform started it (aaf5.md section 4, "Start mode").
+    """
+    mode = facts.bill.start_mode if facts.bill else facts.told_start_mode
+    if facts.pile.protocol != "aaf5" or mode != _AAF5_BY_PLATFORM:
+        return 0
+    charging = np.flatnonzero(facts.readings["state"] == CHARGING)
+    if not charging.size:
+        return facts.bill.start_ms + _CLOCK_PLAY_MS if facts.bill and facts.bill.start_ms > 0 else 0
+    first = charging[np.argmin(facts.readings["event_ms"][charging])]
+    return int(facts.readings["event_ms"][first] - facts.readings["duration_s"][first] * 1_000) + _CLOCK_PLAY_MS
+
+
+def _warn_of_cut_sessions(facts: Sequence[SessionFacts]) -> None:
+    """What is left out opens a gap before the end, so that the bill waits for a person; the log says why."""
+    for one in facts:
+        if one.readings["receive_ms"].size >= MOST_READINGS:
+            logger.warning("session %s: only its first %d readings are looked at", one.key, MOST_READINGS)
+
+
+def _put_readings_in_time(facts: SessionFacts) -> None:
+    """The record of the charge tells where a backlog lies that came as a whole, so this waits for it."""
+    readings = at_times_taken(ReadingArrays.of(**facts.readings), facts.bill.told if facts.bill else None)
+    facts.readings["event_ms"] = readings.event_ms

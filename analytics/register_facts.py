@@ -1,0 +1,108 @@
+"""What is known of the absolute register of a session beside its own charging readings: its last words, the one before.
+
+An idle AAF5 charger repeats its last session until the next begins (aaf5.md section 4). Its first words after a charge
+supply the end of that charge and nothing else; later ones may hold what the meter counted since.
+"""
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+from clickhouse_driver import Client
+
+from analytics.session_facts import (
+    CHARGING,
+    DEVICE_COLUMNS,
+    READING_COLUMNS,
+    PreviousEnd,
+    SessionFacts,
+    wanted_table,
+)
+from analytics.sql_files import sql_text
+from analytics.thresholds import HOUR_MS
+from core.directory import Pile
+from core.meter.profile import MeterProfile
+
+MOST_WORDS = 1_000
+LAST_WORDS_MS = 60_000
+"""A register is refreshed within that time after the end; what is said later is not of the charge."""
+LOOK_BACK_MS = 7 * 24 * HOUR_MS
+_IDLE = 2
+_PLUGGED = 1
+
+
+def reads_register(pile: Pile) -> bool:
+    """Whether the sessions of this charger are measured by the absolute register of its readings (AAF5 104)."""
+    return pile.protocol == "aaf5" and pile.register_kind != "session"
+
+
+class RegisterFactsReader:
+    """Adds the last words and the previous end to sessions whose readings are placed in time."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def add(self, facts: list[SessionFacts], wanted: list[dict[str, Any]], from_ms: int) -> None:
+        """Does nothing for other protocols. `from_ms`: since when there may be readings, `wanted` as for them."""
+        if any(one.pile.protocol == "aaf5" for one in facts):
+            self._add_last_words(facts, wanted, from_ms)
+            self._add_previous_ends([one for one in facts if _lacks_its_begin(one)])
+
+    def _add_last_words(self, facts: list[SessionFacts], wanted: list[dict[str, Any]], from_ms: int) -> None:
+        words: dict[int, list[tuple[int, ...]]] = defaultdict(list)
+        for number, *word in self._client.execute(
+            sql_text("session_last_words"),
+            {"from_ms": from_ms, "most_words": MOST_WORDS},
+            external_tables=wanted,
+        ):
+            words[number].append(tuple(word))
+        for number, spoken in words.items():
+            one = facts[number]
+            after = [word for word in spoken if word[0] > one.last_charging_ms]
+            if one.last_charging_ms and after:
+                _append(one, [word for word in after if word[0] - after[0][0] <= LAST_WORDS_MS])
+
+    def _add_previous_ends(self, lacking: list[SessionFacts]) -> None:
+        if not lacking:
+            return
+        starts = [_first_charging_ms(one) for one in lacking]
+        rows = self._client.execute(
+            sql_text("session_previous"),
+            {"from_ms": min(starts) - LOOK_BACK_MS},
+            external_tables=wanted_table([one.key for one in lacking], starts),
+        )
+        found = {number: PreviousEnd(at_ms, register) for number, at_ms, register in rows}
+        for number, one in enumerate(lacking):
+            one.previous_end = found.get(number, PreviousEnd(0, 0))
+
+
+def _append(facts: SessionFacts, words: list[tuple[int, ...]]) -> None:
+    """The words as readings of a connector that does not charge: `take_end` of the calculator judges them."""
+    columns: dict[str, list[int]] = {name: [0] * len(words) for name in (*READING_COLUMNS, *DEVICE_COLUMNS)}
+    columns["event_ms"] = columns["receive_ms"] = [word[0] for word in words]
+    columns["counter_e4kwh"] = [word[1] for word in words]
+    columns["before_e4kwh"] = [word[2] for word in words]
+    columns["session_e4kwh"] = [word[3] for word in words]
+    columns["state"] = [_IDLE] * len(words)
+    columns["plugged"] = [_PLUGGED] * len(words)
+    facts.readings = {
+        name: np.concatenate((values, np.array(columns[name], dtype=np.int64)))
+        for name, values in facts.readings.items()
+    }
+
+
+def _first_charging_ms(facts: SessionFacts) -> int:
+    return int(facts.readings["event_ms"][facts.readings["state"] == CHARGING].min())
+
+
+def _lacks_its_begin(facts: SessionFacts) -> bool:
+    """No reading says where the register stood at the begin, or the register cannot have come from there."""
+    if not reads_register(facts.pile) or not facts.last_charging_ms:
+        return False
+    charging = facts.readings["state"] == CHARGING
+    before = facts.readings["before_e4kwh"][charging]
+    risen = facts.readings["counter_e4kwh"][charging] - before
+    profile = MeterProfile.of_pile(facts.pile)
+    duration_ms = int(facts.readings["duration_s"][charging].max()) * 1_000 + profile.time_tolerance_ms
+    reach = profile.energy_at_pmax(duration_ms) + 2 * profile.quantum_e4kwh
+    return not bool(((before > 0) & (risen >= -2 * profile.quantum_e4kwh) & (risen <= reach)).any())
