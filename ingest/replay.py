@@ -9,30 +9,31 @@ import msgspec
 
 from core.directory import Pile, PileDirectory
 from core.wire.splitter import ENCRYPTED
+from core.ykc.codec import raw_fields
 from ingest.aaf5_protocol import AAF5
 from ingest.capture import read_capture
 from ingest.capture_ledger import CaptureLedger
 from ingest.charger_link import ACCEPT, ChargerLink
 from ingest.charger_protocol import ChargerProtocol, OnConnectorEvent
 from ingest.charger_stream import ChargerStream
-from ingest.command_matcher import ANSWER_TIMEOUT_MS, CommandMatcher, SentCommand
+from ingest.command_matcher import CommandMatcher, SentCommand
 from ingest.connection_registry import ConnectionRegistry, PileState
 from ingest.event_log import EventLog
 from ingest.events import CommandOutcome
+from ingest.orders import facts_of, sent_order
 from ingest.protocols import BY_NAME
 from ingest.reactions import CommandAnswer, LoginRequest, Reason, StartRequest
-from ingest.sent_orders import offered_model, order_in
 from ingest.spool import Spool
 from ingest.trade_numbers import TradeNumbers
 from ingest.ykc_protocol import YKC
+from ingest.ykc_types import TARIFF_REPLY
 
-# Frames between two looks at the memory that waits for the disk; a frame's record has at most 315 bytes.
+# Frames between two looks at the memory that waits for the disk; a frame's record has at most 1080 bytes.
 LOOK_EVERY: Final = 4_096
 WRITE_AT_BYTES: Final = 8 << 20
 ALL_EVIDENCE: Final = 1 << 62
 AAF5_START: Final = b"\xaa\xf5"
-# Orders about a connector; the answers to all others speak for the whole charger.
-CONNECTOR_ORDERS: Final = frozenset({"remote_start", "remote_stop", "parallel_start", "cancel_booking"})
+NEVER_MS: Final = 1 << 62  # no answer is later
 
 Register = Callable[[str, str], Pile | None]
 """Called with the code and the protocol's name of a charger that is not known."""
@@ -147,7 +148,7 @@ class _Run:
         """Match an answer to its order and keep the outcome."""
         _, outcome = self._matcher.answer(pile_id, answer, reply, receive_ms)
         if outcome is not None:
-            self.events.add(outcome, receive_ms)
+            self._keep_outcome(outcome, receive_ms)
         return outcome
 
     def login_wanted(self, link: ChargerLink, request: LoginRequest) -> str:
@@ -208,8 +209,8 @@ class _Run:
 
     def finish(self) -> None:
         """The last frame was taken: write what was still held back."""
-        for _, outcome in self._matcher.expire(self._now_ms + ANSWER_TIMEOUT_MS):
-            self.events.add(outcome, self._now_ms)
+        for _, outcome in self._matcher.expire(NEVER_MS):
+            self._keep_outcome(outcome, self._now_ms)
         for link in self._links.values():
             link.finish(self._now_ms)
             self.report.frames += link.stream.frames
@@ -234,7 +235,13 @@ class _Run:
         if self._spool.buffer.pending > WRITE_AT_BYTES:
             self._spool.write()
         for _, outcome in self._matcher.expire(self._now_ms):
-            self.events.add(outcome, self._now_ms)
+            self._keep_outcome(outcome, self._now_ms)
+
+    def _keep_outcome(self, outcome: CommandOutcome, now_ms: int) -> None:
+        self.events.add(outcome, now_ms)
+        pile = self._directory.by_id(outcome.pile_id)
+        for fact in facts_of(outcome, pile) if pile is not None else ():
+            self.events.add(fact, now_ms)
 
     def _take_sent(self, link: ChargerLink, frame_type: int, body: bytes, frame: bytes, ts_ms: int) -> None:
         """A frame that the platform of that time sent."""
@@ -245,22 +252,29 @@ class _Run:
         if link.state is None:
             return
         pile = link.state.pile
-        model_no = offered_model(protocol.name, frame_type, body)
-        if model_no is not None:
+        if protocol is YKC and frame_type == TARIFF_REPLY:
+            model_no = raw_fields(frame_type, body).get("model_no")
             versions = (version for version in pile.tariffs if version.model_no == model_no)
             link.tariff_offered(next(versions, None))
-        command = order_in(protocol.name, frame_type, body)
-        if command is not None:
-            self._matcher.sent(
-                SentCommand(
-                    command=command,
-                    pile_id=pile.pile_id,
-                    connector=connector if command in CONNECTOR_ORDERS else 0,
-                    trade_no=protocol.trade_no_of(frame_type, body, pile.code) or link.state.trade_no(connector),
-                    sent_ms=ts_ms,
-                    request=frame,
-                )
+        order = sent_order(frame, link.dialogue.connector)
+        if order is None:
+            return
+        older = self._matcher.sent(
+            SentCommand(
+                command=order.command,
+                pile_id=pile.pile_id,
+                connector=order.connector,
+                trade_no=order.trade_no or link.state.trade_no(order.connector),
+                sent_ms=ts_ms,
+                request=frame,
+                place=order.place,
+                subject=order.subject,
+                timeout_ms=order.timeout_ms,
+                body=order.body,
             )
+        )
+        if older is not None:
+            self._keep_outcome(older[1], ts_ms)
 
     def _some_link(self, conn: str, protocol: ChargerProtocol) -> ChargerLink:
         """The link for what does not say whose it is: that of the connection's last frame."""

@@ -107,7 +107,7 @@ def test_readings_of_both_protocols_in_one_piece_are_all_stored(
     assert counts(database)["frames"] == 9  # all but the realtime frames of YKC
 
 
-STATES: tuple[tuple[dict[str, int], dict[str, int]], ...] = (
+STATES: tuple[tuple[dict[str, Any], dict[str, int]], ...] = (
     ({"work_state": 6, "car_conn": 1}, {"state": 1, "work_state": 6, "plugged": 0}),
     ({"work_state": 5, "car_conn": 2}, {"state": 2, "work_state": 5, "plugged": 1}),
     ({"work_state": 99}, {"state": 2, "work_state": 99}),
@@ -196,7 +196,12 @@ def test_frames_say_what_became_of_them(tmp_path: Path, database_address: ClickH
         (QUARANTINE, 21, b"\xaa\xf5\0", ("foreign_pile", "up", 0, 0, "")),
     ]
     for number, (kind, reason, data, _) in enumerate(cases):
-        fields = {"reason": reason, "receive_ms": NOW_MS + number, "payload": data, "protocol": PROTOCOL_AAF5}
+        fields: dict[str, Any] = {
+            "reason": reason,
+            "receive_ms": NOW_MS + number,
+            "payload": data,
+            "protocol": PROTOCOL_AAF5,
+        }
         assert spool.buffer.append(kind, pile_id=21, **fields)
     load(tmp_path, spool, database_address)
     stored = rows(
@@ -213,21 +218,18 @@ def test_an_upload_has_every_column(tmp_path: Path, database_address: ClickHouse
     spool = open_spool(tmp_path)
     half_hours = [*range(47), 0xFFFF]
     end_ms = NOW_MS - 121_000
-    frame = aaf5_record(
-        start_time=ms_to_bcd8(START_MS, ZONE),
-        end_time=ms_to_bcd8(end_ms, ZONE),
-        end_reason=100_001,
-        energy=2**32 - 1,
-        half_hour_energy=half_hours,
-        vin="LSVAU2A37N2183294",
-        plate="B12345",
-        start_mode=2,
-    )
-    later = aaf5_record(
-        **{"start_time": ms_to_bcd8(START_MS, ZONE), "end_time": ms_to_bcd8(end_ms, ZONE), "end_reason": 100_001},
-        **{"energy": 2**32 - 1, "half_hour_energy": half_hours, "vin": "LSVAU2A37N2183294", "plate": "B12345"},
-        **{"start_mode": 2, "record_index": 3, "record_total": 101},
-    )
+    fields: dict[str, Any] = {
+        "start_time": ms_to_bcd8(START_MS, ZONE),
+        "end_time": ms_to_bcd8(end_ms, ZONE),
+        "end_reason": 100_001,
+        "energy": 2**32 - 1,
+        "half_hour_energy": half_hours,
+        "vin": "LSVAU2A37N2183294",
+        "plate": "B12345",
+        "start_mode": 2,
+    }
+    frame = aaf5_record(**fields)
+    later = aaf5_record(**fields, record_index=3, record_total=101)
     add(spool, frame, connector=2)
     add(spool, later, connector=2, receive_ms=NOW_MS + 1)
     add(spool, wrap_body(202, frame[8:-1][:255]))
