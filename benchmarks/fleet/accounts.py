@@ -18,6 +18,17 @@ STATION_PASSWORD: Final = "246810"
 CARD_DIGITS_AAF5: Final = 10
 
 
+BALANCE_FEN: Final = 50_000
+
+
+def start_accounts() -> list[dict[str, object]]:
+    """The table that the settings of a platform need (`start_accounts`), so that all of these may charge."""
+    cards = [{"card": card, "name": f"card {card[-4:]}"} for card in CARDS]
+    vehicles = [{"vin": vin, "name": f"vehicle {vin[-4:]}"} for vin in VINS]
+    by_password = {"account": STATION_ACCOUNT, "password": STATION_PASSWORD, "name": "station password"}
+    return [{**entry, "balance_fen": BALANCE_FEN} for entry in (*cards, *vehicles, by_password)]
+
+
 def password_md5(password: str) -> str:
     """A password as 0x31 carries it: its MD5, upper-case hex text (ykc.md section 4)."""
     return hashlib.md5(password.encode(), usedforsecurity=False).hexdigest().upper()

@@ -62,6 +62,18 @@ class Meterman:
         )
 
 
+def half_hour_of(zone: str, time_ms: int) -> int:
+    """The number of the local half-hour, 0 to 47, that a moment falls into."""
+    return (time_ms + _offset_ms(zone, time_ms)) // SLOT_MS % SLOTS_PER_DAY
+
+
+def half_hours_between(zone: str, from_ms: int, to_ms: int) -> IntArray:
+    """The beginnings of the local half-hours after `from_ms` and before `to_ms`."""
+    offset_ms = _offset_ms(zone, from_ms)
+    first_ms = ((from_ms + offset_ms) // SLOT_MS + 1) * SLOT_MS - offset_ms
+    return np.arange(first_ms, to_ms, SLOT_MS, dtype=np.int64)
+
+
 def _fee_e5yuan(energy_e4kwh: IntArray, price_e5yuan: IntArray) -> IntArray:
     return (energy_e4kwh * price_e5yuan + 5_000) // 10_000
 

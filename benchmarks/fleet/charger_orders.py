@@ -75,7 +75,7 @@ class ChargerOrders:
 
     def _sync_cards(self, fields: dict[str, Any], seq: bytes) -> None:
         """0x43: all cards of the order are kept, or none."""
-        cards = {str(group["physical_card"]): str(group["logical_card"]) for group in fields["groups"]}
+        cards = {str(group["physical_card"]): str(group["logical_card"]) for group in fields["cards"]}
         reason = 0
         if NO_CARD in cards or len(cards) != fields["count"]:
             reason = BAD_FORMAT
@@ -87,20 +87,20 @@ class ChargerOrders:
 
     def _clear_cards(self, fields: dict[str, Any], seq: bytes) -> None:
         """0x45: for each card, whether it is gone now."""
-        cleared = [str(group["physical_card"]) for group in fields["groups"]]
+        cleared = [str(group["physical_card"]) for group in fields["cards"]]
         groups = [
             {"physical_card": card, "cleared": int(card != NO_CARD), "fail_reason": BAD_FORMAT * (card == NO_CARD)}
             for card in cleared
         ]
         for card in cleared:
             self.cards.pop(card, None)
-        self._reply("card_clear_reply", {"groups": groups}, seq)
+        self._reply("card_clear_reply", {"cards": groups}, seq)
 
     def _query_cards(self, fields: dict[str, Any], seq: bytes) -> None:
         """0x47: for each card, whether it is kept."""
-        asked = [str(group["physical_card"]) for group in fields["groups"]]
+        asked = [str(group["physical_card"]) for group in fields["cards"]]
         groups = [{"physical_card": card, "exists": int(card in self.cards)} for card in asked]
-        self._reply("card_query_reply", {"groups": groups}, seq)
+        self._reply("card_query_reply", {"cards": groups}, seq)
 
     def _work_params(self, fields: dict[str, Any], seq: bytes) -> None:
         """0x51: out of service or not, and how much power is allowed, of 30 to 100 %."""

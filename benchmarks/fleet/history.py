@@ -3,6 +3,7 @@
 The platform's answers are no part of it: a replay makes its own.
 """
 
+import heapq
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Final
 import numpy as np
 
 from benchmarks.fleet import messages
+from benchmarks.fleet.aaf5_history import CONNECTION_PREFIX, Aaf5PileHistory
 from benchmarks.fleet.errors import FleetError
 from benchmarks.fleet.pile_history import PileHistory, Sending
+from benchmarks.fleet.piles import AAF5, YKC
 from benchmarks.fleet.plan import HOUR_MS, Plan
 from benchmarks.fleet.power import IntArray
 from benchmarks.fleet.readings import Columns, extended, frames_of, joined
@@ -39,10 +42,20 @@ def history_frames(plan: Plan, from_ms: int, to_ms: int, heartbeat_s: float = 30
         raise FleetError(f"a history must end after it begins: from {from_ms} to {to_ms}")
     if heartbeat_s < 1:
         raise FleetError(f"heartbeats every {heartbeat_s} s: 1 s or more is allowed")
-    piles = [PileHistory(pile, from_ms, to_ms, int(heartbeat_s * 1000)) for pile in plan.piles]
-    piles = [pile for pile in piles if pile.connections]
+    heartbeat_ms = int(heartbeat_s * 1000)
+    ykc = [PileHistory(pile, from_ms, to_ms, heartbeat_ms) for pile in plan.piles if pile.aaf5 is None]
+    aaf5 = [Aaf5PileHistory(pile, from_ms, to_ms, heartbeat_ms) for pile in plan.piles if pile.aaf5 is not None]
+    ykc = [pile for pile in ykc if pile.connections]
+    aaf5 = [pile for pile in aaf5 if pile.connections]
     for block_ms in range(from_ms, to_ms, BLOCK_MS):
-        yield from _block(piles, block_ms, min(block_ms + BLOCK_MS, to_ms))
+        end_ms = min(block_ms + BLOCK_MS, to_ms)
+        others = [pile.frames(block_ms, end_ms) for pile in aaf5]
+        yield from heapq.merge(_block(ykc, block_ms, end_ms), *others, key=lambda frame: frame[0])
+
+
+def protocol_of(connection: str) -> str:
+    """The protocol of a connection of a history."""
+    return AAF5 if connection.startswith(CONNECTION_PREFIX) else YKC
 
 
 def write_capture(path: Path, frames: Iterable[HistoryFrame]) -> int:
@@ -50,7 +63,7 @@ def write_capture(path: Path, frames: Iterable[HistoryFrame]) -> int:
     count = 0
     with path.open("w", encoding="ascii") as file:
         for time_ms, connection, frame in frames:
-            line = {"ts": time_ms, "conn": connection, "protocol": "ykc", "hex": frame.hex().upper()}
+            line = {"ts": time_ms, "conn": connection, "protocol": protocol_of(connection), "hex": frame.hex().upper()}
             file.write(json.dumps(line, separators=(",", ":")) + "\n")
             count += 1
     return count

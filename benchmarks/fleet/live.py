@@ -3,11 +3,13 @@
 import asyncio
 from typing import Any, Final
 
+from benchmarks.fleet.aaf5_charger import Aaf5Charger
 from benchmarks.fleet.charger import Charger
 from benchmarks.fleet.clock import Clock
-from benchmarks.fleet.device import Timings
+from benchmarks.fleet.device import Device, Timings
 from benchmarks.fleet.link import Counters
 from benchmarks.fleet.orders import Orders
+from benchmarks.fleet.piles import AAF5
 from benchmarks.fleet.plan import Plan
 
 LAST_ACKS_S: Final = 1.5
@@ -15,7 +17,10 @@ LOOK_AGAIN_S: Final = 0.05
 
 
 class LiveFleet:
-    """All chargers of a plan, connected to one platform."""
+    """All chargers of a plan, connected to one platform.
+
+    Chargers of AAF5 connect to `aaf5_port`; without it they stay switched off.
+    """
 
     def __init__(
         self,
@@ -23,6 +28,7 @@ class LiveFleet:
         host: str,
         port: int,
         *,
+        aaf5_port: int | None = None,
         clock: Clock | None = None,
         orders: Orders | None = None,
         with_bms: bool = True,
@@ -31,21 +37,28 @@ class LiveFleet:
         self.counters = Counters()
         clock = clock or Clock()
         live_ms = clock.now_ms() if plan.live_ms is None else plan.live_ms
-        self.chargers = [
-            Charger(
-                pile,
-                host,
-                port,
-                clock,
-                self.counters,
-                live_ms=live_ms,
-                orders=orders,
-                with_bms=with_bms,
-                first_contact=plan.live_ms is None,
-                timings=timings,
-            )
-            for pile in plan.piles
-        ]
+        self.chargers: list[Device] = []
+        for pile in plan.piles:
+            if pile.pile.protocol != AAF5:
+                charger: Device = Charger(
+                    pile,
+                    host,
+                    port,
+                    clock,
+                    self.counters,
+                    live_ms=live_ms,
+                    orders=orders,
+                    with_bms=with_bms,
+                    first_contact=plan.live_ms is None,
+                    timings=timings,
+                )
+            elif aaf5_port is not None:
+                charger = Aaf5Charger(
+                    pile, host, aaf5_port, clock, self.counters, live_ms=live_ms, orders=orders, timings=timings
+                )
+            else:
+                continue
+            self.chargers.append(charger)
 
     def start(self) -> None:
         """Switch all chargers on."""

@@ -66,7 +66,7 @@ class PileHistory:
         self.connections = _connections(plan, from_ms, to_ms)
         self.sent = 0
         self.sent_on = -1
-        self._heartbeat_ms = heartbeat_ms
+        self.heartbeat_ms = heartbeat_ms
         self._metermen: dict[int, Meterman] = {}
         self._uploads = sorted(
             (self._heard_from(time_ms), charge.salt, charge)
@@ -88,10 +88,14 @@ class PileHistory:
             self._logins(connection, from_ms, to_ms, sending)
         for connector in self.plan.connectors:
             self._connector(connector, from_ms, to_ms, sending)
-        first = bisect_left(self._uploads, (from_ms,))
-        for time_ms, _, charge in self._uploads[first : bisect_left(self._uploads, (to_ms,))]:
-            sending.single(time_ms, records.record(charge, self.plan.traits, self._tariff(charge)))
+        for time_ms, _, charge in self.uploads(from_ms, to_ms):
+            sending.single(time_ms, records.record(charge, self.plan.traits, self.tariff_of(charge)))
         return sending
+
+    def uploads(self, from_ms: int, to_ms: int) -> list[tuple[int, int, Charge]]:
+        """The records sent from `from_ms` until before `to_ms`: when, the charge's salt, the charge."""
+        first = bisect_left(self._uploads, (from_ms,))
+        return self._uploads[first : bisect_left(self._uploads, (to_ms,))]
 
     def _logins(self, connection: Connection, from_ms: int, to_ms: int, sending: Sending) -> None:
         pile, login_ms = self.plan.pile, connection.from_ms
@@ -100,9 +104,9 @@ class PileHistory:
             sending.single(login_ms, messages.login(pile, self.plan.traits))
             sending.single(login_ms + 150, messages.tariff_check(pile, model_no))
             sending.single(login_ms + 300, messages.time_sync_reply(pile, login_ms + 300))
-        first = max(-(-(from_ms - login_ms) // self._heartbeat_ms), 1)
+        first = max(-(-(from_ms - login_ms) // self.heartbeat_ms), 1)
         beats = np.arange(
-            login_ms + first * self._heartbeat_ms, min(to_ms, connection.to_ms), self._heartbeat_ms, dtype=np.int64
+            login_ms + first * self.heartbeat_ms, min(to_ms, connection.to_ms), self.heartbeat_ms, dtype=np.int64
         )
         if len(beats):
             sending.heartbeat_times.append(beats)
@@ -118,7 +122,7 @@ class PileHistory:
             idle_times.append(self._charge(charge, idle_times[1], from_ms, to_ms, sending))
         times = np.concatenate(idle_times)
         plugged = np.zeros(len(times), dtype=np.int64)
-        idle = self._heard(times)
+        idle = self.heard(times)
         for charge in near:
             plugged |= (times >= charge.plug_ms) & (times < charge.unplug_ms)
             idle &= (times < charge.charging_ms) | (times >= charge.stop_ms)
@@ -129,7 +133,7 @@ class PileHistory:
 
     def _locks(self, connector: ConnectorPlan, times: IntArray, plugged: IntArray, sending: Sending) -> None:
         """The periodic states of a parking lock; its changes are moments of the charges."""
-        heard = self._heard(times)
+        heard = self.heard(times)
         for time_ms, occupied in zip(times[heard].tolist(), plugged[: len(times)][heard].tolist(), strict=True):
             lock = messages.LOCK_LOWERED if occupied else messages.LOCK_RAISED
             state = messages.lock_state(self.plan.pile, connector.connector, lock, occupied=bool(occupied))
@@ -146,16 +150,16 @@ class PileHistory:
                 idle_times.append(moment.time_ms)
             elif moment.kind is Kind.LAST_READING:
                 last = np.array([moment.time_ms], dtype=np.int64)
-            elif self._heard(np.array([moment.time_ms], dtype=np.int64))[0]:
+            elif self.heard(np.array([moment.time_ms], dtype=np.int64))[0]:
                 sending.single(moment.time_ms, single_message(charge, moment.kind))
         periodic = charge.reading_times(from_ms, to_ms)
         shown = state_times[(state_times >= charge.first_reading_ms) & (state_times < charge.stop_ms)]
         times = np.concatenate((periodic, shown, last))
-        heard = self._heard(times)
+        heard = self.heard(times)
         doubled = charge.fault is Fault.DUPLICATED_FRAMES
         sending.rows(times[heard], self._columns(charge, times[heard]), doubled=doubled)
         if charge.fault is Fault.GARBAGE_ON_LINE:
-            for time_ms in periodic[self._heard(periodic)]:
+            for time_ms in periodic[self.heard(periodic)]:
                 number = reading_number(charge, int(time_ms))
                 if has_noise(charge, number):
                     sending.single(int(time_ms), noise(charge, number))
@@ -176,15 +180,16 @@ class PileHistory:
     def _columns(self, charge: Charge, times_ms: IntArray) -> Columns:
         meterman = self._metermen.get(charge.salt)
         if meterman is None:
-            meterman = self._metermen[charge.salt] = Meterman(charge, self._tariff(charge))
+            meterman = self._metermen[charge.salt] = Meterman(charge, self.tariff_of(charge))
         return readings.charging_columns(charge, self.plan.traits, meterman, times_ms)
 
-    def _tariff(self, charge: Charge) -> TariffVersion:
+    def tariff_of(self, charge: Charge) -> TariffVersion:
         """The version that the charger held when the charge began: the one of its last login before."""
         logins = [c.from_ms for c in self.connections if c.from_ms <= charge.order_ms]
         return self.plan.pile.tariff_at(logins[-1] if logins else charge.order_ms)
 
-    def _heard(self, times_ms: IntArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    def heard(self, times_ms: IntArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+        """At which of the moments the charger is logged in."""
         heard = np.zeros(len(times_ms), dtype=np.bool_)
         for connection in self.connections:
             heard |= (times_ms >= connection.from_ms + LOGIN_TAKES_MS) & (times_ms < connection.to_ms)

@@ -35,13 +35,13 @@ def charging_columns(charge: Charge, traits: Traits, meterman: Meterman, times_m
     counter = charge.counter_at(times_ms)
     power_w = charge.power_at(times_ms)
     soc = charge.soc_at(times_ms)
-    voltage_dv = _voltage_dv(charge, soc)
+    volts_dv = voltage_dv(charge, soc)
     columns["trade_hi"][:] = int(charge.trade_no[:16], 16)
     columns["trade_lo"][:] = int(charge.trade_no[16:], 16)
     columns["state"][:] = CHARGING
     columns["plugged"][:] = 1
-    columns["voltage_dv"] = voltage_dv
-    columns["current_da"] = np.minimum(power_w * 100 // voltage_dv, 65_535)
+    columns["voltage_dv"] = volts_dv
+    columns["current_da"] = np.minimum(power_w * 100 // volts_dv, 65_535)
     columns["cable_temp_raw"] = 75 + power_w // 10_000
     columns["soc"] = soc
     columns["battery_temp_raw"] = np.where(soc > 0, 76 + soc // 20, 0)
@@ -107,7 +107,8 @@ def _columns(pile: SimPile, connector: int, traits: Traits, rows: int) -> Column
     return columns
 
 
-def _voltage_dv(charge: Charge, soc: IntArray) -> IntArray:
+def voltage_dv(charge: Charge, soc: IntArray) -> IntArray:
+    """The output voltage at a state of charge, in 0.1 V."""
     if not charge.pile.is_dc:
         return np.full_like(soc, AC_VOLTAGE_DV)
     empty_dv = 5_200 if charge.battery_e4kwh > 1_200_000 else 3_300

@@ -12,6 +12,7 @@ from core.tariff_version import CLASS_NAMES, TariffVersion
 from core.ykc.cp56 import ms_to_cp56
 
 RETRY_MS: Final = 30_000
+RETRY_AAF5_MS: Final = 10_000
 BACKLOG_DELAY_MS: Final = 1_500
 CLOCK_ERROR_MS: Final = 10 * MINUTE_MS
 SCALE: Final = 1_000
@@ -28,7 +29,8 @@ def upload_times(pile: PilePlan, charge: Charge) -> list[int]:
     if first_ms > charge.record_ms:
         first_ms += BACKLOG_DELAY_MS
     tries = 3 if charge.fault is Fault.RECORD_REPEATED else 1
-    times = [first_ms + i * RETRY_MS for i in range(tries)]
+    retry_ms = RETRY_MS if pile.aaf5 is None else RETRY_AAF5_MS
+    times = [first_ms + i * retry_ms for i in range(tries)]
     return [time_ms for time_ms in times if pile.online_from(time_ms) == time_ms]
 
 
