@@ -21,8 +21,10 @@ from backoffice.errors import BackofficeError
 from core.errors import CoreError
 from dashboard.errors import DashboardError
 from ingest.errors import IngestError
+from service.command import add_command_parser
 from service.errors import ServiceError, SettingsError
 from service.settings import Settings, load_settings
+from service.timeline import add_timeline_parser, print_timeline
 
 DONE, NO, WRONG_USE = 0, 1, 2
 INTERRUPTED = 128 + signal.SIGINT
@@ -135,6 +137,11 @@ def _bill(options: argparse.Namespace) -> int:
     return NO if unknown else DONE
 
 
+def _timeline(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    return print_timeline(settings, options.trade_no, every=options.all, with_hex=options.hex, as_json=options.json)
+
+
 def _in_words(line: dict[str, Any]) -> str:
     codes = ",".join(map(str, line["codes"])) or "none"
     amount = "unknown" if line["final_amount_yuan"] is None else f"{line['final_amount_yuan']} yuan"
@@ -198,6 +205,9 @@ def _parser() -> argparse.ArgumentParser:
     bill = _command(commands, "bill", _bill, "what was billed, and why", "pilestream bill 3201…0001 --json")
     bill.add_argument("trade_no", nargs="+", metavar="TRADE_NO")
     bill.add_argument("--json", action="store_true", help="one JSON object a line")
+
+    add_timeline_parser(commands, _timeline)
+    add_command_parser(commands)
     return parser
 
 

@@ -10,6 +10,7 @@ from clickhouse_driver import Client
 
 from analytics.biller import Biller
 from analytics.client import ClickHouseAddress, connect
+from analytics.conformance import ConformanceChecker
 from analytics.questions import PLATFORM_SCOPE, ask
 from backoffice.database import open_database
 from backoffice.directory import read_directory, register_pile
@@ -86,6 +87,9 @@ def _take(settings: Settings, address: ClickHouseAddress, capture: Path) -> Repl
     decided = biller.settle(report.pile_ids, max(report.to_ms, now_ms()) + WEEK_MS, report.to_ms)
     if decided.failed_sessions:
         print(f"{decided.failed_sessions} sessions cannot be decided; the log above says why", file=sys.stderr)
+    checker = ConformanceChecker(client, directory)
+    while checker.run_once().left:
+        continue
     return report
 
 
