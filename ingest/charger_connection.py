@@ -95,6 +95,7 @@ class ChargerConnection(asyncio.BufferedProtocol):
         elif self.detector.feed(nbytes):
             self._protocol_told(self.detector, now_ms)
         elif self.detector.exhausted:
+            self._gateway.watch.closing_for(self, UNKNOWN_PROTOCOL)
             self.close(UNKNOWN_PROTOCOL)
         self._gateway.budget.spend(self, nbytes)
 
@@ -275,7 +276,7 @@ class ChargerConnection(asyncio.BufferedProtocol):
             gateway.send_time(self)
         incidents = self.health.after_read(link.stream, now_ms)
         if incidents:
-            gateway.bad_input(self, incidents)
+            gateway.watch.bad_input(self, incidents)
         if self._probed_at_frames not in (NOT_PROBED, link.stream.frames):
             self._probed_at_frames = NOT_PROBED
             gateway.logins.alive(self)
@@ -291,6 +292,7 @@ class ChargerConnection(asyncio.BufferedProtocol):
             return
         end = self.health.end_after_read(link.stream, link.pile is not None)
         if end:
+            gateway.watch.closing_for(self, end)
             self.close(end)
 
     def _send_durable(self, acks: list[bytes]) -> None:

@@ -11,12 +11,13 @@ from core.directory import Pile, PileDirectory
 from ingest.aaf5_protocol import AAF5
 from ingest.aaf5_values import Aaf5ValueTable
 from ingest.alarm_desk import AlarmDesk
-from ingest.charger_connection import UNKNOWN_PROTOCOL, ChargerConnection
+from ingest.charger_connection import ChargerConnection
 from ingest.charger_link import ChargerLink
 from ingest.charger_protocol import ChargerProtocol, OnConnectorEvent
 from ingest.charger_stream import ChargerStream
 from ingest.commands import CommandDesk, OrderFact
 from ingest.connection_registry import ConnectionRegistry
+from ingest.connection_watch import ConnectionWatch
 from ingest.control import ControlServer
 from ingest.event_log import EventLog
 from ingest.events import CommandOutcome, ConnectionEvent, Event, TariffAck
@@ -24,10 +25,9 @@ from ingest.gateway_settings import GatewaySettings
 from ingest.gateway_status import GatewayStatus
 from ingest.group_commit import GroupCommit
 from ingest.incident_log import IncidentLog
-from ingest.line_health import NO_LOGIN, SILENT, LineLimits
+from ingest.line_health import LineLimits
 from ingest.listening_ports import HandshakeCount, PortKind, Ports, open_ports
 from ingest.login_desk import LoginDesk
-from ingest.login_rules import address_of
 from ingest.protocol_detection import ProtocolDetector
 from ingest.protocols import BY_NAME
 from ingest.reactions import Reason
@@ -103,6 +103,7 @@ class Gateway:
             tariff_grace_ms=self.settings.tariff_grace_ms,
             tariff_push_ms=self.settings.tariff_push_ms,
         )
+        self.watch = ConnectionWatch(self.alarms, self.log, self._upkeep)
         self._connections: dict[int, ChargerConnection] = {}
         self._accepted = 0
         self._opened = 0
@@ -278,11 +279,6 @@ class Gateway:
         if pile is not None and connection in self.registry.links_of(pile):
             self.commands.start_time_sync(pile, connection)
 
-    def bad_input(self, connection: ChargerConnection, incidents: dict[str, int]) -> None:
-        """Bytes came that are no frame of a charger that has logged in."""
-        for kind, nbytes in incidents.items():
-            self.log.note(kind, self._name_of(connection), f"{nbytes} bytes from {connection.peer}")
-
     def closed(self, connection: ChargerConnection) -> None:
         """A connection is over."""
         now_ms = self.clock()
@@ -321,10 +317,6 @@ class Gateway:
             self._handshakes.accepted(connection.accepted_ms)
         return connection
 
-    def _name_of(self, connection: ChargerConnection) -> str:
-        pile = connection.link.pile
-        return pile.code if pile is not None else address_of(connection.peer)
-
     def _fact_written(self, event: Event) -> None:
         self._upkeep.heard(event)
 
@@ -355,7 +347,7 @@ class Gateway:
     async def _housekeeping_round(self, now_ms: int) -> None:
         for connection in list(self._connections.values()):
             try:
-                self._look_after(connection, now_ms)
+                self.watch.look_after(connection, now_ms)
             except Exception as error:  # noqa: BLE001 - a connection that cannot be watched goes, the others stay
                 self._housekeeping_errors += 1
                 self._complain(f"connection {connection.connection_id} could not be looked after", error)
@@ -367,38 +359,6 @@ class Gateway:
         self._measure_rate(now_ms)
         await asyncio.to_thread(self._files.beat, now_ms)
         await asyncio.to_thread(self._files.write_status, msgspec.json.encode(self.status()))
-
-    def _look_after(self, connection: ChargerConnection, now_ms: int) -> None:
-        link = connection.link
-        link.stream.end_minute(now_ms)
-        link.keep_presences(now_ms)
-        if link.waiting or connection.closing:
-            return
-        end = connection.health.end_by_time(now_ms, link.pile is not None, connection.silence_ms)
-        if end:
-            self._give_up(connection, end)
-        elif link.state is not None and link.pile is not None:
-            tariffs = link.protocol is YKC
-            self._upkeep.look_after(link.pile, link.state, connection.logged_in_ms, now_ms, tariffs=tariffs)
-
-    def _give_up(self, connection: ChargerConnection, end: str) -> None:
-        """Close a connection for what did not come."""
-        if end == NO_LOGIN and connection.detector is not None and connection.detector.pending:
-            end = UNKNOWN_PROTOCOL
-        pile = connection.link.pile
-        if end != SILENT or pile is None:
-            self.log.note(end, self._name_of(connection), f"closing {connection.peer}")
-        else:
-            self.alarms.ring(
-                SILENT,
-                pile_id=pile.pile_id,
-                pile=pile.code,
-                connector=connection.dialogue.connector,
-                detail=f"no good frame for {connection.silence_ms / MS_PER_S:.0f} s",
-                peer=connection.peer,
-                connection_id=connection.connection_id,
-            )
-        connection.close(end)
 
     def _measure_rate(self, now_ms: int) -> None:
         frames = self._past.frames + sum(item.link.stream.frames for item in self._connections.values())

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from ingest.charger_protocol import ChargerDialogue
 from ingest.incident_log import IncidentLog
 from ingest.reactions import Reaction, StartDecision, StartRequest
-from ingest.start_decision import DecideStart, refuse
+from ingest.start_decision import REFUSALS, DecideStart, refuse
 
 NO_DECISION: Final = "no_decision"
 # Decisions under way at once; more are refused, so that a slow back office costs a bounded number of tasks.
@@ -81,6 +81,8 @@ class StartDesk:
         return refuse(NO_DECISION)
 
     def _answer(self, connection: StartConnection, request: StartRequest, decision: StartDecision) -> None:
+        if not isinstance(decision, StartDecision) or not (decision.granted or decision.reason in REFUSALS):
+            decision = self._failed(request, ValueError(f"no decision that is known: {decision!r}"))
         if decision.granted:
             self.granted += 1
         else:
