@@ -1,0 +1,164 @@
+"""An absolute register begins where the charger told and ends where its first idle word says."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.meter.calculator import MeterCalculator
+from core.meter.final_figure import final_figure
+from core.meter.flags import Flag, Quality
+from core.meter.measurement import Measurement, RegisterFacts, measure
+from core.meter.profile import MeterProfile
+from core.meter.readings import ReadingArrays
+
+T0 = 1_700_006_400_000
+PROFILE = MeterProfile("lifetime", 100, 132_000)
+BEFORE = 749_771_700  # 74 977.17 kWh
+MINUTE = 60_000
+STEP_E4KWH = 3_000  # 72 kW for 15 s
+
+
+def charge(count: int = 80, *, first: int = 0, before: int | list[int] = BEFORE, **changes: object) -> ReadingArrays:
+    """A charge at 72 kW, a reading every 15 s; `first`: so many readings were not heard."""
+    places = np.arange(first, count)
+    risen = STEP_E4KWH * places
+    columns: dict[str, object] = {
+        "power_w": np.full(len(places), 72_000),
+        "charge_minutes": places // 4,
+        "start_ms": np.full(len(places), T0),
+        "duration_s": 15 * places,
+        "before_e4kwh": np.resize(before, len(places)),
+        "session_e4kwh": risen,
+    }
+    values = changes.pop("values", BEFORE + risen)
+    return ReadingArrays.of(T0 + 15_000 * places, values, **(columns | changes))  # type: ignore[arg-type]
+
+
+def figures(measured: Measurement) -> tuple[int, int, int]:
+    return measured.best_e4kwh, measured.low_e4kwh, measured.high_e4kwh
+
+
+@pytest.mark.parametrize("first", [0, 1, 3, 20, 60])
+def test_the_told_begin_counts_however_late_the_first_reading_is(first: int) -> None:
+    measured = measure(charge(first=first), PROFILE)
+    delivered = STEP_E4KWH * 79
+    assert figures(measured) == (delivered, delivered - 100, delivered + 100)
+    assert measured.quality == Quality.VALID
+    assert (measured.register_start_e4kwh, measured.register_end_e4kwh) == (BEFORE, BEFORE + delivered)
+    assert measured.began_ms == T0
+
+
+@pytest.mark.parametrize("before", [0, 5, BEFORE - 10**8, BEFORE + 10**8])
+def test_a_begin_that_cannot_be_is_no_baseline_and_no_fault_of_a_reading(before: int) -> None:
+    measured = measure(charge(before=before), PROFILE)
+    assert measured.best_e4kwh == STEP_E4KWH * 79
+    assert measured.flags == Flag(0)
+    assert measured.quality == Quality.VALID
+
+
+def test_one_wrong_begin_among_right_ones_is_outvoted() -> None:
+    begins = [BEFORE] * 80
+    begins[:3] = [0, 0, 17_000]
+    assert measure(charge(before=begins, first=0), PROFILE).best_e4kwh == STEP_E4KWH * 79
+    assert measure(charge(before=begins[3:], first=3), PROFILE).best_e4kwh == STEP_E4KWH * 79
+
+
+def test_zeros_before_the_register_is_read_are_named_and_cost_nothing() -> None:
+    values = BEFORE + STEP_E4KWH * np.arange(80)
+    values[:4] = 0
+    measured = measure(charge(values=values), PROFILE)
+    assert measured.best_e4kwh == STEP_E4KWH * 79
+    assert Flag.ZERO_BASELINE in measured.flags and Flag.ZERO_READ in measured.flags
+    assert measured.quality == Quality.DERIVED
+    assert measured.naive_e4kwh == int(values[-1]), "a naive platform bills the whole register"
+
+
+def test_a_zero_begin_and_zero_readings_take_the_first_true_reading_not_the_whole_register() -> None:
+    """The charger's own energy is the whole register then, and refuted."""
+    values = BEFORE + STEP_E4KWH * np.arange(80)
+    values[:4] = 0
+    readings = charge(values=values, before=0, session_e4kwh=values)
+    measured = measure(readings, PROFILE, register=RegisterFacts(previous_end_e4kwh=BEFORE))
+    assert measured.counter_e4kwh is None, "energy = meter_now - meter_before is no second witness"
+    assert measured.low_e4kwh <= STEP_E4KWH * 79 <= measured.high_e4kwh
+    assert measured.high_e4kwh - measured.low_e4kwh <= STEP_E4KWH * 79 // 10
+    figure = final_figure(
+        measured, int(values[-1]), PROFILE, duration_ms=20 * MINUTE, end_high_ms=int(readings.event_ms[-1])
+    )
+    assert figure.rule in (4, 5)
+    assert abs((figure.energy_e4kwh or 0) - STEP_E4KWH * 79) <= STEP_E4KWH * 4
+
+
+def test_the_previous_end_bounds_a_begin_that_nobody_told() -> None:
+    unbounded = measure(charge(before=0, first=2), PROFILE)
+    bounded = measure(charge(before=0, first=2), PROFILE, register=RegisterFacts(BEFORE + STEP_E4KWH))
+    assert unbounded.high_e4kwh - unbounded.best_e4kwh > STEP_E4KWH * 3
+    assert bounded.high_e4kwh == bounded.best_e4kwh + 100 + STEP_E4KWH
+    assert bounded.best_e4kwh == unbounded.best_e4kwh
+
+
+def test_a_late_first_reading_without_a_told_begin_starts_at_the_previous_end() -> None:
+    measured = measure(charge(before=0, first=20), PROFILE, register=RegisterFacts(BEFORE))
+    assert measured.best_e4kwh == STEP_E4KWH * 79
+    assert Flag.BASELINE_PREV_END in measured.flags
+    assert measured.quality == Quality.DERIVED
+
+
+def test_the_first_word_of_an_idle_charger_supplies_the_end() -> None:
+    readings = charge()
+    end_ms = int(readings.event_ms[-1]) + 10_000
+    idle = msgspec.structs.replace(readings.take(np.array([79])), state=np.array([2], dtype=np.uint8))
+    end = BEFORE + STEP_E4KWH * 79 + 1_700
+    words = msgspec.structs.replace(
+        idle,
+        event_ms=np.array([end_ms]),
+        receive_ms=np.array([end_ms]),
+        counter_e4kwh=np.array([end]),
+    )
+    both = ReadingArrays(
+        **{n: np.concatenate([getattr(readings, n), getattr(words, n)]) for n in readings.__struct_fields__}
+    )
+    measured = measure(both, PROFILE)
+    assert measured.best_e4kwh == STEP_E4KWH * 79 + 1_700
+    assert measured.register_end_e4kwh == end
+    assert measured.last_ms == int(readings.event_ms[-1])
+
+
+def test_an_energy_that_counts_by_itself_is_a_second_witness() -> None:
+    """The register froze, the charger's own counter went on (metering.md, "The final figure", rule 3)."""
+    frozen = BEFORE + STEP_E4KWH * np.minimum(np.arange(80), 20)
+    measured = measure(charge(values=frozen), PROFILE)
+    assert measured.counter_e4kwh == STEP_E4KWH * 79
+    assert Flag.FROZEN in measured.flags
+    figure = final_figure(measured, None, PROFILE, duration_ms=20 * MINUTE, end_high_ms=measured.last_ms)
+    assert (figure.rule, figure.energy_e4kwh, figure.quality) == (3, STEP_E4KWH * 79, Quality.DERIVED)
+
+
+def test_an_energy_that_was_never_filled_is_no_witness() -> None:
+    assert measure(charge(session_e4kwh=np.zeros(80, dtype=np.int64)), PROFILE).counter_e4kwh is None
+
+
+@given(
+    first=st.integers(0, 30),
+    told=st.sampled_from([0, BEFORE, BEFORE - 50_000_000, 1]),
+    zeros=st.integers(0, 5),
+)
+def test_the_truth_lies_in_the_interval_whatever_the_begin(first: int, told: int, zeros: int) -> None:
+    values = BEFORE + STEP_E4KWH * np.arange(first, 80)
+    values[:zeros] = 0
+    measured = measure(charge(first=first, before=told, values=values), PROFILE, register=RegisterFacts(BEFORE))
+    assert measured.low_e4kwh <= STEP_E4KWH * 79 <= measured.high_e4kwh
+
+
+def test_a_told_begin_is_taken_once_and_before_the_first_reading() -> None:
+    calculator = MeterCalculator(PROFILE, T0)
+    calculator.told_start(T0, BEFORE)
+    assert calculator.observe(T0 + 15_000, BEFORE + STEP_E4KWH, 72_000) == STEP_E4KWH
+    calculator.told_start(T0, BEFORE - 10**6)
+    assert calculator.observe(T0 + 30_000, BEFORE + 2 * STEP_E4KWH, 72_000) == STEP_E4KWH
+    assert calculator.flags == 0
+    counter = MeterCalculator(MeterProfile("session", 1, 132_000), T0)
+    counter.told_start(T0, BEFORE)
+    assert counter.observe(T0 + 15_000, STEP_E4KWH, 72_000) == STEP_E4KWH
