@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.fleet.errors import FleetError
-from benchmarks.fleet.piles import DEFAULT_TARIFF, PILE_CODE_DIGITS, SimPile
+from benchmarks.fleet.piles import AAF5, DEFAULT_TARIFF, PILE_CODE_DIGITS, YKC, SimPile
 from core.tariff_version import CLASS_NAMES, TariffVersion
 
 CLASS_LETTERS: Final = "spfv"
+QUANTUM_KWH: Final = {YKC: "0.0001", AAF5: "0.01"}
 DEFAULT_ZONE: Final = "Asia/Shanghai"
 
 
 def fleet_of(path: Path) -> tuple[SimPile, ...]:
-    """All YKC chargers of a master data file (TOML), in its order. Raises `FleetError` when it cannot be read so."""
+    """All chargers of a master data file (TOML), in its order. Raises `FleetError` when it cannot be read so."""
     try:
         data = tomllib.loads(path.read_text("utf-8"))
         tariffs = {tariff["key"]: _versions(tariff) for tariff in data.get("tariffs", ())}
@@ -41,8 +42,7 @@ def _piles(
     stations: dict[str, dict[str, Any]],
     tariffs: dict[str, tuple[TariffVersion, ...]],
 ) -> list[SimPile]:
-    if group.get("protocol", model.get("protocol", "ykc")) != "ykc":
-        return []
+    protocol = model.get("protocol", YKC)
     station = stations[group["station"]]
     dated = sorted(station.get("tariffs", ()), key=lambda entry: entry["from"])
     return [
@@ -51,7 +51,7 @@ def _piles(
             current_kind=model["current"],
             connectors=model["connectors"],
             rated_power_w=int(Decimal(str(model["rated_power_kw"])) * 1000),
-            quantum_e4kwh=int(Decimal(model.get("quantum_kwh", "0.0001")) * 10_000),
+            quantum_e4kwh=int(Decimal(model.get("quantum_kwh", QUANTUM_KWH[protocol])) * 10_000),
             zone=station.get("zone", DEFAULT_ZONE),
             vendor=model["vendor"],
             model=model["key"],
@@ -59,6 +59,8 @@ def _piles(
             depot=station.get("profile") == "depot",
             # A charger that serves under several tariffs is rare; the simulation follows the last one.
             tariffs=tariffs[dated[-1]["tariff"]] if dated else (DEFAULT_TARIFF,),
+            protocol=protocol,
+            gun_letters=group.get("gun_letters", False),
         )
         for i in range(group.get("count", 1))
     ]

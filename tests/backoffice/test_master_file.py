@@ -82,15 +82,15 @@ def test_the_demo_loads_once(engine: Engine) -> None:
         "operators": 4,
         "tariffs": 2,
         "tariff_versions": 3,
-        "models": 5,
+        "models": 7,
         "stations": 8,
         "station_tariffs": 8,
-        "piles": 220,
+        "piles": 244,
     }
     before = read_directory(engine)
     assert load_master_file(engine, DEMO) == Counts({}, {})
     assert read_directory(engine) == before
-    assert {pile.rated_power_w for pile in before} == {7_000, 60_000, 120_000, 180_000, 240_000}
+    assert {pile.rated_power_w for pile in before} == {7_000, 60_000, 120_000, 160_000, 180_000, 240_000}
     assert all(len(pile.tariffs) in (1, 2) and pile.owners for pile in before)
 
 
