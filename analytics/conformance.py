@@ -91,9 +91,12 @@ class ConformanceChecker:
     def __init__(self, client: Client, directory: PileDirectory) -> None:
         self._client = client
         self._directory = directory
-        self._since_batch = 0
-        self._since_upload_ms = 0
+        self._since_ms = 0
+        self._done: dict[tuple[int, int, str], int] = {}
+        """Sessions checked since `_since_ms`, each with the newest moment of what was known of it."""
         self._since_login_ms = 0
+        self._done_logins: set[int] = set()
+        """Connections checked since `_since_login_ms`."""
         self._begun = False
 
     def run_once(self, most: int = MOST_PER_PASS) -> ConformanceReport:
@@ -112,44 +115,41 @@ class ConformanceChecker:
     def _begin(self) -> None:
         """Take up where an earlier process stopped; a new version of the rules looks at everything again."""
         ((batch_id, login_ms),) = self._client.execute(f"{_PROGRESS} WHERE rule_version = {RULE_VERSION}")
-        self._since_batch = max(0, batch_id - (OVERLAP_MS << _RANDOM_BITS))
-        self._since_upload_ms = (batch_id >> _RANDOM_BITS) - OVERLAP_MS
+        self._since_ms = max(0, (batch_id >> _RANDOM_BITS) - OVERLAP_MS)
         self._since_login_ms = max(0, login_ms - OVERLAP_MS)
         self._begun = True
 
     def _check_sessions(self, now_ms: int, most: int, report: ConformanceReport) -> None:
-        since = {"since_batch": self._since_batch, "since_upload_ms": self._since_upload_ms}
-        rows = self._client.execute(sql_text("conformance_sessions"), since)
+        rows = self._client.execute(sql_text("conformance_sessions"), {"since_ms": self._since_ms})
         found = [msgspec.convert(row, EndedSession) for row in rows]
-        known = {session.pile_id: pile for session in found if (pile := self._directory.by_id(session.pile_id))}
-        settled = [session for session in found if session.last_fact_ms <= now_ms - SETTLED_MS]
+        fresh = [session for session in found if self._done.get(session.key) != session.newest_ms]
+        settled = [session for session in fresh if session.last_fact_ms <= now_ms - SETTLED_MS]
+        known = {session.pile_id: pile for session in settled if (pile := self._directory.by_id(session.pile_id))}
         ready = [session for session in settled if session.pile_id in known]
-        report.waiting += len(found) - len(settled)
+        report.waiting += len(fresh) - len(settled)
         report.left += max(0, len(ready) - most)
-        ready = ready[:most]
-        for chunk in _chunks(sorted(ready, key=lambda session: session.window)):
+        for chunk in _chunks(sorted(ready[:most], key=lambda session: session.window)):
             subjects = [_session_subject(session, known[session.pile_id]) for session in chunk]
             self._keep(subjects, session_courses(self._client, chunk, known), now_ms, report)
-        self._move_on(now_ms, found, ready)
-
-    def _move_on(self, now_ms: int, found: Sequence[EndedSession], done: Sequence[EndedSession]) -> None:
-        """Go on behind the last session that has nothing undone before it."""
-        finished = {id(session) for session in done}
-        undone = [session.batch_id for session in found if id(session) not in finished]
-        reached = min(undone) - 1 if undone else max((session.batch_id for session in done), default=self._since_batch)
-        overlap = (OVERLAP_MS if undone or not done else 0) << _RANDOM_BITS
-        self._since_batch = max(self._since_batch, reached - overlap)
-        if not undone:
-            self._since_upload_ms = now_ms - OVERLAP_MS
+            self._done.update((session.key, session.newest_ms) for session in chunk)
+        undone = [session.newest_ms for session in fresh if self._done.get(session.key) != session.newest_ms]
+        newest_ms = max((session.newest_ms for session in found), default=0)
+        self._since_ms = max(self._since_ms, min(undone, default=newest_ms) - OVERLAP_MS)
+        self._done = {
+            session.key: self._done[session.key]
+            for session in found
+            if session.key in self._done and session.newest_ms > self._since_ms
+        }
 
     def _check_logins(self, now_ms: int, most: int, report: ConformanceReport) -> None:
         values = {"since_ms": self._since_login_ms, "until_ms": now_ms - LOGIN_SETTLED_MS, "most": most}
         found = [msgspec.convert(row, Login) for row in self._client.execute(sql_text("conformance_logins"), values)]
         known = {login.pile_id: pile for login in found if (pile := self._directory.by_id(login.pile_id))}
-        ready = [login for login in found if login.pile_id in known]
+        ready = [login for login in found if login.pile_id in known and login.connection_id not in self._done_logins]
         for chunk in _chunks(sorted(ready, key=lambda login: login.login_ms)):
             subjects = [_login_subject(login, known[login.pile_id]) for login in chunk]
             self._keep(subjects, login_courses(self._client, chunk, known), now_ms, report)
+        self._done_logins = {login.connection_id for login in found}
         newest_ms = max((login.newest_ms for login in found), default=0)
         self._since_login_ms = max(self._since_login_ms, newest_ms - (OVERLAP_MS if len(found) < most else 1))
 
@@ -224,6 +224,24 @@ def scores(
         for name, sessions, clean, due, kept in ask(client, "conformance_scores", scope, **days, by=by).rows
     ]
     return sorted(found, key=lambda score: (score.kept / score.due if score.due else 1.0, -score.sessions, score.name))
+
+
+def violations(
+    client: Client,
+    scope: Scope,
+    *,
+    pile: str = "",
+    trade_no: str = "",
+    from_day: date | None = None,
+    to_day: date | None = None,
+    limit: int = 1_000,
+) -> list[dict[str, Any]]:
+    """The deviations of the newest checks, the newest first: of all chargers, of one, or of one session.
+
+    `evidence` holds the keys (segment, offset) of the frames that show it.
+    """
+    days = {"from_day": from_day or _FIRST_DAY, "to_day": to_day or _LAST_DAY}
+    return ask(client, "conformance_deviations", scope, **days, pile=pile, trade_no=trade_no, limit=limit).records()
 
 
 def _session_subject(session: EndedSession, pile: Pile) -> _Subject:

@@ -31,7 +31,10 @@ _CARD_MODE = 0
 
 
 class EndedSession(msgspec.Struct, frozen=True, array_like=True):
-    """A session that is over, by its newest revision (`conformance_sessions.sql`)."""
+    """A session that is over, by its newest revision (`conformance_sessions.sql`).
+
+    `newest_ms`: when the newest of what is known of it was written, by the platform's clock.
+    """
 
     pile_id: int
     connector: int
@@ -50,6 +53,12 @@ class EndedSession(msgspec.Struct, frozen=True, array_like=True):
     bill_state: str
     batch_id: int
     charging_readings: int
+    newest_ms: int
+
+    @property
+    def key(self) -> tuple[int, int, str]:
+        """What names it."""
+        return self.pile_id, self.connector, self.trade_no
 
     @property
     def window(self) -> Span:
@@ -284,12 +293,21 @@ def _away(session: EndedSession, pile: Pile, around: Surroundings, steps: Sequen
         spans += [(before[1], after[0]) for before, after in pairwise(merged)]
         if session.bill_state == "lost_offline":
             spans.append((merged[-1][1], STILL_OPEN_MS))
-    closed_ms = 0
-    for connection, event, at_ms in links:
-        if event == "login" and closed_ms:
-            spans.append((closed_ms, at_ms))
-            closed_ms = 0
-        elif event != "login" and not closed_ms:
-            lasts = [last for owner, _first, last in heard if owner == connection and last <= at_ms]
-            closed_ms = max(lasts, default=at_ms)
-    return tuple(sorted(set(spans)))
+    return tuple(sorted({*spans, *_between_connections(links, heard, steps)}))
+
+
+def _between_connections(
+    links: Sequence[tuple[int, str, int]], heard: Sequence[tuple[int, int, int]], steps: Sequence[StepSeen]
+) -> list[Span]:
+    """From when a connection was heard last to the login of the next one; not every end of a connection is told."""
+    lasts = [(connection, last) for connection, _first, last in heard]
+    lasts += [(step.connection_id, step.end_ms) for step in steps if not step.stored]
+    spans = []
+    for number, (connection, event, at_ms) in enumerate(links):
+        if event != "login":
+            continue
+        others = [last for other, last in lasts if other != connection and last <= at_ms]
+        ends = [end_ms for other, what, end_ms in links[:number] if what != "login" and other != connection]
+        if last_ms := max(others, default=max(ends, default=0)):
+            spans.append((last_ms, at_ms))
+    return spans

@@ -1,6 +1,7 @@
 -- Where did this session, or all of these days, leave the order of steps, and which frames show it? The newest first.
 SELECT
     checked.pile AS pile,
+    if(stations.zone = '', 'Asia/Shanghai', toString(stations.zone)) AS zone,
     checked.pile_id AS pile_id,
     checked.connector AS connector,
     checked.trade_no AS trade_no,
@@ -49,5 +50,6 @@ INNER JOIN
     ON deviation.pile_id = checked.pile_id AND deviation.connector = checked.connector
     AND deviation.trade_no = checked.trade_no AND deviation.connection_id = checked.connection_id
     AND deviation.check_id = checked.check_id
+LEFT JOIN (SELECT station_id, zone FROM dim_stations) AS stations ON stations.station_id = checked.station_id
 ORDER BY event_ms DESC, pile, connector, trade_no, step, kind
 LIMIT %(limit)s

@@ -24,25 +24,25 @@ WRONG_RECORD_ACKED: Final = 1
 _ORDER: Final = Rule("start", "platform", _START, due=False, most=0)
 _ORDER_ANSWERED: Final = Rule(
     "start_reply", "charger", _START, answers="start", after=("start", CHARGING), within_ms=START_WITHIN_MS,
-    since="start",
+    since=("start",),
 )  # fmt: skip
 
 _ASKED: Final = (
     Rule("account_query", "charger", _CARD, most=CARD_TRIES, answered_by="account_reply"),
     Rule(
         "account_reply", "platform", _CARD, answers="account_query", due_with=("account_query",),
-        after=("account_query",), within_ms=CARD_ANSWER_WITHIN_MS, since="account_query", most=0,
+        after=("account_query",), within_ms=CARD_ANSWER_WITHIN_MS, since=("account_query",), most=0,
     ),
 )  # fmt: skip
 
 _RECORDED: Final = (
     Rule(
-        "record", "charger", f"{_RECORD}; {OURS}", after=(STOPPED, CHARGING), within_ms=MINUTE_MS, since=ENDED, most=0,
-        answered_by="record_ack", excused=WRONG_RECORD_ACKED,
+        "record", "charger", f"{_RECORD}; {OURS}", after=(STOPPED, CHARGING), within_ms=MINUTE_MS,
+        since=(ENDED,), most=0, answered_by="record_ack", excused=WRONG_RECORD_ACKED,
     ),
     Rule(
         "record_ack", "platform", _RECORD, due_with=("record",), answers="record", within_ms=RECORD_ACK_WITHIN_MS,
-        since="record", after=("record",), most=0,
+        since=("record",), after=("record",), most=0,
     ),
 )  # fmt: skip
 
@@ -52,18 +52,18 @@ def _charge(started_by: str, within_ms: int, *answers: Rule) -> tuple[Rule, ...]
     return (
         Rule(
             CHARGING, "charger", _START, after=(started_by,) if started_by else (), within_ms=within_ms,
-            since=started_by if within_ms else "", most=0,
+            since=(started_by,) if within_ms else (), most=0,
         ),
         *answers,
         Rule("status", "charger", f"{_STATUS}; {OURS}", messages=(CHARGING,), period_ms=GAP_MS, most=0),
         Rule("control", "platform", _START, due=False, most=0),
         Rule(
             "control_reply", "charger", f"{_START}: at once; {OURS}", due_with=("control",), answers="control",
-            within_ms=AT_ONCE_MS, since="control", after=("control",), most=0,
+            within_ms=AT_ONCE_MS, since=("control",), after=("control",), most=0,
         ),
         Rule(
             "stopped_on_order", "charger", f"{_START}; {OURS}", messages=(ENDED,), due_with=("control",),
-            within_ms=MINUTE_MS, since="control", most=0,
+            within_ms=MINUTE_MS, since=("control",), most=0,
         ),
         Rule(STOPPED, "charger", _STATUS, after=(CHARGING,), most=0),
         *_RECORDED,
@@ -74,12 +74,12 @@ _FAILED_STARTS: Final = (
     Rule("start", "platform", _START, due=False, most=0),
     Rule(
         "start_reply", "charger", _START, due_with=("start",), answers="start", after=("start",),
-        within_ms=START_WITHIN_MS + ANSWER_MS, since="start",
+        within_ms=START_WITHIN_MS + ANSWER_MS, since=("start",),
     ),
     Rule("account_query", "charger", _CARD, due=False, most=CARD_TRIES, answered_by="account_reply"),
     Rule(
         "account_reply", "platform", _CARD, due_with=("account_query",), answers="account_query",
-        within_ms=CARD_ANSWER_WITHIN_MS, since="account_query", after=("account_query",), most=0,
+        within_ms=CARD_ANSWER_WITHIN_MS, since=("account_query",), after=("account_query",), most=0,
     ),
 )  # fmt: skip
 
@@ -102,7 +102,7 @@ AAF5_FLOWS: Final = (
         (
             Rule("login", "charger", _LOGIN, most=LOGIN_TRIES, answered_by="login_ack"),
             Rule(
-                "login_ack", "platform", _LOGIN, answers="login", within_ms=LOGIN_ACK_WITHIN_MS, since="login",
+                "login_ack", "platform", _LOGIN, answers="login", within_ms=LOGIN_ACK_WITHIN_MS, since=("login",),
                 after=("login",), most=0,
             ),
         ),

@@ -97,8 +97,7 @@ class _Check:
     def _of(self, rule: Rule) -> _Owed:
         seen = [step for step in self._steps if step.name in rule.counts]
         if rule.counts == (ENDED,) and self._course.ended_ms:
-            ended_ms = self._course.ended_ms
-            seen = [StepSeen(event_ms=ended_ms, key=NO_FRAME, name=ENDED, receive_ms=ended_ms)]
+            seen = [_end_of_charge(self._course.ended_ms)]
         return _Owed(rule, seen, [step for step in seen if not step.stored])
 
     # --- missing and never answered
@@ -116,14 +115,14 @@ class _Check:
         if self._excused(rule, from_ms, to_ms):
             return False
         asked = self._owed.get(rule.answers)
-        anchor_ms = self._anchor_ms(rule)
+        anchor = self._anchor(rule)
         never_answered = asked is not None and bool(asked.seen)
         self._note(
             rule,
             "never_answered" if never_answered else "missing",
-            anchor_ms + rule.within_ms if anchor_ms else to_ms,
+            anchor.event_ms + rule.within_ms if anchor else to_ms,
             f"no answer to {rule.answers}" if never_answered else "it never came",
-            _keys(asked.seen[:1] if never_answered and asked else self._neighbours(rule)),
+            _keys(asked.seen[:1]) if never_answered and asked else self._around(rule),
             allowed_ms=rule.within_ms,
         )
         return True
@@ -163,36 +162,44 @@ class _Check:
     def _behind(self, rule: Rule) -> list[_Owed]:
         return [owed for owed in self._owed.values() if any(one.rule is rule for one in self._before(owed.rule))]
 
-    def _neighbours(self, rule: Rule) -> list[StepSeen]:
-        """The last step before the place where one is missing, and the first one behind it: they are the evidence."""
+    def _around(self, rule: Rule) -> list[FrameKey]:
+        """The last step before the place where one is missing, and the first one behind it: they are the evidence.
+
+        What should have come throughout a charge is shown by the first and the last reading of that.
+        """
         before = [owed.first for owed in self._before(rule) if owed.first]
         behind = [owed.first for owed in self._behind(rule) if owed.first]
-        return [*sorted(before)[-1:], *sorted(behind)[:1]]
+        charging = [step for step in self._steps if step.name == CHARGING and rule.period_ms]
+        keys = [*_keys(sorted(before)[-1:]), *_keys(charging[:1]), *(step.end_key for step in charging[-1:])]
+        return [*keys, *_keys(sorted(behind)[:1])]
 
     # --- late
 
-    def _anchor_ms(self, rule: Rule) -> int:
-        if rule.since == ENDED:
-            return self._course.ended_ms
-        anchor = self._owed.get(rule.since)
-        return anchor.first.event_ms if anchor and anchor.first else 0
+    def _anchor(self, rule: Rule) -> StepSeen | None:
+        """The step that the time limit of a rule counts from, None when it was not seen."""
+        for name in rule.since:
+            if name == ENDED and self._course.ended_ms:
+                return _end_of_charge(self._course.ended_ms)
+            owed = self._owed.get(name)
+            if owed is not None and owed.first is not None:
+                return owed.first
+        return None
 
     def _check_late(self, owed: _Owed) -> None:
-        rule, first, anchor_ms = owed.rule, owed.first, self._anchor_ms(owed.rule)
-        if not rule.within_ms or first is None or not anchor_ms:
+        rule, first, anchor = owed.rule, owed.first, self._anchor(owed.rule)
+        if not rule.within_ms or first is None or anchor is None:
             return
-        due_ms = anchor_ms + rule.within_ms
-        taken_ms = first.event_ms - anchor_ms - absent_ms(anchor_ms, first.event_ms, self._course.away)
-        if taken_ms <= rule.within_ms or was_away(anchor_ms, due_ms, self._course.away):
+        due_ms = anchor.event_ms + rule.within_ms
+        taken_ms = first.event_ms - anchor.event_ms - absent_ms(anchor.event_ms, first.event_ms, self._course.away)
+        if taken_ms <= rule.within_ms or was_away(anchor.event_ms, due_ms, self._course.away):
             return
-        anchor = self._owed[rule.since].timed[:1] if rule.since in self._owed else []
-        since = "the end of the charge" if rule.since == ENDED else rule.since
+        since = "the end of the charge" if anchor.name == ENDED else anchor.name
         self._note(
             rule,
             "late",
             due_ms,
             f"{_seconds(taken_ms)} after {since}, allowed are {_seconds(rule.within_ms)}",
-            _keys([*anchor, first]),
+            _keys([anchor, first]),
             observed_ms=taken_ms,
             allowed_ms=rule.within_ms,
             times=1,
@@ -358,6 +365,10 @@ class _Check:
                 Deviation,
             )
         )
+
+
+def _end_of_charge(at_ms: int) -> StepSeen:
+    return StepSeen(event_ms=at_ms, key=NO_FRAME, name=ENDED, receive_ms=at_ms)
 
 
 def _keys(steps: Iterable[StepSeen]) -> list[FrameKey]:

@@ -27,7 +27,7 @@ class Rule(msgspec.Struct, frozen=True):
     - `dc_only`: only chargers of direct current have it;
     - `after`: the steps that must have come before, as far as they came;
     - `answers`: the step that it answers, so that its absence is an unanswered one;
-    - `within_ms` of the first `since` (a step, or `ENDED`); 0 = no limit;
+    - `within_ms` of the first one of `since` that was seen (steps, or `ENDED`); 0 = no limit;
     - `period_ms`: it comes again and again, never further apart than this while the charge goes on; 0 = it comes once;
     - `most`: how often it may come, on one connection where it is answered by `answered_by`; 0 = as often as it likes;
     - `answered_by`: it may be sent again until this answer, not afterwards, but for `excused` times; not sooner than
@@ -47,7 +47,7 @@ class Rule(msgspec.Struct, frozen=True):
     after: tuple[str, ...] = ()
     answers: str = ""
     within_ms: int = 0
-    since: str = ""
+    since: tuple[str, ...] = ()
     period_ms: int = 0
     most: int = 1
     answered_by: str = ""

@@ -32,7 +32,7 @@ def _answered_start(order: str, reply: str) -> tuple[Rule, ...]:
             after=(order,),
             answers=order,
             within_ms=START_WITHIN_MS,
-            since=order,
+            since=(order,),
             again_if_reason=NOT_PLUGGED,
         ),
     )
@@ -44,14 +44,14 @@ def _requested_start(request: str, reply: str) -> tuple[Rule, ...]:
         Rule(request, "charger", _LOCAL),
         Rule(
             reply, "platform", f"{_LOCAL}; {OURS}", answers=request, due_with=(request,), within_ms=ANSWER_MS,
-            since=request, after=(request,), most=0,
+            since=(request,), after=(request,), most=0,
         ),
     )  # fmt: skip
 
 
-def _charge(started_by: str) -> tuple[Rule, ...]:
-    """From the start to the end; `started_by` is the step that set the charger going, empty when none is known."""
-    before = (started_by,) if started_by else ()
+def _charge(*started_by: str) -> tuple[Rule, ...]:
+    """From the start to the end; `started_by` are the order, if any, and the answer to it."""
+    before = started_by[-1:]
     limit = START_WITHIN_MS if started_by else 0
     return (
         Rule("bms_handshake", "charger", _REMOTE, dc_only=True, after=before),
@@ -75,11 +75,11 @@ _STOPPING: Final = (
     Rule("remote_stop", "platform", _STOP, due=False, most=0),
     Rule(
         "remote_stop_reply", "charger", f"{_STOP}; {OURS}", due_with=("remote_stop",), answers="remote_stop",
-        within_ms=ANSWER_MS, since="remote_stop", after=("remote_stop",), most=0,
+        within_ms=ANSWER_MS, since=("remote_stop",), after=("remote_stop",), most=0,
     ),
     Rule(
         "stopped_on_order", "charger", f"{_STOP}: the pile must stop; {OURS}", messages=(ENDED,),
-        due_with=("remote_stop",), within_ms=MINUTE_MS, since="remote_stop", most=0,
+        due_with=("remote_stop",), within_ms=MINUTE_MS, since=("remote_stop",), most=0,
     ),
 )  # fmt: skip
 
@@ -91,7 +91,7 @@ def _record(after: tuple[str, ...] = (), within_ms: int = 0) -> Rule:
         _RECORD,
         after=after,
         within_ms=within_ms,
-        since=ENDED if within_ms else "",
+        since=(ENDED,) if within_ms else (),
         most=RECORD_TRIES,
         answered_by="record_ack",
         spacing_ms=RECORD_SPACING_MS,
@@ -99,7 +99,7 @@ def _record(after: tuple[str, ...] = (), within_ms: int = 0) -> Rule:
 
 
 _RECORD_ACK: Final = Rule(
-    "record_ack", "platform", _RECORD, due_with=("record",), answers="record", within_ms=ANSWER_MS, since="record",
+    "record_ack", "platform", _RECORD, due_with=("record",), answers="record", within_ms=ANSWER_MS, since=("record",),
     after=("record",), most=0,
 )  # fmt: skip
 
@@ -108,13 +108,13 @@ _FAILED_STARTS: Final = (
     Rule(
         "remote_start_reply", "charger", _REMOTE, messages=("remote_start_reply", "parallel_remote_start_reply"),
         due_with=("remote_start", "parallel_remote_start"), answers="remote_start", after=("remote_start",),
-        within_ms=START_WITHIN_MS, since="remote_start", again_if_reason=NOT_PLUGGED,
+        within_ms=START_WITHIN_MS, since=("remote_start",), again_if_reason=NOT_PLUGGED,
     ),
     Rule("parallel_remote_start", "platform", _REMOTE, due=False, most=0),
     Rule("start_request", "charger", _LOCAL, messages=("start_request", "parallel_start_request"), due=False),
     Rule(
         "start_reply", "platform", f"{_LOCAL}; {OURS}", messages=("start_reply", "parallel_start_reply"),
-        due_with=("start_request",), answers="start_request", within_ms=ANSWER_MS, since="start_request", most=0,
+        due_with=("start_request",), answers="start_request", within_ms=ANSWER_MS, since=("start_request",), most=0,
     ),
 )  # fmt: skip
 
@@ -123,7 +123,7 @@ YKC_FLOWS: Final = (
         "remote_start",
         "ykc",
         "started by the platform",
-        (*_answered_start("remote_start", "remote_start_reply"), *_charge("remote_start_reply")),
+        (*_answered_start("remote_start", "remote_start_reply"), *_charge("remote_start", "remote_start_reply")),
     ),
     Flow(
         "local_start",
@@ -137,7 +137,7 @@ YKC_FLOWS: Final = (
         "two guns for one vehicle, started by the platform",
         (
             *_answered_start("parallel_remote_start", "parallel_remote_start_reply"),
-            *_charge("parallel_remote_start_reply"),
+            *_charge("parallel_remote_start", "parallel_remote_start_reply"),
         ),
     ),
     Flow(
@@ -146,8 +146,8 @@ YKC_FLOWS: Final = (
         "two guns for one vehicle, asked of the platform",
         (*_requested_start("parallel_start_request", "parallel_start_reply"), *_charge("parallel_start_reply")),
     ),
-    Flow("offline_start", "ykc", "started at the charger without asking", _charge("")),
-    Flow("unknown_start", "ykc", "nothing tells who started it", _charge("")),
+    Flow("offline_start", "ykc", "started at the charger without asking", _charge()),
+    Flow("unknown_start", "ykc", "nothing tells who started it", _charge()),
     Flow("failed_start", "ykc", "executed, but nothing was charged", (*_FAILED_STARTS, _record(), _RECORD_ACK)),
     Flow("refused_start", "ykc", "refused", _FAILED_STARTS),
     Flow(
@@ -157,31 +157,31 @@ YKC_FLOWS: Final = (
         (
             Rule("login", "charger", _LOGIN, most=0, answered_by="login_ack"),
             Rule(
-                "login_ack", "platform", f"{_LOGIN}; {OURS}", answers="login", within_ms=ANSWER_MS, since="login",
+                "login_ack", "platform", f"{_LOGIN}; {OURS}", answers="login", within_ms=ANSWER_MS, since=("login",),
                 after=("login",), most=0,
             ),
             Rule(
                 "tariff_check", "charger", f"{_LOGIN}; {OURS}", after=("login",), within_ms=MINUTE_MS,
-                since="login_ack", most=0, answered_by="tariff_check_ack",
+                since=("login_ack",), most=0, answered_by="tariff_check_ack",
             ),
             Rule(
                 "tariff_check_ack", "platform", f"{_LOGIN}; {OURS}", due_with=("tariff_check",),
-                answers="tariff_check", within_ms=ANSWER_MS, since="tariff_check", after=("tariff_check",), most=0,
+                answers="tariff_check", within_ms=ANSWER_MS, since=("tariff_check",), after=("tariff_check",), most=0,
             ),
             Rule(
                 "tariff_request", "charger", f"{_LOGIN}; {OURS}", due_with=("tariff_check_ack",),
                 due_result=TARIFF_IS_ANOTHER, after=("tariff_check_ack",), within_ms=MINUTE_MS,
-                since="tariff_check_ack", most=0, answered_by="tariff_reply",
+                since=("tariff_check_ack",), most=0, answered_by="tariff_reply",
             ),
             Rule(
                 "tariff_reply", "platform", f"{_LOGIN}; {OURS}", due_with=("tariff_request",),
-                answers="tariff_request", within_ms=ANSWER_MS, since="tariff_request", after=("tariff_request",),
+                answers="tariff_request", within_ms=ANSWER_MS, since=("tariff_request",), after=("tariff_request",),
                 most=0,
             ),
             Rule("time_sync", "platform", "ykc.md section 5, clock", due=False, most=0),
             Rule(
                 "time_sync_reply", "charger", f"ykc.md section 5, clock; {OURS}", due_with=("time_sync",),
-                answers="time_sync", within_ms=ANSWER_MS, since="time_sync", after=("time_sync",), most=0,
+                answers="time_sync", within_ms=ANSWER_MS, since=("time_sync",), after=("time_sync",), most=0,
             ),
         ),
     ),

@@ -223,6 +223,6 @@ def test_every_rule_names_steps_of_its_flow_and_its_source() -> None:
         assert len(names) == len(set(names))
         for rule in flow.rules:
             assert "section 5" in rule.source
-            named = {*rule.after, *rule.due_with, *filter(None, (rule.answers, rule.answered_by, rule.since))}
+            named = {*rule.after, *rule.due_with, *rule.since, *filter(None, (rule.answers, rule.answered_by))}
             assert named <= {*names, "ended"}, (flow.name, rule.name)
             assert bool(rule.within_ms) == bool(rule.since)

@@ -1,0 +1,108 @@
+"""A session's whole trail of evidence in the order of time: what was said, what happened, and what became of it.
+
+`timeline` gives it as plain records, for the terminal, for JSON and for pages. Runs of readings in one state, and of
+other frames that come again and again, stand as one record each.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+from clickhouse_driver import Client
+
+from analytics.questions import Answer, Scope, ask
+from analytics.session_window import window_of
+from analytics.timeline_entries import (
+    Entry,
+    bill_entry,
+    deviation_entry,
+    event_entry,
+    frame_entries,
+    place_in_time,
+    reading_entries,
+)
+from core.conformance.rules import MINUTE_MS
+from core.session_number import session_halves
+
+AROUND_MS: Final = 3 * MINUTE_MS
+"""What does not name the session belongs to it so long before its first and after its last sign."""
+_FIRST_DAY, _LAST_DAY = "1970-01-01", "2149-06-06"
+_MOST_DEVIATIONS = 1_000
+
+
+class Trail(msgspec.Struct, frozen=True):
+    """The trail of one session: `session` is its newest revision, `bill` its current bill (None: not billed yet)."""
+
+    session: dict[str, Any]
+    bill: dict[str, Any] | None
+    conformance: dict[str, Any] | None
+    entries: list[Entry]
+
+    @property
+    def zone(self) -> str:
+        """The zone of the station."""
+        return str(self.session["zone"]) or "Asia/Shanghai"
+
+
+def trails(client: Client, scope: Scope, trade_no: str, *, every: bool = False) -> list[Trail]:
+    """The trail of each session under this number that `scope` may see; none when the number is not known.
+
+    `every`: each reading and each frame stands for itself.
+    """
+
+    def asked(question: str, **values: object) -> Answer:
+        return ask(client, question, scope, **values)
+
+    sessions = asked("timeline_sessions", trade_no=trade_no).records()
+    return [_trail(asked, session, every=every) for session in sessions]
+
+
+def _trail(asked: Callable[..., Answer], session: dict[str, Any], *, every: bool) -> Trail:
+    from_ms, to_ms = window_of(session)
+    key = {"pile_id": session["pile_id"], "connector": session["connector"], "trade_no": session["trade_no"]}
+    window = {"from_ms": from_ms, "to_ms": to_ms}
+    high, low = session_halves(session["trade_no"])
+    place = {"pile_id": session["pile_id"], "connector": session["connector"]}
+    readings = asked("timeline_readings", **place, trade_hi=high, trade_lo=low, **window).records()
+    frames = asked("timeline_frames", **key, **window).records()
+    own_ms = _own_span(session, readings, frames)
+    frames = [frame for frame in frames if frame["named"] or own_ms[0] <= frame["receive_ms"] <= own_ms[1]]
+    events = [
+        event
+        for event in asked("timeline_events", **key, **window).records()
+        if event["trade_no"] or (max(event["until_ms"], event["at_ms"]) >= own_ms[0] and event["at_ms"] <= own_ms[1])
+    ]
+    bills = asked("session_bills", **key).records()
+    codes = asked("session_codes", **key).first()
+    checks = asked("conformance_deviations", trade_no=session["trade_no"], pile=session["pile"], limit=_MOST_DEVIATIONS,
+                   from_day=_FIRST_DAY, to_day=_LAST_DAY).records()  # fmt: skip
+    deviations = [check for check in checks if check["connector"] == session["connector"]]
+    entries = [
+        *reading_entries(readings, every=every),
+        *frame_entries(frames, every=every),
+        *(event_entry(event) for event in events if not _only_repeats_a_frame(event)),
+        *(deviation_entry(check) for check in deviations),
+        *(bill_entry(bill) for bill in bills),
+    ]
+    current = bills[0] if bills else None
+    return Trail(
+        session={**session, "hits": codes["hits"] if codes else []},
+        bill=current if current and current["final_rule"] and session["life"] != "open" else None,
+        conformance=asked("timeline_check", **key).first(),
+        entries=sorted(entries, key=place_in_time),
+    )
+
+
+def _only_repeats_a_frame(event: dict[str, Any]) -> bool:
+    """An order of which only the answer was seen, as in a capture: the answer's frame says it all."""
+    return bool(event["kind"] == "order" and event["until_ms"] == event["at_ms"] and event["detail"].startswith("ok"))
+
+
+def _own_span(
+    session: dict[str, Any], readings: list[dict[str, Any]], frames: Sequence[dict[str, Any]]
+) -> tuple[int, int]:
+    """From when to when things belong to the session that do not name it."""
+    times = [frame["event_ms"] for frame in frames if frame["named"]]
+    times += [reading["event_ms"] for reading in readings[:1] + readings[-1:]]
+    times += [ms for ms in (session["start_ms"], session["end_ms"], session["unplugged_ms"]) if ms]
+    return min(times) - AROUND_MS, max(times) + AROUND_MS

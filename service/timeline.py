@@ -1,0 +1,273 @@
+"""`pilestream timeline`: a session's evidence trail, printed for a person at a desk or as JSON."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from analytics.bill_lines import kwh_text, local_time, yuan_text
+from analytics.questions import PLATFORM_SCOPE
+from analytics.timeline import Trail, trails
+from analytics.timeline_entries import Entry
+from service.running import running_client
+from service.settings import Settings
+
+DONE, NO = 0, 1
+NARROWEST, WIDEST, PIPE_WIDTH = 80, 160, 120
+MIN_TEXT_WIDTH = 30
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TIME_WIDTH = len("00:00:00.000")
+
+_MARKS: Final = {
+    "start": "▶", "order": "·", "connector": "·", "connection": "·", "identity": "·", "clock": "·", "tariff": "·",
+    "alarm": "!", "outage": "!", "deviation": "✗", "bill": "=",
+}  # fmt: skip
+_SAY_THEIR_NAME: Final = ("bill", "start", "clock", "tariff", "identity")
+_LABEL_WIDTH: Final = 28
+_FROM_CHARGER, _FROM_PLATFORM = "→", "←"
+_RED, _YELLOW, _GREEN, _CYAN, _FAINT, _BOLD = "31", "33", "32", "36", "2", "1"
+_COLOURS: Final = {"deviation": _RED, "alarm": _YELLOW, "outage": _YELLOW, "bill": _GREEN, "start": _CYAN}
+_LIVES: Final = {
+    "open": "under way",
+    "ended": "ended",
+    "ended_offline": "ended while offline",
+    "failed_start": "failed to start",
+}
+
+Paint = Callable[[str, str], str]
+
+
+def add_timeline_parser(commands: Any, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    """Add `timeline` to the subcommands; `run` gets the options and gives the exit code."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "timeline",
+        help="all that is known of a session, in the order of time",
+        description="Print a session's evidence trail: who started it, every frame with its meaning, what happened, "
+        "where the order of steps was left, and what was billed. Times are those of the station.",
+        epilog="example: pilestream timeline 32010600019236012611221430010007 --hex",
+    )
+    parser.add_argument("trade_no", metavar="TRADE_NO", help="number of the session")
+    parser.add_argument("--all", action="store_true", help="each reading and each frame in a line of its own")
+    parser.add_argument("--hex", action="store_true", help="the bytes below each frame")
+    parser.add_argument("--json", action="store_true", help="one JSON object per session")
+    parser.add_argument("--data", metavar="FOLDER", help="the folder of all data (default ./data)")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def print_timeline(
+    settings: Settings, trade_no: str, *, every: bool = False, with_hex: bool = False, as_json: bool = False
+) -> int:
+    """Print the trail of each session under this number; exit code 1 when there is none."""
+    with running_client(settings) as client:
+        found = trails(client, PLATFORM_SCOPE, trade_no, every=every)
+    if not found:
+        print(f"pilestream: no session has the number {trade_no}", file=sys.stderr)
+        return NO
+    for number, trail in enumerate(found):
+        if as_json:
+            print(trail_json(trail))
+            continue
+        if number:
+            print()
+        coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        width = shutil.get_terminal_size((PIPE_WIDTH, 0)).columns if sys.stdout.isatty() else PIPE_WIDTH
+        print(trail_text(trail, width=width, coloured=coloured, with_hex=with_hex))
+    return DONE
+
+
+def trail_json(trail: Trail) -> str:
+    """One line of JSON: the session's head, and its entries with ISO times in the zone of the station."""
+    zone = ZoneInfo(trail.zone)
+    entries = []
+    for entry in trail.entries:
+        written = msgspec.to_builtins(entry)
+        for name in ("at_ms", "until_ms", "came_ms"):
+            if written.get(name):
+                written[name.removesuffix("_ms")] = _iso(written[name], zone)
+        entries.append(written)
+    return json.dumps({**_head(trail), "entries": entries}, ensure_ascii=False)
+
+
+def trail_text(trail: Trail, *, width: int = PIPE_WIDTH, coloured: bool = False, with_hex: bool = False) -> str:
+    """The trail as text to read: a head, then one line per entry, with a heading for each local day."""
+    width = min(max(width, NARROWEST), WIDEST)
+
+    def paint(text: str, colour: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if coloured and text else text
+
+    zone = ZoneInfo(trail.zone)
+    lines = [*_head_lines(trail, zone, paint)]
+    day = ""
+    for entry in trail.entries:
+        moment = _local(entry.at_ms, zone)
+        if moment.strftime("%Y-%m-%d") != day:
+            day = moment.strftime("%Y-%m-%d")
+            lines += ["", paint(f"{day} {moment.strftime('%A')}, {trail.zone}", _BOLD)]
+        lines += _entry_lines(entry, zone, width, paint)
+        if with_hex and entry.frame_hex:
+            lines += [paint(line, _FAINT) for line in _hex_lines(entry.frame_hex, width)]
+    return "\n".join(lines)
+
+
+def _entry_lines(entry: Entry, zone: ZoneInfo, width: int, paint: Paint) -> list[str]:
+    """One entry: its time, who spoke to whom, what it was, and what it says, wrapped below itself."""
+    time = _local(entry.at_ms, zone).strftime("%H:%M:%S.%f")[:_TIME_WIDTH]
+    if entry.kind in ("frame", "reading"):
+        mark = _FROM_CHARGER if entry.party == "charger" else _FROM_PLATFORM
+        label = f"{entry.type:<4} {entry.name}"
+    else:
+        mark = _MARKS[entry.kind]
+        label = (
+            entry.kind
+            if entry.kind in _SAY_THEIR_NAME
+            else f"{entry.kind} {entry.name}".replace("_", " ")
+            if entry.kind == "connector"
+            else f"{entry.kind} {entry.name}"
+        )
+    if entry.kind == "deviation" and entry.party == "platform":
+        label = f"{label} (platform)"
+    text = ", ".join(filter(None, [_run_text(entry, zone), entry.text, _late_text(entry, zone)]))
+    lead = f"{time} {mark} "
+    column = min(len(lead) + _LABEL_WIDTH, width - MIN_TEXT_WIDTH)
+    colour = _COLOURS.get(entry.kind, _RED if entry.bad else "")
+    label_shown = label if len(label) < _LABEL_WIDTH else f"{label} "
+    first_width = max(width - max(column, len(lead) + len(label_shown)), MIN_TEXT_WIDTH)
+    wrapped = textwrap.wrap(text, width=first_width) or [""]
+    rest = textwrap.wrap(text[len(wrapped[0]) :].strip(), width=width - column) if len(wrapped) > 1 else []
+    gap = " " * max(column - len(lead) - len(label_shown), 0)
+    shown = paint(label_shown, colour) if colour else label_shown
+    first = f"{paint(time, _FAINT)} {paint(mark, colour) if colour else mark} {shown}{gap}{wrapped[0]}".rstrip()
+    return [first, *(" " * column + line for line in rest)]
+
+
+def _run_text(entry: Entry, zone: ZoneInfo) -> str:
+    if entry.kind not in ("frame", "reading") or entry.times == 1:
+        return ""
+    return f"{entry.times} times until {_local(entry.until_ms, zone).strftime('%H:%M:%S')}"
+
+
+def _late_text(entry: Entry, zone: ZoneInfo) -> str:
+    if not entry.came_ms:
+        return ""
+    came = _local(entry.came_ms, zone)
+    same_day = came.date() == _local(entry.at_ms, zone).date()
+    when = came.strftime("%H:%M:%S" if same_day else "%m-%d %H:%M:%S")
+    return f"(came {when}{', kept by the charger' if entry.kept else ''})"
+
+
+def _head(trail: Trail) -> dict[str, Any]:
+    session, bill, check = trail.session, trail.bill, trail.conformance
+    zone = ZoneInfo(trail.zone)
+    return {
+        "trade_no": session["trade_no"],
+        "pile": session["pile"],
+        "connector": session["connector"],
+        "station": session["station"],
+        "operator": session["operator"],
+        "vendor": session["vendor"],
+        "model": session["model"],
+        "firmware": check["firmware"] if check else "",
+        "life": session["life"],
+        "start": local_time(session["start_ms"], zone),
+        "end": local_time(session["end_ms"], zone) if session["life"] != "open" else None,
+        "record": session["bill_state"],
+        "pile_energy_kwh": kwh_text(session["bill_energy_e4kwh"]) if session["has_bill"] else None,
+        "platform_energy_kwh": kwh_text(session["best_e4kwh"]),
+        "low_kwh": kwh_text(session["low_e4kwh"]),
+        "high_kwh": kwh_text(session["high_e4kwh"]),
+        "quality": session["quality"],
+        "final_energy_kwh": kwh_text(bill["final_energy_e4kwh"]) if bill else None,
+        "final_amount_yuan": yuan_text(bill["amount_fen"]) if bill else None,
+        "held": bool(bill and bill["held"]),
+        "codes_raw": list(bill["codes_raw"]) if bill else [],
+        "codes": list(bill["codes"]) if bill else [],
+        "causes": list(bill["causes"]) if bill else [],
+        "conformance": None
+        if check is None
+        else {
+            "flow": check["flow"],
+            "due": check["steps_expected"],
+            "kept": check["steps_kept"],
+            "order": check["step_order"],
+            "pattern": check["pattern"],
+        },
+        "zone": trail.zone,
+    }
+
+
+def _head_lines(trail: Trail, zone: ZoneInfo, paint: Paint) -> Iterator[str]:
+    head = _head(trail)
+    make = " ".join(filter(None, [head["vendor"], head["model"], head["firmware"] and f"firmware {head['firmware']}"]))
+    yield paint(f"session {head['trade_no']}", _BOLD)
+    yield f"  charger   {head['pile']} connector {head['connector']}{f', {make}' if make else ''}"
+    place = ", ".join(filter(None, [head["station"], head["operator"]]))
+    if place:
+        yield f"  station   {place}"
+    yield f"  charge    {_span_text(trail, zone)}"
+    yield f"  energy    {_energy_text(head)}"
+    if trail.bill is not None:
+        held = paint(" (held: waits for a person)", _YELLOW) if head["held"] else ""
+        codes = _codes_text(head)
+        billed = f"{head['final_energy_kwh']} kWh = {head['final_amount_yuan']} yuan"
+        yield f"  billed    {billed if head['final_energy_kwh'] else 'nothing is known'}{held}{codes}"
+    check = head["conformance"]
+    if check is not None:
+        whole = check["kept"] == check["due"]
+        words = f"{check['kept']} of {check['due']} steps kept, in the order {check['order'] or 'none'}"
+        pattern = f", {check['pattern']}" if check["pattern"] else ""
+        yield f"  protocol  {check['flow'].replace('_', ' ')}: {paint(words + pattern, _GREEN if whole else _RED)}"
+
+
+def _span_text(trail: Trail, zone: ZoneInfo) -> str:
+    session = trail.session
+    start, end_ms = _local(session["start_ms"], zone), session["end_ms"]
+    life = _LIVES.get(session["life"], session["life"])
+    if session["life"] == "open":
+        return f"{start:%Y-%m-%d %H:%M:%S}, {life}"
+    end = _local(end_ms, zone)
+    until = f"{end:%H:%M:%S}" if end.date() == start.date() else f"{end:%Y-%m-%d %H:%M:%S}"
+    return f"{start:%Y-%m-%d %H:%M:%S} to {until}, {_length(end_ms - session['start_ms'])}, {life}"
+
+
+def _energy_text(head: dict[str, Any]) -> str:
+    measured = f"measured {head['platform_energy_kwh']} kWh [{head['low_kwh']}, {head['high_kwh']}] {head['quality']}"
+    said = head["pile_energy_kwh"]
+    record = f"charger says {said} kWh" if said else f"no record ({head['record'].replace('_', ' ')})"
+    return f"{record}, {measured}"
+
+
+def _codes_text(head: dict[str, Any]) -> str:
+    raw, codes = (",".join(map(str, head[name])) for name in ("codes_raw", "codes"))
+    if not raw and not codes:
+        return ", no codes"
+    causes = f" ({', '.join(head['causes'])})" if head["causes"] else ""
+    return f", codes {raw or 'none'}, after correction {codes or 'none'}{causes}"
+
+
+def _hex_lines(frame_hex: str, width: int) -> list[str]:
+    pairs = " ".join(frame_hex[place : place + 2] for place in range(0, len(frame_hex), 2))
+    indent = " " * (_TIME_WIDTH + 3)
+    return textwrap.wrap(pairs, width=width, initial_indent=indent, subsequent_indent=indent)
+
+
+def _length(length_ms: int) -> str:
+    minutes, seconds = divmod(abs(length_ms) // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
+
+
+def _local(at_ms: int, zone: ZoneInfo) -> datetime:
+    return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone)
+
+
+def _iso(at_ms: int, zone: ZoneInfo) -> str:
+    return _local(at_ms, zone).isoformat(timespec="milliseconds")
