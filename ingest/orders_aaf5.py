@@ -49,6 +49,7 @@ class StartAaf5(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class RebootAaf5(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Refused while something charges, unless `force`: the charger cannot be told to wait."""
 
+    when: Literal["now"] = "now"
     force: bool = False
 
 

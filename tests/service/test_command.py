@@ -13,6 +13,7 @@ import pilestream
 from core.ykc.codec import encode_raw, raw_fields
 from ingest.errors import IngestError
 from ingest.orders import ORDERS
+from ingest.start_decision import REFUSALS
 from service.command import add_command_parser, send_order
 from service.settings import Settings
 from tests.ingest.charger_frames import CODE
@@ -220,3 +221,12 @@ def test_a_python_program_gives_orders_too(tmp_path: Path, capsys: pytest.Captur
         assert await order == {"ok": False, "error": "refused", "detail": "refused"}
 
     play(tmp_path, capsys, scene)
+
+
+def test_the_page_of_orders_names_every_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text("utf-8")
+    for orders in ORDERS.values():
+        for order in orders.values():
+            assert f"| `{order.name}` |" in page, order.name
+    for reason in REFUSALS:
+        assert f"`{reason}`" in page, reason
