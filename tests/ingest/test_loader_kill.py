@@ -97,8 +97,8 @@ def test_killed_between_the_last_insert_and_its_note(
             database.execute(f"ALTER TABLE {table} MODIFY SETTING non_replicated_deduplication_window = 0")
     spool = open_spool(tmp_path)
     fill(spool)
-    # The first piece is that of the facts: its intent, an insert for each of 9 tables, then the note at step 11.
-    code, said = run_loader(tmp_path, database_address, 11, "before")
+    # The first piece is that of the facts: its intent, an insert for each of 12 tables, then the note at step 14.
+    code, said = run_loader(tmp_path, database_address, 14, "before")
     assert code == -signal.SIGKILL, said
     assert counts(database) == EXPECTED | {"readings": 0, "frames": 3}
     Loader(tmp_path, partial(connect, database_address), make_directory()).load_available()
