@@ -25,7 +25,7 @@ FROM
 (
     SELECT *
     FROM session_deviations
-    WHERE %(trade_no)s = '' OR trade_no = %(trade_no)s
+    WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s) AND (%(trade_no)s = '' OR trade_no = %(trade_no)s)
 ) AS deviation
 INNER JOIN
 (

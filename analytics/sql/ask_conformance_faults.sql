@@ -13,7 +13,7 @@ FROM
 (
     SELECT pile_id, connector, trade_no, connection_id, check_id, step, kind
     FROM session_deviations
-    WHERE party = 'charger'
+    WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s) AND party = 'charger'
 ) AS deviation
 INNER JOIN
 (

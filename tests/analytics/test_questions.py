@@ -20,7 +20,8 @@ from analytics.questions import (
 QUESTIONS = sorted(path.stem.removeprefix("ask_") for path in SQL_FOLDER.glob("ask_*.sql"))
 FACT_TABLES = (
     "frames|readings|pile_bill_uploads|pile_bills|connection_events|presence|connector_events|clock_offsets|commands|"
-    "tariff_acks|session_revisions|sessions|session_codes|bill_revisions|bills|dim_pile_owners"
+    "tariff_acks|session_starts|charger_identities|alarms|session_deviations|conformance_checks|conformance|"
+    "session_revisions|sessions|session_codes|bill_revisions|bills|dim_pile_owners"
 )
 
 

@@ -37,10 +37,32 @@ def fleet_database(server: ClickHouseAddress) -> Iterator[FleetDatabase]:
     migrate(address)
     client = connect(address)
     try:
-        yield FleetDatabase(address, client, fill(client, NOW_MS))
+        fleet = fill(client, NOW_MS)
+        _check_one_session(client, fleet)
+        yield FleetDatabase(address, client, fleet)
     finally:
         client.execute(f"DROP DATABASE {address.database} SYNC")
         client.disconnect()
+
+
+def _check_one_session(client: Client, fleet: SyntheticFleet) -> None:
+    """One session was held against its protocol and had skipped a step."""
+    story = fleet.of("bill_x1000")
+    session = {"trade_no": story.trade_no}
+    client.execute(
+        "INSERT INTO conformance_checks (operator_id, pile_id, pile, connector, trade_no, check_id, local_day,"
+        " flow, steps_expected, steps_kept, deviations)"
+        " SELECT operator_id, pile_id, pile, connector, trade_no, 1, local_day, 'remote_start', 12, 11, 1"
+        " FROM sessions WHERE trade_no = %(trade_no)s",
+        session,
+    )
+    client.execute(
+        "INSERT INTO session_deviations (operator_id, pile_id, pile, connector, trade_no, check_id, event_ms,"
+        " flow, step, kind, party)"
+        " SELECT operator_id, pile_id, pile, connector, trade_no, 1, end_ms, 'remote_start', 'charge_end', 'missing',"
+        " 'charger' FROM sessions WHERE trade_no = %(trade_no)s",
+        session,
+    )
 
 
 @contextmanager

@@ -50,6 +50,7 @@ def values(fleet: FleetDatabase, question: str) -> dict[str, Any]:
         "every": 1,
         "limit": 50,
         "offset": 0,
+        "by": "pile",
         "sort": "start_ms",
         "descending": 1,
         "vin": "",
