@@ -110,6 +110,7 @@ def _start_fleet(platform: Platform, plan_start_ms: int) -> ChildProcess:
     arguments = {
         "--host": platform.settings.bind,
         "--port": platform.ports["ykc"],
+        "--aaf5-port": platform.ports["aaf5"],
         "--master-file": MASTER_FILE,
         "--seed": SEED,
         "--start-ms": plan_start_ms,
