@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 BUILT := $(VENV)/.built
 # How long `make fuzz` looks for bad input, all its targets together.
 SECONDS ?= 90
+JOBS ?= 1
 SOURCES := pyproject.toml setup.py $(shell find core ingest -name '*.pyx' -o -name '*.pxd')
 
 .PHONY: install demo serve test test-all fuzz lint format clean
@@ -45,7 +46,7 @@ $(VENV)/.fuzzer: $(VENV)/.packages
 	@touch $@
 
 fuzz: install $(VENV)/.fuzzer
-	$(BIN)/python scripts/fuzz.py --seconds $(SECONDS)
+	$(BIN)/python scripts/fuzz.py --seconds $(SECONDS) --jobs $(JOBS)
 
 lint: install
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ from core.aaf5.codec import MAX_BODY_BYTES, decode_body, decode_frame, encode_de
 from core.aaf5.hex_lines import decode_line
 from core.aaf5.splitter import MAX_PENDING, Aaf5Splitter
 from core.aaf5.status import StatusColumns, decode_status
+from tests.core.status_by_table import columns_by_the_table
 from tests.fuzz.decode_properties import check_fields, check_line, check_round_trip
 from tests.fuzz.split_properties import GARBAGE, check_split
 
@@ -35,13 +36,14 @@ def check_aaf5_line(data: bytes) -> None:
 
 
 def _check_columns(frames: list[bytes]) -> None:
-    """Rows of the compiled decoder, one by one and in a batch, agree."""
+    """Rows of the compiled decoder, one by one and in a batch, are those of the table."""
     rows = []
     for frame in frames:
         row = decode_status(frame)
         is_status = frame[6:8] == STATUS.to_bytes(2, "little") and len(frame) >= STATUS_FRAME_BYTES
         assert (row is not None) is is_status, "a status without a row, or a row without a status"
         if row is not None:
+            assert row == columns_by_the_table(frame), "compiled row and table differ"
             rows.append(row)
     if not rows:
         return

@@ -1,5 +1,6 @@
 """Kept inputs of a fuzz target: a text file, one input a line in hex, words after a # as a comment."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -32,6 +33,15 @@ def replace_inputs(target: str, inputs: list[bytes]) -> int:
     path.parent.mkdir(exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in lines), "ascii")
     return len(lines)
+
+
+def write_inputs(folder: Path, inputs: list[bytes]) -> set[str]:
+    """One file for each input, named as libFuzzer names its own, so that equal ones are one; gives the names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {hashlib.sha1(data, usedforsecurity=False).hexdigest(): data for data in inputs}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return set(files)
 
 
 def real_frames(protocol: str) -> list[bytes]:

@@ -4,13 +4,14 @@ A FILE is one input to repeat. A FOLDER gets the first inputs and all that libFu
 by `scripts/fuzz.py`, which sets up the sanitizers; by itself it fuzzes whatever build is imported.
 """
 
-import hashlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import atheris
+
+from tests.fuzz.corpus_file import write_inputs
 
 with atheris.instrument_imports(include=["core", "ingest"]):
     from tests.fuzz.targets import TARGETS, Target, first_inputs
@@ -21,20 +22,17 @@ SEALED_SHARE = 0.8
 
 def main(arguments: list[str]) -> None:
     """Fuzz until an option of libFuzzer or a failure ends it; never returns."""
-    program, name, path, *options = arguments
+    name, path, *options = arguments[1:]
     target = TARGETS[name]
-    if not Path(path).is_file():
+    # libFuzzer starts itself again by this when it minimises a corpus.
+    program = f"{sys.executable} -m tests.fuzz.fuzz_target {name}"
+    if Path(path).is_dir() and not any(
+        option.startswith("-set_cover_merge") or option.startswith("-merge") for option in options
+    ):
         write_inputs(Path(path), first_inputs(name))
     settings = [program, path, f"-max_len={target.longest}", *options]
     atheris.Setup(settings, target.check, custom_mutator=mutator_of(target))
     atheris.Fuzz()
-
-
-def write_inputs(folder: Path, inputs: list[bytes]) -> None:
-    """One file for each input, named as libFuzzer names its own, so that equal ones are one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for data in inputs:
-        (folder / hashlib.sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)
 
 
 def mutator_of(target: Target) -> Callable[[bytes, int, int], bytes]:

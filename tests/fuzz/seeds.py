@@ -56,6 +56,13 @@ def aaf5_streams() -> list[bytes]:
     return _streams(real_frames("aaf5") + described, charge)
 
 
+def mixed_streams() -> list[bytes]:
+    """First bytes of connections: of each protocol, behind garbage, and one protocol's frame inside the other's."""
+    ykc, aaf5 = charger_frames.login(), aaf5_frames.aaf5_login()
+    inside = [aaf5_codec.wrap_body(108, ykc), ykc_codec.wrap_body(0x44, aaf5)]
+    return [ykc, aaf5, b"\x68\xaa" + ykc, b"h" * 9 + aaf5, b"GET / HTTP/1.1\r\n\r\n", *inside, ykc[:-1], aaf5[:-1]]
+
+
 def lines(protocol: str) -> list[bytes]:
     """Frames as hex text, with blanks too, and the frames themselves for what is no text."""
     frames = real_frames(protocol)
