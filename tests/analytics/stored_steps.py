@@ -4,6 +4,7 @@ from typing import Any
 
 from core.aaf5.codec import encode_raw as encode_aaf5
 from core.aaf5.messages import MESSAGES_BY_NAME as AAF5_MESSAGES
+from core.session_number import session_halves
 from core.ykc.codec import encode_raw as encode_ykc
 from core.ykc.messages import MESSAGES_BY_NAME as YKC_MESSAGES
 from tests.analytics.stored_facts import PILE_CODE, SECOND, T0, Facts, trade_no
@@ -81,6 +82,37 @@ def store_session(facts: Facts, *, without: tuple[str, ...] = (), minutes: int =
     if "record" not in without:
         facts.insert("pile_bill_uploads", [facts.bill(start_ms, minutes)])
     facts.heard(start_ms - 300 * SECOND, end_ms + 900 * SECOND)
+
+
+AAF5_NUMBER = f"{PILE_CODE}-1-20231115080000"
+
+
+def store_aaf5_session(facts: Facts) -> None:
+    """A clean session of ten minutes that the platform started, on a charger that gives no serial: `AAF5_NUMBER`."""
+    end_ms = T0 + 600 * SECOND
+    high, low = session_halves(AAF5_NUMBER)
+    own = {"trade_hi": high, "trade_lo": low, "protocol": "aaf5", "session_no": AAF5_NUMBER, "start_mode": 1}
+    readings = [
+        {**row, **own, "work_state": 2, "register_e4kwh": 5_000_000 + row["energy_e4kwh"], "start_ms": T0}
+        for row in facts.charging(T0, 10)
+    ]
+    stopped = {"state": 2, "work_state": 3, "event_ms": end_ms + SECOND, "receive_ms": end_ms + SECOND}
+    readings.append({**readings[-1], **stopped, "voltage_dv": 0, "current_da": 0})
+    facts.insert("readings", readings)
+    facts.insert(
+        "frames",
+        [
+            aaf5_frame(T0 - 9 * SECOND, "start", trade="FFFF", serial="FFFF"),
+            aaf5_frame(T0 + 5 * SECOND, "start_reply", result=0),
+            aaf5_frame(T0 + 60 * SECOND, "control", addr=11),
+            aaf5_frame(end_ms - 2 * SECOND, "control", addr=2, param=0x55),
+            aaf5_frame(end_ms - SECOND, "control_reply", addr=2),
+            aaf5_frame(end_ms + 2 * SECOND, "record", trade=AAF5_NUMBER, start_mode=1, energy=1_000),
+            aaf5_frame(end_ms + 2 * SECOND, "record_ack", trade=AAF5_NUMBER),
+        ],
+    )
+    facts.insert("pile_bill_uploads", [{**facts.bill(T0, 10, trade=AAF5_NUMBER), "protocol": "aaf5"}])
+    facts.heard(T0 - 300 * SECOND, T0 + 1_800 * SECOND)
 
 
 def _nothing(field: Any) -> Any:

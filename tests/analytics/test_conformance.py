@@ -8,9 +8,8 @@ from clickhouse_driver import Client
 from analytics.biller import Biller
 from analytics.conformance import ConformanceChecker, scores
 from analytics.questions import PLATFORM_SCOPE, Scope, ask
-from core.session_number import session_halves
 from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, Clock, Facts, pile, trade_no
-from tests.analytics.stored_steps import aaf5_frame, store_session, ykc_frame
+from tests.analytics.stored_steps import store_aaf5_session, store_session, ykc_frame
 
 pytestmark = pytest.mark.server
 
@@ -187,32 +186,7 @@ def test_a_login_without_its_tariff_check_is_a_deviation_of_its_own(database: Cl
 
 def test_an_aaf5_session_without_a_serial_is_told_by_its_connector_and_time(database: Client) -> None:
     facts = Facts(database, pile(protocol="aaf5", register_kind="lifetime"))
-    number = f"{facts.directory.by_id(4).code}-1-20231115080000"
-    readings = [
-        {**row, "trade_hi": 0, "trade_lo": 0, "protocol": "aaf5", "session_no": number, "work_state": 2}
-        | {"start_mode": 1, "duration_s": (row["event_ms"] - T0) // 1_000}
-        for row in facts.charging(T0, 10)
-    ]
-    high, low = session_halves(number)
-    readings.append({**readings[-1], "state": 2, "work_state": 3, "event_ms": T0 + 601_000, "receive_ms": T0 + 601_000})
-    readings[-1].pop("segment_id", None)
-    readings = [{**row, "trade_hi": high, "trade_lo": low} for row in readings]
-    facts.insert("readings", readings)
-    end_ms = T0 + 10 * MINUTE
-    facts.insert(
-        "frames",
-        [
-            aaf5_frame(T0 - 9 * SECOND, "start", trade="FFFF", serial="FFFF"),
-            aaf5_frame(T0 + 5 * SECOND, "start_reply", result=0),
-            aaf5_frame(end_ms - 2 * SECOND, "control", addr=2, param=0x55),
-            aaf5_frame(end_ms - SECOND, "control_reply", addr=2),
-            aaf5_frame(T0 + MINUTE, "control", addr=11),
-            aaf5_frame(end_ms + 2 * SECOND, "record", trade=number, start_mode=1, energy=1_000),
-            aaf5_frame(end_ms + 2 * SECOND, "record_ack", trade=number),
-        ],
-    )
-    facts.insert("pile_bill_uploads", [{**facts.bill(T0, 10, trade=number), "protocol": "aaf5"}])
-    facts.heard(T0 - 5 * MINUTE, T0 + 30 * MINUTE)
+    store_aaf5_session(facts)
     checked(facts)
     (check,) = rows(database, "conformance")
     assert rows(database, "session_deviations") == []

@@ -12,8 +12,8 @@ from analytics.questions import PLATFORM_SCOPE, Scope
 from analytics.timeline import Trail, trails
 from analytics.timeline_entries import Entry
 from service.timeline import trail_json, trail_text
-from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, Clock, Facts, trade_no
-from tests.analytics.stored_steps import store_session, ykc_frame
+from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, Clock, Facts, pile, trade_no
+from tests.analytics.stored_steps import AAF5_NUMBER, store_aaf5_session, store_session, ykc_frame
 
 pytestmark = pytest.mark.server
 
@@ -137,6 +137,30 @@ def test_frames_of_other_times_and_connectors_stay_out(facts: Facts) -> None:
     trail = trail_of(facts)
     assert named(trail, "remote_stop").at_ms == END - SECOND
     assert named(trail, "bms_params").at_ms == T0 - 2 * SECOND
+
+
+def test_the_trail_of_a_session_of_the_other_protocol(database: Client) -> None:
+    facts = Facts(database, pile(protocol="aaf5", register_kind="lifetime"))
+    store_aaf5_session(facts)
+    Biller(database, facts.directory, clock=Clock(T0 + 2 * HOUR)).run_once()
+    ConformanceChecker(database, facts.directory).run_once()
+    (trail,) = trails(database, PLATFORM_SCOPE, AAF5_NUMBER)
+    told = [(entry.type, entry.name, entry.times) for entry in trail.entries if entry.kind in ("frame", "reading")]
+    assert told == [
+        ("7", "start", 1),
+        ("104", "status", 41),
+        ("8", "start_reply", 1),
+        ("5", "control", 1),
+        ("5", "control", 1),
+        ("6", "control_reply", 1),
+        ("104", "status", 1),
+        ("202", "record", 1),
+        ("201", "record_ack", 1),
+    ]
+    run = next(entry for entry in trail.entries if entry.times == 41)
+    assert run.text.startswith("charging, 0.0000 to 10.0000 kWh, register 500.0000 to 510.0000 kWh, 60.0 kW")
+    assert trail.conformance is not None
+    assert trail.conformance["steps_kept"] == trail.conformance["steps_expected"]
 
 
 def test_nobody_sees_the_trail_of_another_operator(facts: Facts) -> None:
