@@ -195,7 +195,7 @@ cdef class ConnectorCycle:
             if self.life == LIFE_CHARGING:
                 self.life = LIFE_STARTED
             return 0
-        if self.meter.has_reference and counter_e4kwh < self.meter.reference_value - self.meter.quantum:
+        if self.meter.has_reference and self.meter.rise(self.meter.reference_value, counter_e4kwh) < -self.meter.quantum:
             self.begin_session(event_ms, trade_hi, trade_lo, charge_minutes)
             return EVENT_REGISTER_BROKEN_BIT
         return 0
