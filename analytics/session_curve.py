@@ -25,7 +25,8 @@ class SessionCurve(msgspec.Struct, frozen=True, eq=False):
     """One value per stored reading, in the order of event time; all arrays have the same length.
 
     `reported_e4kwh` is the register as sent, `accepted_e4kwh` the energy accepted up to and with this reading, `flags`
-    the bits of `core.meter.flags.Flag` that it raised. `gap_ms`: a longer silence is a gap.
+    the bits of `core.meter.flags.Flag` that it raised. `gap_ms`: a longer silence is a gap. `register_start_e4kwh`:
+    where an absolute register stood when the charge began, 0 for a counter.
     """
 
     event_ms: npt.NDArray[np.int64]
@@ -34,6 +35,12 @@ class SessionCurve(msgspec.Struct, frozen=True, eq=False):
     power_w: npt.NDArray[np.int64]
     flags: npt.NDArray[np.uint32]
     gap_ms: int
+    register_start_e4kwh: int = 0
+
+    @property
+    def counted_e4kwh(self) -> npt.NDArray[np.int64]:
+        """What the meter counted of this charge by its own word; a register below its begin gives 0."""
+        return np.maximum(self.reported_e4kwh - self.register_start_e4kwh, 0)
 
     def __len__(self) -> int:
         return len(self.event_ms)
@@ -136,4 +143,5 @@ def curve_of_readings(
         power_w=ordered.power_w,
         flags=measured.reading_flags | ordered.stored.astype(np.uint32) * np.uint32(Flag.STORED),
         gap_ms=profile.gap_ms,
+        register_start_e4kwh=measured.register_start_e4kwh,
     )

@@ -6,10 +6,12 @@ import socket
 import threading
 import time
 from functools import partial
+from typing import Any
 
+import core.aaf5.hex_lines
+import core.ykc.hex_lines
 from analytics.client import connect
 from analytics.questions import PLATFORM_SCOPE
-from core.ykc.hex_lines import decode_line
 from core.ykc.realtime import encode_realtime
 from dashboard.app import create_app
 from dashboard.server import serve
@@ -27,13 +29,20 @@ def run_dashboard(role: RoleSettings) -> None:
         clock=now_ms,
         zone=settings.default_zone,
         encode_reading=encode_realtime,
-        frame_fields=decode_line,
+        frame_fields=frame_fields,
     )
     on_parent_end(lambda: os.kill(os.getpid(), signal.SIGTERM))
     threading.Thread(
         target=_say_ready_when_open, args=(settings.dashboard_bind, port), name="ready", daemon=True
     ).start()
     serve(app, settings.dashboard_bind, port)
+
+
+def frame_fields(frame_hex: str) -> dict[str, Any]:
+    """What `pilestream decode` says of a frame, by the protocol that its first bytes name."""
+    if frame_hex.upper().startswith("AAF5"):
+        return core.aaf5.hex_lines.decode_line(frame_hex)
+    return core.ykc.hex_lines.decode_line(frame_hex)
 
 
 def _say_ready_when_open(host: str, port: int) -> None:

@@ -29,7 +29,7 @@ def curve_figure(curve: SessionCurve, words: Catalogue, zone: str) -> go.Figure:
     times = [_local(int(curve.event_ms[i]), zone) for i in chosen]
     top = _top_e4kwh(curve)
     figure = go.Figure()
-    reported = curve.reported_e4kwh[chosen]
+    reported = curve.counted_e4kwh[chosen]
     accepted = _with_breaks(times, curve.accepted_e4kwh[chosen] / 1e4, curve, chosen)
     _line(figure, accepted, words.text("session.curve.accepted"), {"color": GREEN, "width": 3.5})
     said = _with_breaks(times, np.minimum(reported, top) / 1e4, curve, chosen)
@@ -133,15 +133,15 @@ def _flagged(figure: go.Figure, curve: SessionCurve, words: Catalogue, zone: str
     notes = []
     for i in marked:
         note = ", ".join(words.word("flag", name) for name in curve.flags_at(int(i)))
-        if curve.reported_e4kwh[i] > top:
+        if curve.counted_e4kwh[i] > top:
             value = written.energy(int(curve.reported_e4kwh[i]), 4)
             note += "<br>" + words.text("session.curve.beyond", value=value)
         notes.append(note)
-    beyond = curve.reported_e4kwh[marked] > top
+    beyond = curve.counted_e4kwh[marked] > top
     figure.add_trace(
         go.Scatter(
             x=[_local(int(curve.event_ms[i]), zone) for i in marked],
-            y=np.minimum(curve.reported_e4kwh[marked], top) / 1e4,
+            y=np.minimum(curve.counted_e4kwh[marked], top) / 1e4,
             mode="markers",
             name=words.text("session.curve.flagged"),
             marker={
@@ -160,7 +160,7 @@ def _flagged(figure: go.Figure, curve: SessionCurve, words: Catalogue, zone: str
 def _top_e4kwh(curve: SessionCurve) -> int:
     """The upper end of the energy axis."""
     accepted = int(curve.accepted_e4kwh.max())
-    typical = int(np.percentile(curve.reported_e4kwh, 90)) if len(curve) else 0
+    typical = int(np.percentile(curve.counted_e4kwh, 90)) if len(curve) else 0
     return max(1_000, int(max(accepted, min(typical, accepted * 3)) * HEADROOM))
 
 
@@ -171,7 +171,7 @@ def _thinned(curve: SessionCurve) -> npt.NDArray[np.intp]:
         return np.arange(count)
     keep = set(curve.marked().tolist()) | {0, count - 1}
     for part in np.array_split(np.arange(count), MOST_POINTS // 4):
-        values, power = curve.reported_e4kwh[part], curve.power_w[part]
+        values, power = curve.counted_e4kwh[part], curve.power_w[part]
         keep |= {int(part[0]), int(part[-1]), int(part[values.argmax()]), int(part[values.argmin()])}
         keep |= {int(part[power.argmax()]), int(part[power.argmin()])}
     return np.array(sorted(keep), dtype=np.intp)
