@@ -14,7 +14,7 @@ EVENT_FAULT: Final[int]
 EVENT_RECOVERED: Final[int]
 EVENT_BILLED: Final[int]
 EVENT_REGISTER_BROKEN: Final[int]
-"""A new connection names the session that was running, but its register does not go on; it has no name in EVENT_NAMES."""
+"""A new connection names the session that was running, but its register does not go on. Not in EVENT_NAMES."""
 EVENT_NAMES: Final[dict[int, str]]
 LIFE_NAMES: Final[tuple[str, ...]]
 

@@ -94,8 +94,9 @@ def _measured(wire: Columns) -> Columns:
     }
 
 
-def _saturated_e4(values_e2: NDArray[Any]) -> NDArray[Any]:
-    return np.minimum(values_e2.astype(np.uint64) * np.uint64(_E4_PER_E2), np.uint64(_U32_MAX)).astype(np.uint32)
+def _saturated_e4(values_e2: NDArray[Any]) -> NDArray[np.uint32]:
+    scaled: NDArray[np.uint64] = np.minimum(values_e2.astype(np.uint64) * np.uint64(_E4_PER_E2), np.uint64(_U32_MAX))
+    return scaled.astype(np.uint32)
 
 
 def _sessions(

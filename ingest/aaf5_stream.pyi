@@ -14,9 +14,9 @@ class Aaf5Stream(ChargerStream):
 
     A status of another size than a variant's is read by the part common to all (section 6). A reading's `event_ms` is
     the charger's word while it charges, start time plus duration (DESIGN invariant 6), if that lies within 31 days
-    before and 3 minutes behind its receipt; more than 2 minutes before it, the reading counts as stored. The connector's
-    live cycle is kept by the platform's clock instead, so that a charger whose clock is slow is still followed: there
-    only readings that come back to back, out of their pace, count as kept.
+    before and 3 minutes behind its receipt; more than 2 minutes before it, the reading counts as stored. The
+    connector's live cycle is kept by the platform's clock instead, so that a charger whose clock is slow is still
+    followed: there only readings that come back to back, out of their pace, count as kept.
     """
 
     def __init__(

@@ -59,7 +59,8 @@ class RecordBuffer:
     ) -> bool:
         """Copy one record; `event_ms` is `receive_ms` unless given, `protocol` YKC. False: refused.
 
-        What was refused must not be acknowledged. Raises ValueError when `kind`, `protocol` or the payload's length is out of range.
+        What was refused must not be acknowledged. Raises ValueError when `kind`, `protocol` or the payload's length is
+        out of range.
         """
 
     def take(self, lane: int) -> bytes:
@@ -68,10 +69,10 @@ class RecordBuffer:
 class Records:
     """Records found in a piece of a segment: one array per header field, `count` long.
 
-    `payload_offset` and `offset` (of the header) count from the start of the piece. `frame_type` and `seq`
-    (YKC: two wire bytes, little-endian; AAF5: one) are those of the frame in the payload, 0 for other kinds. `end` is where the reading stopped, `stop` why:
-    "end" (nothing left), "limit" (`max_records`), "incomplete" (the piece ends inside a record), or damage: "length",
-    "kind", "checksum".
+    `payload_offset` and `offset` (of the header) count from the start of the piece. `frame_type` and `seq` (YKC: two
+    wire bytes, little-endian; AAF5: one) are those of the frame in the payload, 0 for other kinds. `end` is where the
+    reading stopped, `stop` why: "end" (nothing left), "limit" (`max_records`), "incomplete" (the piece ends inside a
+    record), or damage: "length", "kind", "checksum".
     """
 
     count: int
