@@ -53,6 +53,7 @@ class ChargerConnection(asyncio.BufferedProtocol):
         self._gateway = gateway
         self._transport: asyncio.Transport | None = None
         self._holds = 0  # reasons why reading is paused
+        self._is_deaf = False  # the charger is the reason for one of them
         self._held_for_login = False
         self._verdict = ""
         self._probed_at_frames = NOT_PROBED
@@ -64,6 +65,11 @@ class ChargerConnection(asyncio.BufferedProtocol):
     def dialogue(self) -> ChargerDialogue:
         """The talk with the charger."""
         return self.link.dialogue
+
+    @property
+    def waits_for_us(self) -> bool:
+        """Whether it is not read from for a reason of ours: its silence says nothing."""
+        return self._holds > self._is_deaf
 
     # The event loop's side
 
@@ -106,10 +112,12 @@ class ChargerConnection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """The charger does not read its answers: take no more frames from it, so that they cannot pile up here."""
+        self._is_deaf = True
         self.hold()
 
     def resume_writing(self) -> None:
         """It reads again."""
+        self._is_deaf = False
         self.release()
 
     def connection_lost(self, exc: Exception | None) -> None:

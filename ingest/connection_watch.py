@@ -33,7 +33,10 @@ class ConnectionWatch:
         link = connection.link
         link.stream.end_minute(now_ms)
         link.keep_presences(now_ms)
-        if link.waiting or connection.closing:
+        if connection.closing:
+            return
+        if connection.waits_for_us:
+            connection.health.start_anew(now_ms)
             return
         end = connection.health.end_by_time(now_ms, link.pile is not None, connection.silence_ms)
         if end:

@@ -101,6 +101,12 @@ class LineHealth:
             return SILENT
         return ""
 
+    def start_anew(self, now_ms: int) -> None:
+        """Nothing is read for a reason of ours, a slow disk or a decision: what does not come now does not count."""
+        self.last_frame_ms = self._heard_ms = self._opened_ms = now_ms
+        if self._partial_since_ms:
+            self._partial_since_ms = now_ms
+
     def _new_quarantine(self, stream: ChargerStream) -> dict[str, int]:
         quarantined = stream.quarantined
         incidents = {

@@ -201,6 +201,47 @@ def test_a_charger_that_never_reads_is_hung_up_all_the_same(tmp_path: Path) -> N
     run(talk())
 
 
+def test_a_disk_that_does_not_keep_up_makes_no_charger_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not read from meanwhile, so what they do not say is no fault of theirs."""
+
+    async def talk() -> None:
+        async with running(tmp_path, idle_timeout_ms=300, half_frame_ms=300) as here:
+            charger = await Charger.logged_in(here.gateway)
+            full = True
+            monkeypatch.setattr(here.gateway.budget, "_is_overloaded", lambda: full)
+            await charger.send(heartbeat() + heartbeat()[:5])
+            await charger.receive()
+            await asyncio.sleep(2.5)  # two rounds of housekeeping
+            await charger.send(heartbeat()[5:])
+            full = False
+            await charger.receive()
+            assert here.gateway.status().closed == {}
+
+    run(talk())
+
+
+def test_a_line_that_is_being_closed_keeps_no_newcomer_waiting(tmp_path: Path) -> None:
+    async def talk() -> None:
+        async with running(tmp_path, drain_timeout_ms=20_000, probe_ms=60_000) as here:
+            deaf = socket.socket()
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+            deaf.connect(("127.0.0.1", here.gateway.port))
+            deaf.setblocking(False)
+            deaf.send(login())
+            await here.until(lambda: here.gateway.status().logged_in == 1)
+            (old,) = here.gateway._connections.values()
+            old.write(bytes(8 << 20))  # more than the line takes: closing waits for it
+            old.close("silent")
+            newcomer = await Charger.logged_in(here.gateway)
+            assert (here.gateway.status().probes, here.gateway.status().connections) == (0, 2)
+            old.abort()
+            await newcomer.send(heartbeat())
+            await newcomer.receive()
+            deaf.close()
+
+    run(talk())
+
+
 def lanes(spool: Spool) -> dict[int, list[bytes]]:
     """Payloads of the spool's records by lane."""
     found: dict[int, list[bytes]] = {LANE_FACTS: [], LANE_TELEMETRY: []}

@@ -84,3 +84,13 @@ def test_encrypted_frames_without_a_good_one_end_the_line() -> None:
 def test_garbage_ends_the_line_at_its_limit(run: int, end: str) -> None:
     health = LineHealth(LIMITS, T0)
     assert health.end_after_read(stream(garbage_run=run), True) == end
+
+
+@pytest.mark.parametrize("logged_in", [True, False])
+def test_what_is_not_read_for_a_reason_of_ours_is_no_silence(logged_in: bool) -> None:
+    health = LineHealth(LIMITS, T0)
+    health.after_read(stream(frames=1, pending=20), T0)
+    for n in range(1, 120):
+        health.start_anew(T0 + n * 1_000)
+        assert health.end_by_time(T0 + n * 1_000, logged_in, SILENCE_MS) == ""
+    assert health.end_by_time(T0 + 119_000 + 20_001, logged_in, SILENCE_MS) == "half_frame"
