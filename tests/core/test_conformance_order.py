@@ -226,3 +226,15 @@ def test_every_rule_names_steps_of_its_flow_and_its_source() -> None:
             named = {*rule.after, *rule.due_with, *rule.since, *filter(None, (rule.answers, rule.answered_by))}
             assert named <= {*names, "ended"}, (flow.name, rule.name)
             assert bool(rule.within_ms) == bool(rule.since)
+
+
+def test_a_charger_that_holds_the_right_tariff_need_not_ask_for_it() -> None:
+    script = ykc_login().without("tariff_check_ack", "tariff_request", "tariff_reply")
+    script.down(1, "tariff_check_ack", result=0)
+    assert check_login(script.course()).deviations == ()
+
+
+def test_a_record_without_energy_and_without_a_charge_is_a_failed_start_whatever_its_reason() -> None:
+    script = Script().down(0, "remote_start").up(1, "remote_start_reply", result=1)
+    script.up(12, "record", mode=1, energy_e4kwh=0, reason=0).down(12, "record_ack", result=0)
+    assert check_session(script.course()).flow == "failed_start"

@@ -202,3 +202,15 @@ def test_a_run_of_readings_says_the_same_as_its_readings(gone: set[int]) -> None
     whole = check_session(script.course())
     script.steps = [step for step in script.steps if step.name != "charging"] + runs(kept)
     assert check_session(script.course()) == whole
+
+
+def test_a_record_that_fell_due_in_an_absence_is_not_late_however_long_it_took_afterwards() -> None:
+    script = ykc_remote().without("record", "record_ack").up(900, "record", mode=1, energy_e4kwh=1)
+    assert kinds(check_session(script.course())) == [("record", "late")]
+    assert kinds(check_session(script.course(away=((T0 + 620 * SECOND, T0 + 800 * SECOND),)))) == []
+
+
+def test_a_record_that_a_charger_never_sent_after_it_had_come_back_is_missing() -> None:
+    script = ykc_remote().without("record", "record_ack")
+    back = ((T0 + 602 * SECOND, T0 + 900 * SECOND),)
+    assert kinds(check_session(script.course(away=back))) == [("record", "missing")]
