@@ -4,12 +4,14 @@ The same for every fleet, so that the settings of a demo or a test can name them
 """
 
 import hashlib
+import zlib
 from typing import Final
 
-CARDS: Final = tuple(f"{88_000_000 + number:016d}" for number in range(1, 41))
+KNOWN: Final = 400
+CARDS: Final = tuple(f"{88_000_000 + number:016d}" for number in range(1, KNOWN + 1))
 """Physical cards, 16 digits as in 0x31; AAF5 sends their last ten."""
 
-VINS: Final = tuple(f"LFMSXM{number:07d}{(number * 37) % 10_000:04d}" for number in range(1, 41))
+VINS: Final = tuple(f"LFMSXM{number:07d}{(number * 37) % 10_000:04d}" for number in range(1, KNOWN + 1))
 """Vehicles that start by being plugged in."""
 
 STATION_ACCOUNT: Final = f"{13_800_000_001:016d}"
@@ -27,6 +29,14 @@ def start_accounts() -> list[dict[str, object]]:
     vehicles = [{"vin": vin, "name": f"vehicle {vin[-4:]}"} for vin in VINS]
     by_password = {"account": STATION_ACCOUNT, "password": STATION_PASSWORD, "name": "station password"}
     return [{**entry, "balance_fen": BALANCE_FEN} for entry in (*cards, *vehicles, by_password)]
+
+
+def regular_of(pile_code: str, connector: int, salt: int) -> int:
+    """The number, within `CARDS` and `VINS`, of one of the two regulars of a connector.
+
+    Nobody is at two places at once: that would be an anomaly of its own.
+    """
+    return (zlib.crc32(f"{pile_code}/{connector}".encode()) + salt % 2) % KNOWN
 
 
 def password_md5(password: str) -> str:

@@ -52,7 +52,8 @@ FIRST_CONTACT: Final = "0000"
 OTHER_TARIFF: Final = "9901"
 SAME_TARIFF: Final = 0
 UNKNOWN_PREFIX: Final = "99"
-OVERSIZE: Final = bytes.fromhex("68FF00000013")
+# The longest length that a byte can tell, with nothing in it that could be a frame.
+OVERSIZE: Final = bytes.fromhex("68FF00000013") + bytes(253)
 ENCRYPTED: Final = 1
 HEARTBEAT: Final = 0x03
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from benchmarks.fleet.accounts import CARDS, STATION_ACCOUNT, VINS
+from benchmarks.fleet.accounts import CARDS, STATION_ACCOUNT, VINS, regular_of
 from benchmarks.fleet.charge import (
     ASK_BY_ACCOUNT,
     ASK_BY_CARD,
@@ -118,8 +118,9 @@ class ChargeMaker:
         salt = int(random.integers(1, 2**31))
         mode = self._start_mode(vehicle)
         asks_by = self._asks_by(mode)
+        regular = regular_of(self._pile.code, self._connector, salt)
         if asks_by == ASK_BY_VIN:
-            vehicle = msgspec.structs.replace(vehicle, vin=VINS[salt % len(VINS)])
+            vehicle = msgspec.structs.replace(vehicle, vin=VINS[regular])
         elif asks_by != NOT_ASKED:
             mode = START_BY_CARD
         charge = Charge(
@@ -139,14 +140,14 @@ class ChargeMaker:
             battery_e4kwh=vehicle.battery_e4kwh,
             soc_start=vehicle.soc,
             vin=vehicle.vin,
-            physical_card=_card(mode, asks_by, salt),
+            physical_card=_card(mode, asks_by, salt, regular),
             stop_reason=self._stop_reason(vehicle, curve, mode),
             meter_start_e4kwh=self._register_e4kwh,
             fault=Fault.NONE,
             glitches=(),
             salt=salt,
             asks_by=asks_by,
-            account=_account(asks_by, salt),
+            account=_account(asks_by, regular),
         )
         return change_fault(charge, fault)
 
@@ -237,15 +238,15 @@ def change_fault(charge: Charge, fault: Fault) -> Charge:
     return msgspec.structs.replace(charge, fault=fault, glitches=glitches)
 
 
-def _card(mode: int, asks_by: int, salt: int) -> str:
+def _card(mode: int, asks_by: int, salt: int, regular: int) -> str:
     if asks_by == ASK_BY_CARD:
-        return CARDS[salt % len(CARDS)]
+        return CARDS[regular]
     return f"{salt % 10**8:016d}" if mode == START_BY_OFFLINE_CARD else "0" * 16
 
 
-def _account(asks_by: int, salt: int) -> str:
+def _account(asks_by: int, regular: int) -> str:
     if asks_by == ASK_BY_CARD:
-        return CARDS[salt % len(CARDS)]
+        return CARDS[regular]
     return STATION_ACCOUNT if asks_by == ASK_BY_ACCOUNT else "0" * 16
 
 

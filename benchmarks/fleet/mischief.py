@@ -79,6 +79,8 @@ class Mischief:
         except OSError:
             device.counters.strangers_refused += 1
             return
-        link.send(login)
-        device.counters.strangers_refused += await device.clock.wait(link.closed, device.clock.now_ms() + stay_ms)
-        link.close()
+        try:
+            link.send(login)
+            device.counters.strangers_refused += await device.clock.wait(link.closed, device.clock.now_ms() + stay_ms)
+        finally:
+            link.close()

@@ -15,6 +15,7 @@ from benchmarks.fleet.drivers import ChargeMaker, Season, change_fault
 from benchmarks.fleet.errors import FleetError
 from benchmarks.fleet.faults import OFFLINE_FAULTS, VISIBLE_FAULTS, Fault, FaultMix
 from benchmarks.fleet.line_faults import LineFault
+from benchmarks.fleet.parallel import pair, pairs_guns
 from benchmarks.fleet.piles import AAF5, PILE_CODE_DIGITS, SimPile
 from benchmarks.fleet.power import IntArray
 from benchmarks.fleet.traits import Aaf5Traits, Traits, draw_aaf5_traits, draw_traits
@@ -135,6 +136,10 @@ def _schedule(pile: SimPile, seed: int, season: Season, mix: FaultMix) -> PilePl
         )
         for connector in range(1, pile.connectors + 1)
     )
+    if pairs_guns(pile, traits):
+        paired = pair(connectors[0].charges, connectors[1].charges)
+        changed = (msgspec.structs.replace(c, charges=mine) for c, mine in zip(connectors, paired, strict=False))
+        connectors = (*changed, *connectors[len(paired) :])
     return PilePlan(pile, traits, connectors, (), aaf5)
 
 

@@ -307,3 +307,36 @@ def test_answers_are_missing_doubled_or_late(play: Play, fault: Fault, answers: 
         assert sum(f["trade_no"] == "4" * 32 for f in platform.of_type(0x33)) == answers
 
     play(plan, scenario)
+
+
+def test_both_guns_ask_for_one_vehicle_and_each_has_its_number(play: Play) -> None:
+    fleet = demo_plan(simple_fleet(80), 5, LIVE_MS, history_ms=2 * HOUR_MS, faults=FaultMix({}))
+    coming, pile = next(
+        (charge, pile)
+        for pile in fleet.piles
+        for charge in pile.connectors[0].charges
+        if charge.parallel_no and charge.plug_ms > LIVE_MS + MINUTE_MS
+    )
+
+    def script(kind: int, seq: bytes, fields: dict[str, Any]) -> list[bytes] | None:
+        if kind not in (0x31, 0xA1):
+            return None
+        reply = {name: fields[name] for name in ("pile_code", "gun_no")}
+        reply |= {"trade_no": fields["gun_no"] * 16, "logical_card": "0" * 16, "balance": 9_000, "auth": 1}
+        reply |= {"fail_reason": 0, "parallel_no": fields.get("parallel_no", "0" * 12)}
+        return [encode_raw("parallel_start_reply", reply, seq=seq)] if kind == 0xA1 else []
+
+    async def scenario(fleet: LiveFleet, platform: Platform) -> None:
+        numbers = {"01" * 16, "02" * 16}
+        await platform.until(lambda: numbers <= {f["trade_no"] for f in platform.of_type(0x13)})
+        first, second = platform.of_type(0xA1)[:2]
+        assert first["parallel_no"] == second["parallel_no"]
+        assert {(f["gun_no"], f["gun_role"]) for f in (first, second)} == {("01", 0), ("02", 1)}
+
+    soon_ms = LIVE_MS + 2 * MINUTE_MS - coming.plug_ms
+    pairs = (
+        tuple(x.shifted(soon_ms) for x in c.charges if x.parallel_no == coming.parallel_no) for c in pile.connectors
+    )
+    only = tuple(msgspec.structs.replace(c, charges=mine) for c, mine in zip(pile.connectors, pairs, strict=True))
+    alone = msgspec.structs.replace(pile, connectors=only)
+    play(msgspec.structs.replace(fleet, piles=(alone,)), scenario, script=script)

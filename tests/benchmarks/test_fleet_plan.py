@@ -149,3 +149,15 @@ def test_wrong_windows_and_codes_are_named() -> None:
         build_plan([FLEET[0], FLEET[0]], 1, LIVE_MS, LIVE_MS + 1)
     with pytest.raises(FleetError, match="1,000,000"):
         simple_fleet(0)
+
+
+def test_both_guns_for_one_vehicle_start_together_under_one_number(plan: Plan) -> None:
+    pairs: dict[tuple[str, str], list[Charge]] = {}
+    for charge in plan.charges():
+        if charge.parallel_no:
+            pairs.setdefault((charge.pile.code, charge.parallel_no), []).append(charge)
+    assert pairs
+    for main, auxiliary in (sorted(pair, key=lambda charge: charge.gun_role) for pair in pairs.values()):
+        assert (main.connector, auxiliary.connector) == (1, 2)
+        assert (main.plug_ms, main.vin) == (auxiliary.plug_ms, auxiliary.vin)
+        assert main.trade_no[:14] + "02" + main.trade_no[16:] == auxiliary.trade_no
