@@ -66,7 +66,12 @@ def _trail(asked: Callable[..., Answer], session: dict[str, Any], *, every: bool
     readings = asked("timeline_readings", **place, trade_hi=high, trade_lo=low, **window).records()
     frames = asked("timeline_frames", **key, **window).records()
     own_ms = _own_span(session, readings, frames)
-    frames = [frame for frame in frames if frame["named"] or own_ms[0] <= frame["receive_ms"] <= own_ms[1]]
+    told = {_frame_key(reading) for reading in readings}
+    frames = [
+        frame
+        for frame in frames
+        if (frame["named"] or own_ms[0] <= frame["receive_ms"] <= own_ms[1]) and _frame_key(frame) not in told
+    ]
     events = [
         event
         for event in asked("timeline_events", **key, **window).records()
@@ -91,6 +96,11 @@ def _trail(asked: Callable[..., Answer], session: dict[str, Any], *, every: bool
         conformance=asked("timeline_check", **key).first(),
         entries=sorted(entries, key=place_in_time),
     )
+
+
+def _frame_key(row: dict[str, Any]) -> tuple[int, int]:
+    """A reading that its columns do not give to the byte stands among the frames too, under the same key."""
+    return row["segment_id"], row["segment_offset"]
 
 
 def _only_repeats_a_frame(event: dict[str, Any]) -> bool:

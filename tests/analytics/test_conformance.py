@@ -6,9 +6,9 @@ import pytest
 from clickhouse_driver import Client
 
 from analytics.biller import Biller
-from analytics.conformance import ConformanceChecker, scores
+from analytics.conformance import ConformanceChecker, GroupBy, scores
 from analytics.questions import PLATFORM_SCOPE, Scope, ask
-from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, Clock, Facts, pile, trade_no
+from tests.analytics.stored_facts import HOUR, MINUTE, PILE_CODE, SECOND, T0, Clock, Facts, pile, trade_no
 from tests.analytics.stored_steps import store_aaf5_session, store_session, ykc_frame
 
 pytestmark = pytest.mark.server
@@ -25,7 +25,7 @@ def database(empty_database: Client) -> Client:
 def facts(database: Client) -> Facts:
     facts = Facts(database)
     database.execute("INSERT INTO dim_piles (pile_id, pile, station_id, vendor, model, protocol) VALUES", [
-        {"pile_id": 4, "pile": facts.directory.by_id(4).code, **MAKE}
+        {"pile_id": 4, "pile": PILE_CODE, **MAKE}
     ])  # fmt: skip
     database.execute(
         "INSERT INTO charger_identities (operator_id, pile_id, event_ms, firmware, segment_offset) VALUES",
@@ -193,11 +193,28 @@ def test_an_aaf5_session_without_a_serial_is_told_by_its_connector_and_time(data
     assert (check["protocol"], check["flow"], check["step_order"]) == ("aaf5", "remote_start", "1 2 3 4")
 
 
+def test_a_pass_takes_so_many_and_the_next_one_goes_on(database: Client, facts: Facts) -> None:
+    store_session(facts)
+    for number in (2, 3):
+        facts.insert("readings", facts.charging(T0 + number * HOUR, 10, trade=trade_no(number)))
+        facts.insert("pile_bill_uploads", [facts.bill(T0 + number * HOUR, 10, trade=trade_no(number))])
+    Biller(database, facts.directory, clock=Clock(T0 + 9 * HOUR)).run_once()
+    checker = ConformanceChecker(database, facts.directory)
+    reports = [checker.run_once(most=1) for _ in range(4)]
+    assert [(report.written, report.left) for report in reports] == [(1, 2), (1, 1), (1, 0), (0, 0)]
+    assert [report.checked for report in reports] == [1, 1, 1, 0]
+
+
 def test_scores_by_charger_firmware_and_vendor(database: Client, facts: Facts) -> None:
     store_session(facts, without=("bms_handshake", "charge_end"))
     checked(facts)
-    for by, name in (("pile", facts.directory.by_id(4).code), ("vendor", "Wallbox Works"),
-                     ("firmware", "Wallbox Works W120 1.06"), ("flow", "remote_start")):  # fmt: skip
+    groups: dict[GroupBy, str] = {
+        "pile": PILE_CODE,
+        "vendor": "Wallbox Works",
+        "firmware": "Wallbox Works W120 1.06",
+        "flow": "remote_start",
+    }
+    for by, name in groups.items():
         (score,) = scores(database, PLATFORM_SCOPE, by)
         assert (score.name, score.sessions, score.clean, score.due, score.kept) == (name, 1, 0, 12, 10)
         assert score.percent == "83.3"

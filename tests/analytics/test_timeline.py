@@ -112,6 +112,14 @@ def test_readings_of_one_state_are_one_entry_unless_each_is_wanted(facts: Facts)
     assert len([entry for entry in trail.entries if entry.name == "bms_info"]) == 40
 
 
+def test_a_reading_whose_frame_is_stored_as_well_is_told_once(facts: Facts) -> None:
+    store_session(facts)
+    place = {"segment_id": 5, "segment_offset": 123}
+    facts.insert("readings", [{**facts.reading(T0 + 61 * SECOND, energy_e4kwh=10_100), **place}])
+    facts.insert("frames", [{**ykc_frame(facts, T0 + 61 * SECOND, "realtime"), "verdict": "variant", **place}])
+    assert named(trail_of(facts), "realtime").times == 42
+
+
 def test_what_the_charger_kept_stands_where_it_happened_and_says_when_it_came(facts: Facts) -> None:
     store_session(facts, without=("record", "record_ack"))
     late = END + HOUR
