@@ -22,6 +22,7 @@ from core.errors import CoreError
 from dashboard.errors import DashboardError
 from ingest.errors import IngestError
 from service.command import add_command_parser
+from service.conformance import add_conformance_parser, print_conformance, print_violations
 from service.errors import ServiceError, SettingsError
 from service.settings import Settings, load_settings
 from service.timeline import add_timeline_parser, print_timeline
@@ -142,6 +143,14 @@ def _timeline(options: argparse.Namespace) -> int:
     return print_timeline(settings, options.trade_no, every=options.all, with_hex=options.hex, as_json=options.json)
 
 
+def _conformance(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    days = {"from_day": options.from_day, "to_day": options.to_day}
+    if options.violations:
+        return print_violations(settings, pile=options.pile, limit=options.limit, as_json=options.json, **days)
+    return print_conformance(settings, by=options.by, at_least=options.at_least, as_json=options.json, **days)
+
+
 def _in_words(line: dict[str, Any]) -> str:
     codes = ",".join(map(str, line["codes"])) or "none"
     amount = "unknown" if line["final_amount_yuan"] is None else f"{line['final_amount_yuan']} yuan"
@@ -207,6 +216,7 @@ def _parser() -> argparse.ArgumentParser:
     bill.add_argument("--json", action="store_true", help="one JSON object a line")
 
     add_timeline_parser(commands, _timeline)
+    add_conformance_parser(commands, _conformance)
     add_command_parser(commands)
     return parser
 
