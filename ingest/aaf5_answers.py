@@ -14,6 +14,8 @@ ANSWER_TYPES: Final = frozenset({INT_PARAMS_REPLY, STR_PARAMS_REPLY, CONTROL_REP
 CLOCK_ADDRESS: Final = 2
 QUERY, SET = 0, 1
 CONTROL_STOP, CONTROL_CANCEL_BOOKING, CONTROL_REBOOT = 2, 10, 11
+_PARAMETERS: Final = ("int_params", "str_params")
+_VALUES: Final = ("op", "addr", "values", "data")
 _CONTROLS: Final = {
     CONTROL_STOP: "remote_stop",
     CONTROL_CANCEL_BOOKING: "cancel_booking",
@@ -38,7 +40,7 @@ def answer_of(frame_type: int, body: bytes, connector: int) -> CommandAnswer | N
         trade_no=fields.get("serial", ""),
         accepted=fields["result"] == 0,
         reason=fields["result"],
-        values={name: fields[name] for name in ("op", "addr", "values", "data") if name in fields},
+        values={name: fields[name] for name in _VALUES if name in fields} if command in _PARAMETERS else {},
     )
 
 

@@ -5,20 +5,25 @@ once more when taking it twice is the same as taking it once. A start is not: a 
 whose answer was lost would be told to start again.
 """
 
-import re
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from core.tariff_version import TariffVersion
 from core.ykc.cp56 import ms_to_cp56
-from core.ykc.messages import MESSAGES_BY_NAME
+from ingest.offline_cards import (
+    CardList,
+    CardSync,
+    card_clear_parcels,
+    card_query_parcels,
+    card_sync_parcels,
+    hex_card,
+    shown_card,
+)
 from ingest.order import NO_CARD, Idle, NoArguments, Order, OrderError, OrderSite, Parcel
 from ingest.trade_numbers import parallel_number
 from ingest.ykc_tariff import tariff_fields
 
-MAX_LENGTH_BYTE: Final = 200  # ykc.md section 1: never send more
-LENGTH_OVERHEAD: Final = 4
 _MS_PER_MINUTE: Final = 60_000
 _TWICE: Final = 2
 
@@ -68,25 +73,6 @@ class BalanceUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     physical_card: str = NO_CARD
 
 
-class OfflineCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A card that the charger may accept without asking: its own number in hex and the one shown, 16 digits."""
-
-    physical_card: str
-    logical_card: str
-
-
-class CardSync(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Cards to store, any number of them."""
-
-    cards: tuple[OfflineCard, ...]
-
-
-class CardList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Physical card numbers in hex, any number of them."""
-
-    cards: tuple[str, ...]
-
-
 class WorkParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether the charger is locked out of service, and its power limit in percent."""
 
@@ -120,20 +106,6 @@ class LockControl(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The parking lock of a bay."""
 
     action: Literal["raise", "lower"]
-
-
-def hex_card(number: str, name: str = "physical_card") -> str:
-    """A physical card number as its 8 bytes in hex, filled up on the left. Raises `OrderError`."""
-    if not re.fullmatch(r"[0-9A-Fa-f]{1,16}", number):
-        raise OrderError(f"{name}: {number!r} must be 1 to 16 hex digits")
-    return number.upper().rjust(16, "0")
-
-
-def shown_card(number: str, name: str = "card") -> str:
-    """A shown card number as its 16 digits, filled up on the left. Raises `OrderError`."""
-    if not re.fullmatch(r"[0-9]{1,16}", number):
-        raise OrderError(f"{name}: {number!r} must be 1 to 16 digits")
-    return number.rjust(16, "0")
 
 
 def _gun(connector: int) -> str:
@@ -206,47 +178,6 @@ def _balance_update(site: OrderSite, arguments: BalanceUpdate) -> list[Parcel]:
     }
     # 0x41 names no gun.
     return [Parcel(fields, site.connector, site.session, place=0)]
-
-
-def _batches(message: str, reply: str, cards: list[dict[str, str]]) -> list[list[dict[str, str]]]:
-    """Cards in as few messages as keep the length bytes of question and answer within the limit."""
-    if not cards:
-        raise OrderError("cards: at least one is needed")
-    sizes = [MAX_LENGTH_BYTE]
-    for name in (message, reply):
-        described = MESSAGES_BY_NAME[name]
-        if described.group_length:
-            sizes.append((MAX_LENGTH_BYTE - LENGTH_OVERHEAD - described.length) // described.group_length)
-    size = min(sizes)
-    return [cards[at : at + size] for at in range(0, len(cards), size)]
-
-
-def _card_parcels(site: OrderSite, message: str, reply: str, cards: list[dict[str, str]]) -> list[Parcel]:
-    return [
-        Parcel({"pile_code": site.pile.code, "count": len(batch), "cards": batch}, 0)
-        for batch in _batches(message, reply, cards)
-    ]
-
-
-def _card_sync(site: OrderSite, arguments: CardSync) -> list[Parcel]:
-    cards = [
-        {
-            "logical_card": shown_card(card.logical_card, "logical_card"),
-            "physical_card": hex_card(card.physical_card),
-        }
-        for card in arguments.cards
-    ]
-    return _card_parcels(site, "card_sync", "card_sync_reply", cards)
-
-
-def _card_clear(site: OrderSite, arguments: CardList) -> list[Parcel]:
-    cards = [{"physical_card": hex_card(card)} for card in arguments.cards]
-    return _card_parcels(site, "card_clear", "card_clear_reply", cards)
-
-
-def _card_query(site: OrderSite, arguments: CardList) -> list[Parcel]:
-    cards = [{"physical_card": hex_card(card)} for card in arguments.cards]
-    return _card_parcels(site, "card_query", "card_query_reply", cards)
 
 
 def _work_params(site: OrderSite, arguments: WorkParams) -> list[Parcel]:
@@ -362,7 +293,7 @@ YKC_ORDERS: Final[tuple[Order, ...]] = (
         "card_sync",
         "card_sync_reply",
         CardSync,
-        _card_sync,
+        card_sync_parcels,
         attempts=_TWICE,
         reasons={1: "bad_card_format", 2: "storage_full"},
     ),
@@ -371,11 +302,11 @@ YKC_ORDERS: Final[tuple[Order, ...]] = (
         "card_clear",
         "card_clear_reply",
         CardList,
-        _card_clear,
+        card_clear_parcels,
         attempts=_TWICE,
         reasons={0: "not_cleared", 1: "bad_card_format"},
     ),
-    Order("card_query", "card_query", "card_query_reply", CardList, _card_query, attempts=_TWICE),
+    Order("card_query", "card_query", "card_query_reply", CardList, card_query_parcels, attempts=_TWICE),
     Order(
         "work_params",
         "work_params",
@@ -411,7 +342,7 @@ YKC_ORDERS: Final[tuple[Order, ...]] = (
         _lock_control,
         scope="connector",
         attempts=_TWICE,
-        reasons={0: "refused"},
+        reasons={0: ""},
     ),
 )
 """Every order of YKC V1.5/V1.6; 0xA4 is of V1.6 only."""

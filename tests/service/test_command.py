@@ -218,7 +218,7 @@ def test_a_python_program_gives_orders_too(tmp_path: Path, capsys: pytest.Captur
         )
         (frame,) = await stage.charger.receive()
         await stage.charger.send(said_yes(frame, PILES["ykc"], result=0))
-        assert await order == {"ok": False, "error": "refused", "detail": "refused"}
+        assert await order == {"ok": False, "error": "refused"}
 
     play(tmp_path, capsys, scene)
 
