@@ -26,7 +26,7 @@ from ingest.gateway_status import GatewayStatus
 from ingest.group_commit import GroupCommit
 from ingest.incident_log import IncidentLog
 from ingest.line_health import LineLimits
-from ingest.listening_ports import HandshakeCount, PortKind, Ports, open_ports
+from ingest.listening_ports import CLOSED, HandshakeCount, PortKind, Ports, open_ports
 from ingest.login_desk import LoginDesk
 from ingest.protocol_detection import ProtocolDetector
 from ingest.protocols import BY_NAME
@@ -35,6 +35,7 @@ from ingest.spool import Spool
 from ingest.start_decision import DecideStart, StartTable
 from ingest.start_desk import StartDesk
 from ingest.status_files import StatusFiles
+from ingest.tls import TlsFileError, TlsIdentity
 from ingest.trade_numbers import TradeNumbers
 from ingest.turn_budget import TurnBudget
 from ingest.upkeep import Upkeep
@@ -111,6 +112,7 @@ class Gateway:
         self._past_bills = 0
         self._servers: dict[PortKind, asyncio.Server] = {}
         self._handshakes = HandshakeCount(self.settings.handshake_timeout_ms)
+        self._tls: TlsIdentity | None = None
         self._control: ControlServer | None = None
         self._housekeeping: asyncio.Task[None] | None = None
         self._housekeeping_errors = 0
@@ -127,13 +129,15 @@ class Gateway:
         """
         if isinstance(ports, int):
             ports = Ports(ykc=ports)
+        if self.settings.tls is not None and ports.tls != CLOSED:
+            self._tls = TlsIdentity(self.settings.tls)
         self._report_outage()
         self._servers = await open_ports(
             host,
             ports,
             self._make_connection,
             backlog=self.settings.backlog,
-            tls=self.settings.tls,
+            tls=self._tls.context if self._tls is not None else None,
             handshake_timeout_s=self.settings.handshake_timeout_ms / MS_PER_S,
         )
         if self.settings.control_path is not None:
@@ -355,10 +359,18 @@ class Gateway:
         failed = self._handshakes.count_failed(now_ms)
         if failed:
             self.log.note("tls_handshake", "unknown", f"{failed} TLS handshakes came to nothing", weight=failed)
+        self._renew_certificate()
         self.commands.expire()
         self._measure_rate(now_ms)
         await asyncio.to_thread(self._files.beat, now_ms)
         await asyncio.to_thread(self._files.write_status, msgspec.json.encode(self.status()))
+
+    def _renew_certificate(self) -> None:
+        try:
+            if self._tls is not None and self._tls.renew():
+                self.log.note("tls_certificate_renewed", "")
+        except TlsFileError as error:
+            self.log.note("tls_certificate_refused", "", str(error))
 
     def _measure_rate(self, now_ms: int) -> None:
         frames = self._past.frames + sum(item.link.stream.frames for item in self._connections.values())

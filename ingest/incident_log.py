@@ -27,7 +27,7 @@ class IncidentLog:
         self._recent: deque[int] = deque(maxlen=LINES_PER_SECOND)
 
     def note(self, kind: str, who: str, detail: str = "", *, weight: int = 1) -> None:
-        """`weight` incidents of `kind` came from `who`: a charger's code, or an address that is none of ours."""
+        """`weight` incidents of `kind` came from `who`: a charger's code, or an address; empty = from ourselves."""
         self.counts[kind] = self.counts.get(kind, 0) + weight
         now_ms = self._clock()
         key = (kind, who)
@@ -37,7 +37,8 @@ class IncidentLog:
                 self._lines[key] = (logged_ms, since + weight)
             return
         more = f" ({since} more since the last line)" if since else ""
-        _log.warning("%s: charger %s%s%s", kind, _plain(who), f": {_plain(detail)}" if detail else "", more)
+        subject = f"charger {_plain(who)}" if who else "the gateway"
+        _log.warning("%s: %s%s%s", kind, subject, f": {_plain(detail)}" if detail else "", more)
         self._lines[key] = (now_ms, 0)
         self._lines.move_to_end(key)
         if len(self._lines) > MAX_KEYS:

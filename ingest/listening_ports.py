@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from ingest.tls import TlsFileError, TlsFiles, server_context
+from ingest.tls import TlsFileError
 
 PortKind = Literal["ykc", "aaf5", "detect", "tls"]
 PORT_KINDS: Final[tuple[PortKind, ...]] = ("ykc", "aaf5", "detect", "tls")
@@ -35,19 +35,21 @@ async def open_ports(
     connected: Callable[[PortKind], asyncio.BaseProtocol],
     *,
     backlog: int,
-    tls: TlsFiles | None,
+    tls: ssl.SSLContext | None,
     handshake_timeout_s: float,
 ) -> dict[PortKind, asyncio.Server]:
     """Listen on all of `ports`; `connected(kind)` makes the protocol of each connection.
 
-    Raises OSError for a port that cannot be had, and `TlsFileError` for a TLS port without usable files; then nothing
+    Raises OSError for a port that cannot be had, and `TlsFileError` for a TLS port without a certificate; then nothing
     listens.
     """
     loop = asyncio.get_running_loop()
     servers: dict[PortKind, asyncio.Server] = {}
     try:
         for kind, number in ports.wanted().items():
-            context = _tls_context(tls) if kind == "tls" else None
+            if kind == "tls" and tls is None:
+                raise TlsFileError("a port for TLS needs a certificate and its key")
+            context = tls if kind == "tls" else None
             servers[kind] = await loop.create_server(
                 functools.partial(connected, kind),
                 host,
@@ -62,12 +64,6 @@ async def open_ports(
             server.close()
         raise
     return servers
-
-
-def _tls_context(files: TlsFiles | None) -> ssl.SSLContext:
-    if files is None:
-        raise TlsFileError("a port for TLS needs a certificate and its key")
-    return server_context(files)
 
 
 class HandshakeCount:

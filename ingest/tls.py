@@ -20,6 +20,38 @@ class TlsFiles(msgspec.Struct, frozen=True):
     client_ca: Path | None = None
 
 
+class TlsIdentity:
+    """The certificate that the port shows, renewed from its files when they change.
+
+    Raises `TlsFileError` where the files cannot be used; what was shown before stays.
+    """
+
+    def __init__(self, files: TlsFiles) -> None:
+        self.context = server_context(files)
+        self._files = files
+        self._seen = self._stamps()
+
+    def renew(self) -> bool:
+        """Show the certificate as it stands on disk, if the files changed; gives whether they did.
+
+        Handshakes under way and connections that live keep the one before.
+        """
+        stamps = self._stamps()
+        if stamps == self._seen:
+            return False
+        self._seen = stamps
+        server_context(self._files)  # tried on a context of its own first: half a change must not reach the port
+        _load_certificate(self.context, self._files)
+        return True
+
+    def _stamps(self) -> tuple[tuple[int, int], ...]:
+        try:
+            stats = [path.stat() for path in (self._files.certificate, self._files.key)]
+        except OSError as error:
+            raise TlsFileError(f"{error.filename} cannot be read: {error.strerror}") from error
+        return tuple((stat.st_mtime_ns, stat.st_ino) for stat in stats)
+
+
 def server_context(files: TlsFiles) -> ssl.SSLContext:
     """A context for TLS 1.2 and later. Raises `TlsFileError`: no port may open that is less safe than asked for."""
     for name, path in (("certificate", files.certificate), ("key", files.key), ("client CA", files.client_ca)):
@@ -27,7 +59,7 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
             _check_readable(name, path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    load_certificate(context, files)
+    _load_certificate(context, files)
     if files.client_ca is not None:
         try:
             context.load_verify_locations(cafile=files.client_ca)
@@ -37,9 +69,7 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
     return context
 
 
-def load_certificate(context: ssl.SSLContext, files: TlsFiles) -> None:
-    """Let `context` show the certificate as it stands on disk; handshakes under way keep the one before."""
-
+def _load_certificate(context: ssl.SSLContext, files: TlsFiles) -> None:
     def no_password() -> str:
         raise TlsFileError(f"the key {files.key} is protected by a password; a server needs one without")
 

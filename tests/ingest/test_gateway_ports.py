@@ -164,6 +164,28 @@ def test_chargers_of_both_protocols_talk_over_tls(tmp_path: Path) -> None:
     run(talk())
 
 
+def test_a_renewed_certificate_is_shown_without_a_restart(tmp_path: Path) -> None:
+    files, context = contexts(tmp_path)
+    (tmp_path / "new").mkdir()
+    renewed, trusting = contexts(tmp_path / "new")
+
+    async def talk() -> None:
+        async with running(tmp_path, directory=both(), ports=Ports(tls=0), tls=files) as here:
+            before = await talk_ykc(here, "tls", context)
+            renewed.certificate.replace(files.certificate)
+            renewed.key.replace(files.key)
+            await here.until(lambda: here.gateway.status().incidents.get("tls_certificate_renewed", 0) == 1)
+            after = await talk_aaf5(here, "tls", trusting)
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await Charger.connect(here.gateway, "tls", tls=context)
+            await before.send(heartbeat())
+            await before.receive()
+            for charger in (before, after):
+                await charger.close()
+
+    run(talk())
+
+
 def test_the_turn_budget_and_a_pending_login_hold_a_tls_line_too(tmp_path: Path) -> None:
     files, context = contexts(tmp_path)
 

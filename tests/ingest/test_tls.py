@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.tls import TlsFileError, TlsFiles, server_context
+from ingest.tls import TlsFileError, TlsFiles, TlsIdentity, server_context
 from tests.ingest.certificates import Authority
 
 
@@ -58,3 +58,21 @@ def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(files: TlsF
     certificate, key = Authority(tmp_path / "ca.pem").issue(tmp_path, "locked", password="secret")
     with pytest.raises(TlsFileError, match="protected by a password"):
         server_context(TlsFiles(certificate, key))
+
+
+def test_half_a_change_of_the_files_never_reaches_the_port(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca.pem")
+    files = TlsFiles(*authority.issue(tmp_path, "gateway"))
+    identity = TlsIdentity(files)
+    assert not identity.renew()
+    (tmp_path / "new").mkdir()
+    certificate, key = authority.issue(tmp_path / "new", "gateway")
+    certificate.replace(files.certificate)
+    with pytest.raises(TlsFileError, match="does not belong"):
+        identity.renew()
+    assert not identity.renew()  # said once
+    key.replace(files.key)
+    assert identity.renew()
+    files.key.unlink()
+    with pytest.raises(TlsFileError, match=r"gateway\.key cannot be read"):
+        identity.renew()
