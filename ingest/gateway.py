@@ -358,7 +358,7 @@ class Gateway:
                 connection.close("internal_error")
         failed = self._handshakes.count_failed(now_ms)
         if failed:
-            self.log.note("tls_handshake", "unknown", f"{failed} TLS handshakes came to nothing", weight=failed)
+            self.log.note("tls_handshake", "", f"{failed} TLS handshakes came to nothing", weight=failed)
         self._renew_certificate()
         self.commands.expire()
         self._measure_rate(now_ms)
