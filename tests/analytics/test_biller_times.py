@@ -38,7 +38,7 @@ def stored_by_another_gateway(rows: list[dict[str, Any]]) -> list[dict[str, Any]
 def decided(client: Client, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     facts = Facts(client)
     facts.insert("readings", rows)
-    facts.insert("pile_bill_uploads", [facts.bill(BEGIN, (END - BEGIN) // MINUTE, power_w=40_000)])
+    facts.insert("pile_bill_uploads", [facts.bill(BEGIN, (END - BEGIN) // MINUTE, power_w=40_000, stored=1)])
     Biller(client, facts.directory, clock=lambda: T0 + 9 * HOUR).run_once()
     found = []
     for view in ("sessions", "bills"):
@@ -65,6 +65,7 @@ def test_two_gateways_give_one_bill(database: Client, empty_database: Client) ->
     other = decided(empty_database, [dict(row) for row in stored_by_another_gateway(rows)])
     assert len(one) == 2
     assert "STORED" in one[0]["flags"]
+    assert (one[0]["stored_readings"], one[0]["bill_stored"]) == (79, 1), "one a minute tells its time"
     assert one[0]["longest_gap_ms"] <= 2 * MINUTE
     assert (one[0]["start_ms"], one[0]["end_ms"], one[0]["after_ms"]) == (BEGIN, END, END + SECOND)
     assert one == other

@@ -42,8 +42,9 @@ class Judgement(NamedTuple):
 class Oracle:
     """Judges one session."""
 
-    def __init__(self, profile: MeterProfile, start_ms: int, zero_is_false: bool = False) -> None:
+    def __init__(self, profile: MeterProfile, start_ms: int, zero_is_false: bool = False, told_start: int = 0) -> None:
         self.profile = profile
+        self.told = Reading(start_ms, told_start)
         self.zero_is_false = zero_is_false
         self.reference = Reading(start_ms, 0) if profile.register_kind == "session" else None
         self.standing_since_ms = start_ms
@@ -62,7 +63,7 @@ class Oracle:
         self.readings = readings
         self.flags = [0] * len(readings)
         running = []
-        undecided_until = 0
+        undecided_until = self._begin_as_told() if self.told.value and self.reference is None else 0
         last: Reading | None = None
         for place, reading in enumerate(readings):
             if reading.charging:
@@ -91,6 +92,19 @@ class Oracle:
             running,
             self._power_energy(),
         )
+
+    def _begin_as_told(self) -> int:
+        """Zeros say nothing about the register that the charger told; the first other reading does. Gives its place."""
+        undecided_until = 0
+        for place, reading in enumerate(self.readings):
+            if reading.charging and reading.value == 0:
+                self.flags[place] |= Flag.ZERO_BASELINE
+                undecided_until = place + 1
+            elif reading.charging:
+                if self._follows(self.told, reading, self.told.ms):
+                    self.reference = self.told
+                break
+        return undecided_until
 
     def _decide(self, place: int) -> int:
         """The reading does not follow from the reference. Find the later one that says what it was; give its place."""

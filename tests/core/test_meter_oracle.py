@@ -51,9 +51,12 @@ def histories(draw: st.DrawFn) -> list[Reading]:
     return readings
 
 
-def compiled(profile: MeterProfile, start_ms: int, readings: list[Reading], zero_is_false: bool) -> Judgement:
+def compiled(
+    profile: MeterProfile, start_ms: int, readings: list[Reading], zero_is_false: bool, told_start: int = 0
+) -> Judgement:
     """The compiled calculator over whole columns."""
     calculator = MeterCalculator(profile, start_ms, zero_is_false)
+    calculator.told_start(start_ms, told_start)
     accepted = np.zeros(len(readings), dtype=np.int64)
     flags = np.zeros(len(readings), dtype=np.uint32)
     calculator.run(
@@ -78,14 +81,19 @@ def compiled(profile: MeterProfile, start_ms: int, readings: list[Reading], zero
 
 
 @settings(max_examples=300, deadline=None)
-@given(profiles, histories(), st.booleans(), st.sampled_from([0, 60_000, 600_000]))
+@given(
+    profiles,
+    histories(),
+    st.booleans(),
+    st.sampled_from([0, 60_000, 600_000]),
+    st.sampled_from([0, 0, 1, 49_000, 50_000, 51_000, 9_984_000, 10**9]),
+)
 def test_the_compiled_calculator_equals_its_plain_twin(
-    profile: MeterProfile, readings: list[Reading], zero_is_false: bool, earlier_ms: int
+    profile: MeterProfile, readings: list[Reading], zero_is_false: bool, earlier_ms: int, told_start: int
 ) -> None:
     start_ms = T0 - earlier_ms
-    assert compiled(profile, start_ms, readings, zero_is_false) == Oracle(profile, start_ms, zero_is_false).judge(
-        readings
-    )
+    twin = Oracle(profile, start_ms, zero_is_false, told_start)
+    assert compiled(profile, start_ms, readings, zero_is_false, told_start) == twin.judge(readings)
 
 
 @settings(max_examples=100, deadline=None)
