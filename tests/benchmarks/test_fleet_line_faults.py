@@ -1,6 +1,7 @@
 """What chargers with a fault on the line do, on the line: a scripted platform hears it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -224,3 +225,9 @@ def test_wrong_faults_are_named(word: str) -> None:
 def test_every_fault_of_a_charge_can_be_asked_for() -> None:
     for fault in Fault:
         assert read_faults([f"{fault}=0.5"]).mix is not None
+
+
+def test_the_page_names_every_fault() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text("utf-8")
+    faults = [fault for fault in (*Fault, *LineFault) if fault is not Fault.NONE]
+    assert [fault for fault in faults if f"`{fault}`" not in page] == []
