@@ -13,7 +13,7 @@ V1_6: Final = 16
 
 BIG_ENDIAN_SHARE: Final = 0.1
 V1_5_SHARE: Final = 0.25
-ASKING_SHARE: Final = 0.12
+ASKING_SHARE: Final = 0.2
 LOCK_SHARE: Final = 0.06
 EXTENDED_SHARE: Final = 0.03
 
