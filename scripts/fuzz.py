@@ -32,6 +32,7 @@ PRELOADED = "asan_with_fuzzer.so"
 INPUT_TIMEOUT_S = 20
 MEMORY_LIMIT_MB = 3000
 SHOWN_LINES = 100
+SHOWN_STACK_FRAMES = 8
 MERGE = "-set_cover_merge=1"
 # Hypothesis covers whole ranges of values, which a fuzzer that follows branches has no reason to visit.
 PROPERTY_TESTS = (
@@ -41,13 +42,13 @@ PROPERTY_TESTS = (
     "tests/core/test_aaf5_splitter.py",
     "tests/core/test_aaf5_codec.py",
     "tests/core/test_aaf5_status.py",
-    "tests/core/test_round_trip.py",
     "tests/ingest/test_record_buffer.py",
     "tests/ingest/test_ykc_stream.py",
     "tests/ingest/test_aaf5_stream.py",
     "tests/ingest/test_protocol_detection.py",
     "tests/fuzz",
 )
+_STACK_FRAME = re.compile(r"\s+#(\d+) 0x")
 _COUNTERS = re.compile(r"#(\d+)\s+DONE\s+cov: (\d+) ft: (\d+) corp: (\d+)/(\S+)")
 
 
@@ -145,7 +146,7 @@ def _environment() -> dict[str, str]:
 
 def _property_tests_pass() -> bool:
     started = time.monotonic()
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not server"]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not server and not long"]
     command += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
     command += [str(ROOT / tests) for tests in PROPERTY_TESTS]
     done = subprocess.run(command, cwd=LIBRARY, env=_environment(), check=False)
@@ -175,13 +176,19 @@ def _fuzz(name: str, seconds: int) -> Figures:
     lasted = time.monotonic() - started
     counters = _COUNTERS.search(done.stderr)
     if done.returncode != 0 or counters is None:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("INFO: ")]
-        print("\n".join(said[-SHOWN_LINES:]), file=sys.stderr)
+        print("\n".join(_told(done.stdout + done.stderr)), file=sys.stderr)
         for failure in sorted(FAILURES.glob(f"{name}-*")):
             print(f"{failure.relative_to(ROOT)}: {failure.read_bytes().hex()}", file=sys.stderr)
         return Figures(name, lasted, 0, 0, 0, 0, True)
     executions, edges, features, inputs = (int(counters[group]) for group in range(1, 5))
     return Figures(name, lasted, executions, edges, features, inputs, False)
+
+
+def _told(output: str) -> list[str]:
+    """What a failed run said, without libFuzzer's greetings and the interpreter's part of each stack."""
+    lines = (line for line in output.splitlines() if not line.startswith("INFO: "))
+    frames = ((line, _STACK_FRAME.match(line)) for line in lines)
+    return [line for line, frame in frames if frame is None or int(frame[1]) < SHOWN_STACK_FRAMES][-SHOWN_LINES:]
 
 
 def _repeat(names: list[str], file: Path) -> int:
