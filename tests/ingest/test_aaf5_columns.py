@@ -270,6 +270,26 @@ def test_an_upload_has_every_column(tmp_path: Path, database_address: ClickHouse
     assert database.execute("SELECT uploads, stored FROM pile_bills") == [(2, 1)]
 
 
+@pytest.mark.parametrize(
+    ("changes", "bills"),
+    [
+        ({"reserved1": 9, "reserved2": 9, "reserved3": 9, "reserved4": 9, "record_index": 3, "record_total": 101}, 1),
+        ({"balance_before": 10_001}, 2),
+        ({"meter_after": 1_004_001}, 2),
+        ({"half_hour_energy": [1, *[0] * 47]}, 2),
+        ({"start_mode": 0}, 2),
+    ],
+)
+def test_a_repeat_is_told_by_what_a_record_says_of_the_charge(
+    tmp_path: Path, database_address: ClickHouseAddress, database: Client, changes: dict[str, Any], bills: int
+) -> None:
+    spool = open_spool(tmp_path)
+    add(spool, aaf5_record())
+    add(spool, aaf5_record(**changes), receive_ms=NOW_MS + 1)
+    load(tmp_path, spool, database_address)
+    assert database.execute("SELECT count(), sum(uploads) FROM pile_bills") == [(bills, 2)]
+
+
 def test_a_session_is_named_by_what_the_frame_holds() -> None:
     body = status()[8:-1]
     assert trade_no_of(104, body[:173], AAF5_CODE) == ""
