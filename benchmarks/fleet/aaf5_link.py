@@ -1,10 +1,11 @@
 """An AAF5 charger's connection."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 from benchmarks.fleet.link import Counters, DownFrame, Link
 from benchmarks.fleet.messages import Message
+from benchmarks.fleet.piles import AAF5
 from benchmarks.fleet.traits import Aaf5Traits
 from core.aaf5.codec import ENVELOPE_BYTES, HEADER_BYTES, MAX_FRAME_BYTES, START_BYTES, encode_raw, sum_checksum
 
@@ -28,6 +29,8 @@ def with_seq(frame: bytes, seq: bytes) -> bytes:
 
 class Aaf5Link(Link):
     """One connection, of a gun or of a charger."""
+
+    protocol: ClassVar[str] = AAF5
 
     def __init__(self, traits: Aaf5Traits, counters: Counters, on_frame: Callable[[DownFrame], None]) -> None:
         super().__init__(counters, on_frame)

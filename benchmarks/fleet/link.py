@@ -3,7 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Final, cast
+from typing import ClassVar, Final, cast
 
 import msgspec
 
@@ -19,7 +19,7 @@ class Counters(msgspec.Struct):
     `starts_refused`: by the platform, asked for at the charger. `orders_answered`: by the name of the answer.
     `wrong_acks`: acknowledgements that a charger took for another record than the one they were meant for (aaf5.md 5).
     `strangers`: connections that logged in with an id that was not theirs, or that nobody has; `strangers_refused`:
-    those that the platform turned away.
+    those that the platform turned away. `heard`: frames from the platform by protocol, type and bytes of their body.
     """
 
     frames_sent: int = 0
@@ -39,10 +39,17 @@ class Counters(msgspec.Struct):
     strangers: int = 0
     strangers_refused: int = 0
     orders_answered: dict[str, int] = msgspec.field(default_factory=dict)
+    heard: dict[tuple[str, int, int], int] = msgspec.field(default_factory=dict)
 
     def answered(self, name: str) -> None:
         """Count an answer to an order."""
         self.orders_answered[name] = self.orders_answered.get(name, 0) + 1
+
+    def received(self, protocol: str, frame: "DownFrame") -> None:
+        """Count a frame from the platform."""
+        self.frames_received += 1
+        key = protocol, frame.frame_type, len(frame.body)
+        self.heard[key] = self.heard.get(key, 0) + 1
 
 
 class DownFrame(msgspec.Struct, frozen=True):
@@ -58,6 +65,8 @@ class Link(asyncio.Protocol, ABC):
 
     `closed` is set when the connection ends.
     """
+
+    protocol: ClassVar[str]
 
     def __init__(self, counters: Counters, on_frame: Callable[[DownFrame], None]) -> None:
         self.closed = asyncio.Event()
@@ -89,7 +98,7 @@ class Link(asyncio.Protocol, ABC):
         """Part of `asyncio.Protocol`."""
         self.received += data
         while (frame := self._next_frame()) is not None:
-            self._counters.frames_received += 1
+            self._counters.received(self.protocol, frame)
             self._on_frame(frame)
 
     def send(self, message: Message, *, reply_to: bytes | None = None) -> None:

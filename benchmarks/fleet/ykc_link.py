@@ -1,11 +1,12 @@
 """A YKC charger's connection."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 from benchmarks.fleet import messages, readings
 from benchmarks.fleet.link import Counters, DownFrame, Link
 from benchmarks.fleet.messages import Message
+from benchmarks.fleet.piles import YKC
 from benchmarks.fleet.readings import Columns
 from benchmarks.fleet.traits import Traits
 from core.checksum import crc16_modbus
@@ -17,6 +18,8 @@ OVERHEAD: Final = 4
 
 class YkcLink(Link):
     """One connection. The firmware accepts low-byte-first checksums only (ykc.md section 6)."""
+
+    protocol: ClassVar[str] = YKC
 
     def __init__(self, traits: Traits, counters: Counters, on_frame: Callable[[DownFrame], None]) -> None:
         super().__init__(counters, on_frame)

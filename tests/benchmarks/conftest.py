@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import selectors
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from benchmarks.fleet.clock import Clock
 from benchmarks.fleet.live import LiveFleet
 from benchmarks.fleet.plan import Plan
+from benchmarks.leaping_loop import LeapingLoop
 from core.aaf5 import codec as aaf5
 from core.aaf5.splitter import FRAME_LE as AAF5_FRAME
 from core.aaf5.splitter import Aaf5Splitter
@@ -37,35 +37,6 @@ NEW_TARIFF = {
 
 
 YLC_FRAMES = {(0x03, 18), (0x13, 149)}  # type and bytes of the longer heartbeat and realtime frame
-
-
-class LeapingSelector(selectors.DefaultSelector):
-    """Waits for nothing: when no socket is ready, time leaps to the next timer.
-
-    Both ends of the loopback are in this process, so what one end wrote is ready at once for the other.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.leapt_s = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if ready or timeout is None or timeout <= 0:
-            return ready or (super().select(timeout) if timeout is None else [])
-        self.leapt_s += timeout
-        return []
-
-
-class LeapingLoop(asyncio.SelectorEventLoop):
-    """An event loop with real sockets whose time leaps over every pause: hours pass in seconds."""
-
-    def __init__(self) -> None:
-        self._leaping = LeapingSelector()
-        super().__init__(self._leaping)
-
-    def time(self) -> float:
-        return self._leaping.leapt_s
 
 
 class ScriptedPlatform:
