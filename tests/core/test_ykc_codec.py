@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.wire.fields import Message
 from core.ykc.codec import HEADER_BYTES, decode_body, encode_frame, encode_raw, raw_fields, wrap_body
 from core.ykc.errors import YkcEncodeError
-from core.wire.fields import Message
 from core.ykc.hex_lines import decode_line
 from core.ykc.messages import MESSAGES, MESSAGES_BY_NAME, message_name
 
