@@ -200,7 +200,8 @@ def _sizes(message: Message) -> list[str]:
     if message.group:
         return [f"{message.length} + {message.group_length}n"]
     if message.rest is not None:
-        with_rest = f"{message.length} + {message.rest.item_bytes}n"
+        item = str(message.rest.item_bytes) if message.rest.item_bytes > 1 else ""
+        with_rest = f"{message.length} + {item}n"
         return [with_rest] if message.rest.when is None else [str(message.length), with_rest]
     return [str(size) for size in message.sizes]
 
