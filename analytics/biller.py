@@ -128,7 +128,7 @@ class Biller:
             as_of_ms = min(as_of_ms, self._loaded_until())
         changes = reader.read()
         hints = self._named(changes)
-        hints.update(_earliest(hints, reader.affected(changes)))
+        hints.update(_earliest(hints, reader.affected(changes, self._charging)))
         for key, (due_ms, start_ms) in self._due.items():
             if due_ms <= as_of_ms:
                 hints[key] = min(start_ms, hints.get(key, start_ms))

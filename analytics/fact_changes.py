@@ -1,14 +1,14 @@
 """Which sessions have new facts since the biller looked last?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any
 
 import msgspec
 from clickhouse_driver import Client
 
-from analytics.session_facts import NO_TRADE_NO, SessionKey
+from analytics.session_facts import LONGEST_KEPT_MS, NO_TRADE_NO, SessionKey
 from analytics.sql_files import sql_text
-from analytics.thresholds import Thresholds
+from analytics.thresholds import HOUR_MS, Thresholds
 
 OVERLAP_MS = 30_000
 """Rows become visible a little after the moment in `inserted_ms`; each look goes back by this much."""
@@ -16,6 +16,8 @@ OVERLAP_MS = 30_000
 _PILE_KINDS = ("tariff", "clock")
 _CONNECTOR_KIND = "readings"
 _SESSION_KINDS = ("readings", "bill", "command")
+_ORDER_REACH_MS = 24 * HOUR_MS
+"""An order and its charge lie within minutes; so far off may the charger's clock be, or the first reading."""
 
 
 class Change(msgspec.Struct, frozen=True, array_like=True):
@@ -31,6 +33,7 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
     charging_last: int
     charged: int
     unplugged: int
+    told_ms: int
 
     @property
     def key(self) -> SessionKey | None:
@@ -52,7 +55,10 @@ class ChangeReader:
     def read(self) -> list[Change]:
         """The changes since the last call; moves `watermark_ms`, by the clock of the server."""
         ((now_ms,),) = self._client.execute("SELECT toUnixTimestamp64Milli(now64(3))")
-        rows = self._client.execute(sql_text("session_changes"), {"since_ms": self.watermark_ms - OVERLAP_MS})
+        rows = self._client.execute(
+            sql_text("session_changes"),
+            {"since_ms": self.watermark_ms - OVERLAP_MS, "longest_kept_ms": LONGEST_KEPT_MS},
+        )
         changes, seen = [], {}
         for *fields, (moments, counts) in rows:
             identity = tuple(fields[:4]) if fields[0] != "outage" else tuple(fields[:6])
@@ -64,18 +70,22 @@ class ChangeReader:
         self.watermark_ms = now_ms
         return changes
 
-    def affected(self, changes: Iterable[Change]) -> dict[SessionKey, int]:
-        """Known sessions that the changes touch without naming them, each with its start."""
+    def affected(self, changes: Iterable[Change], charging: Set[SessionKey]) -> dict[SessionKey, int]:
+        """Known sessions that the changes touch without naming them, each with its start.
+
+        `charging`: those that were seen to charge before, so that their readings show no charge that is new.
+        """
         changes = list(changes)
-        of_piles = [change for change in changes if change.kind in (*_PILE_KINDS, _CONNECTOR_KIND)]
+        of_piles = [change for change in changes if change.kind in (*_PILE_KINDS, *_SESSION_KINDS)]
         found: dict[SessionKey, int] = {}
         if of_piles:
             parameters = {
-                "from_ms": min(change.from_ms for change in of_piles),
+                "from_ms": min(min(change.from_ms, change.told_ms) for change in of_piles),
+                "order_reach_ms": _ORDER_REACH_MS,
                 "occupancy_max_wait_ms": self._thresholds.occupancy_max_wait_ms,
             }
             rows = self._client.execute(
-                sql_text("session_affected"), parameters, external_tables=[_changes_table(of_piles)]
+                sql_text("session_affected"), parameters, external_tables=[_changes_table(of_piles, charging)]
             )
             found.update(_keys_with_start(rows))
         for change in changes:
@@ -85,11 +95,17 @@ class ChangeReader:
         return found
 
 
+def _begins(change: Change, charging: Set[SessionKey]) -> int:
+    """Whether an order and a charge may turn out to be one by this."""
+    key = change.key
+    return int(key is not None and (change.kind != _CONNECTOR_KIND or (bool(change.charged) and key not in charging)))
+
+
 def _keys_with_start(rows: Iterable[tuple[int, int, str, int]]) -> dict[SessionKey, int]:
     return {SessionKey(pile_id, connector, trade_no): start for pile_id, connector, trade_no, start in rows}
 
 
-def _changes_table(changes: list[Change]) -> dict[str, Any]:
+def _changes_table(changes: list[Change], charging: Set[SessionKey]) -> dict[str, Any]:
     structure = [
         ("kind", "String"),
         ("pile_id", "UInt32"),
@@ -99,6 +115,8 @@ def _changes_table(changes: list[Change]) -> dict[str, Any]:
         ("to_ms", "Int64"),
         ("charged", "UInt8"),
         ("unplugged", "UInt8"),
+        ("told_ms", "Int64"),
+        ("begins", "UInt8"),
     ]
-    data = [{name: getattr(change, name) for name, _kind in structure} for change in changes]
+    data = [{**msgspec.structs.asdict(change), "begins": _begins(change, charging)} for change in changes]
     return {"name": "changes", "structure": structure, "data": data}

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 from clickhouse_driver import Client
 
+from analytics.order_facts import OrderFactsReader
 from analytics.register_facts import RegisterFactsReader, reads_register
 from analytics.session_facts import (
-    CHARGING,
     DEVICE_COLUMNS,
     READING_COLUMNS,
     AfterFacts,
@@ -30,11 +30,6 @@ from core.meter.readings import ReadingArrays
 logger = logging.getLogger(__name__)
 
 _MARGIN_MS = HOUR_MS
-_COMMAND_MARGIN_MS = 24 * HOUR_MS
-_ORDER_BEFORE_MS = 180_000
-"""An AAF5 start is answered up to 120 s later (aaf5.md section 5)."""
-_CLOCK_PLAY_MS = 30_000
-_AAF5_BY_PLATFORM = 1
 _BILL_CONTENT = 11
 """So many fields of `BillFacts` stand before those that no record carries."""
 _HINT_MARGIN_MS = LONGEST_CHARGE_MINUTES * 60_000
@@ -51,6 +46,7 @@ class FactsReader:
         self._directory = directory
         self._thresholds = thresholds
         self._registers = RegisterFactsReader(client)
+        self._orders = OrderFactsReader(client, self.read_charges)
         self.unknown_piles: set[int] = set()
 
     def read(self, hints: Mapping[SessionKey, int], need_heard: frozenset[SessionKey]) -> list[SessionFacts]:
@@ -59,6 +55,23 @@ class FactsReader:
         When a charger was heard is read only for the piles of `need_heard` (and of sessions without a bill among
         `hints` that are in it).
         """
+        known = self._known(hints)
+        if not known:
+            return []
+        facts, wanted, from_ms = self._charges(known)
+        self._registers.add(facts, wanted, from_ms)
+        self._orders.add(facts, from_ms)
+        self._add_after(facts)
+        self._add_pile_facts(facts, wanted, from_ms)
+        self._add_heard([one for one in facts if one.key in need_heard and one.bill is None])
+        return facts
+
+    def read_charges(self, hints: Mapping[SessionKey, int]) -> list[SessionFacts]:
+        """Readings, in their time, and records alone."""
+        known = self._known(hints)
+        return self._charges(known)[0] if known else []
+
+    def _known(self, hints: Mapping[SessionKey, int]) -> list[tuple[SessionKey, int, Pile]]:
         known: list[tuple[SessionKey, int, Pile]] = []
         for key, since in hints.items():
             pile = self._directory.by_id(key.pile_id)
@@ -67,23 +80,21 @@ class FactsReader:
             else:
                 self.unknown_piles.discard(key.pile_id)
                 known.append((key, since, pile))
-        if not known:
-            return []
-        keys = [key for key, _since, _pile in known]
+        return known
+
+    def _charges(
+        self, known: list[tuple[SessionKey, int, Pile]]
+    ) -> tuple[list[SessionFacts], list[dict[str, Any]], int]:
+        """The sessions with their readings and records, the table of them, and since when there may be readings."""
         from_ms = min(since for _key, since, _pile in known) - _MARGIN_MS
         absolute = frozenset(key for key, _since, pile in known if reads_register(pile))
-        wanted = wanted_table(keys, [since for _key, since, _pile in known], absolute)
+        wanted = wanted_table([key for key, _since, _pile in known], [since for _key, since, _pile in known], absolute)
         facts = [SessionFacts(key=key, pile=pile, readings={}) for key, _since, pile in known]
         self._add_readings(facts, wanted, from_ms)
         self._add_bills(facts, wanted)
         for one in facts:
             _put_readings_in_time(one)
-        self._registers.add(facts, wanted, from_ms)
-        self._add_commands(facts, from_ms - _COMMAND_MARGIN_MS)
-        self._add_after(facts)
-        self._add_pile_facts(facts, wanted, from_ms)
-        self._add_heard([one for one in facts if one.key in need_heard and one.bill is None])
-        return facts
+        return facts, wanted, from_ms
 
     def _add_readings(self, facts: list[SessionFacts], wanted: list[dict[str, Any]], from_ms: int) -> None:
         columns = self._client.execute(
@@ -118,23 +129,6 @@ class FactsReader:
             receive_ms, content = found[0]
             told, *more = content[:_BILL_CONTENT], *content[_BILL_CONTENT:]
             facts[number].bill = msgspec.convert((*told, receive_ms, len(found) - 1, *more), BillFacts)
-
-    def _add_commands(self, facts: list[SessionFacts], from_ms: int) -> None:
-        """An order names the session, or is the last one before a session that the charger named by itself."""
-        wanted = wanted_table([one.key for one in facts], [_may_be_ordered_until_ms(one) for one in facts])
-        parameters = {"from_ms": from_ms, "order_before_ms": _ORDER_BEFORE_MS}
-        by_time: dict[int, tuple[int, bool]] = {}
-        for number, is_by_time, sent_ms, acked in self._client.execute(
-            sql_text("session_commands"), parameters, external_tables=wanted
-        ):
-            if is_by_time:
-                by_time[number] = (sent_ms, bool(acked))
-            else:
-                facts[number].start_command_ms = sent_ms
-                facts[number].start_acked = bool(acked)
-        for number, (sent_ms, acked) in by_time.items():
-            if not facts[number].start_command_ms:
-                facts[number].start_command_ms, facts[number].start_acked = sent_ms, acked
 
     def _add_after(self, facts: list[SessionFacts]) -> None:
         ends = [one.end_hint_ms for one in facts]
@@ -176,21 +170,6 @@ class FactsReader:
         ):
             found[pile_id].append((first, second))
         return found
-
-
-def _may_be_ordered_until_ms(facts: SessionFacts) -> int:
-    """Until when an order can have been sent that began this charge under another number, 0 = none can.
-
-    Chargers that name their charges by themselves say that the platform started it (aaf5.md section 4, "Start mode").
-    """
-    mode = facts.bill.start_mode if facts.bill else facts.told_start_mode
-    if facts.pile.protocol != "aaf5" or mode != _AAF5_BY_PLATFORM:
-        return 0
-    charging = np.flatnonzero(facts.readings["state"] == CHARGING)
-    if not charging.size:
-        return facts.bill.start_ms + _CLOCK_PLAY_MS if facts.bill and facts.bill.start_ms > 0 else 0
-    first = charging[np.argmin(facts.readings["event_ms"][charging])]
-    return int(facts.readings["event_ms"][first] - facts.readings["duration_s"][first] * 1_000) + _CLOCK_PLAY_MS
 
 
 def _warn_of_cut_sessions(facts: Sequence[SessionFacts]) -> None:

@@ -89,6 +89,7 @@ class SessionFacts(msgspec.Struct):
 
     Their `event_ms` is found from the whole session, not what the gateway stored. Those of an AAF5 charger have the
     `DEVICE_COLUMNS` as well. `told_start_mode`: what its readings say of who started the charge, -1 = nothing.
+    `has_other_number`: it is an order, and the charge that it began goes by a number of the charger's own.
     """
 
     key: SessionKey
@@ -104,6 +105,7 @@ class SessionFacts(msgspec.Struct):
     heard: Sequence[tuple[int, int]] = ()
     told_start_mode: int = -1
     previous_end: PreviousEnd = NOT_ASKED
+    has_other_number: bool = False
 
     @property
     def last_charging_ms(self) -> int:

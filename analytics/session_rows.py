@@ -32,7 +32,8 @@ _START_METHODS: dict[str, dict[int, str]] = {
 _LATEST_ANSWER_MS = 3 * MINUTE_MS
 _NOT_INPUTS = ("computed_ms", "recheck_ms", "stays_since_ms")
 
-Life = Literal["open", "ended", "ended_offline", "failed_start"]
+Life = Literal["open", "ended", "ended_offline", "failed_start", "other_number"]
+_WITHOUT_BILL = ("open", "other_number")
 
 
 class CurrentRevision(NamedTuple):
@@ -74,7 +75,10 @@ def session_row(
     """
     measured = measure(facts, versions, thresholds)
     begun = bool(facts.last_charging_ms or facts.bill)
-    if begun:
+    life: Life
+    if facts.has_other_number:
+        life, verdict = "other_number", Verdict("not_expected", 0)
+    elif begun:
         life = _life(facts, measured, as_of_ms, stays_since_ms, thresholds)
         verdict = _bill_verdict(facts, measured, life, before, as_of_ms, stays_since_ms, thresholds)
     else:
@@ -98,7 +102,7 @@ def session_row(
         "bill_state": verdict.state,
         **_bill(facts, thresholds, measured.timeline),
     }
-    if life == "open":
+    if life in _WITHOUT_BILL:
         columns |= _NOTHING_FINAL
     elif life == "failed_start" and columns["final_energy_e4kwh"] is None:
         # neither the charger nor any reading speaks of energy: a start that failed took nothing
@@ -365,8 +369,8 @@ def _bill(facts: SessionFacts, thresholds: Thresholds, timeline: TariffTimeline)
 
 def _digest(facts: SessionFacts, columns: dict[str, Any], life: Life) -> int:
     """A number for the inputs of a revision. A charge under way gets one when it begins, and none with each reading."""
-    if life == "open":
-        stage = life if facts.last_charging_ms else "ordered"
+    if life in _WITHOUT_BILL:
+        stage = "ordered" if life == "open" and not facts.last_charging_ms else life
         inputs: list[Any] = [facts.key, stage, columns["operator_id"], RULE_VERSION]
         return _hash(msgspec.msgpack.encode(inputs))
     inputs = [columns[name] for name in sorted(columns) if name not in _NOT_INPUTS]

@@ -30,7 +30,7 @@ FROM
         ORDER BY revision DESC, inputs_digest DESC
         LIMIT 1 BY pile_id, connector, trade_no
     )
-    WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
+    WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s) AND life != 'other_number'
 ) AS session
 LEFT JOIN
 (

@@ -86,7 +86,7 @@ WITH
                 LIMIT 1 BY pile_id, connector, trade_no
             )
         ) AS bill ON bill.pile_id = session.pile_id AND bill.connector = session.connector AND bill.trade_no = session.trade_no
-        WHERE (%(all_operators)s OR session.operator_id IN %(operator_ids)s)
+        WHERE (%(all_operators)s OR session.operator_id IN %(operator_ids)s) AND session.life != 'other_number'
         SETTINGS join_algorithm = 'full_sorting_merge'
     ),
     page AS

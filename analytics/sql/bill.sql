@@ -43,7 +43,7 @@ SELECT
     inputs_digest,
     batch_id,
     computed_ms,
-    if(life != 'open' AND bill_state IN ('present', 'lost', 'lost_offline', 'not_expected'), 'final', 'provisional')
+    if(life NOT IN ('open', 'other_number') AND bill_state IN ('present', 'lost', 'lost_offline', 'not_expected'), 'final', 'provisional')
         AS status,
     local_day,
     start_ms,
@@ -70,7 +70,7 @@ SELECT
     if(has_bill = 1, bill_amount_e4yuan, NULL) AS pile_amount_e4yuan,
     tariff_stale,
     -- nothing is to be decided by a person while the charge goes on, nor when a start failed and took nothing
-    life != 'open' AND (
+    life NOT IN ('open', 'other_number') AND (
         (final_quality IN ('MISSING', 'QUESTIONABLE', 'ESTIMATED')
             AND NOT (life = 'failed_start' AND final_energy_e4kwh = 0))
         OR inside_physical_limit = 0 OR NOT priced OR hasAny(codes, [3, 4, 7, 8, 11])) AS held,
@@ -87,11 +87,12 @@ INNER JOIN
     WHERE batch_id = %(batch_id)s
 ) AS found USING (pile_id, connector, trade_no, revision, inputs_digest)
 WHERE batch_id = %(batch_id)s
-    -- a charge under way has no bill, unless one was made before it turned out to go on
-    AND (life != 'open' OR (pile_id, connector, trade_no) IN (
+    -- a charge under way has no bill, unless one was made before it turned out to go on; neither has an order whose charge
+    -- turned out to go by another number
+    AND (life NOT IN ('open', 'other_number') OR (pile_id, connector, trade_no) IN (
         SELECT pile_id, connector, trade_no
         FROM bill_revisions
-        WHERE pile_id IN (SELECT pile_id FROM session_revisions WHERE batch_id = %(batch_id)s AND life = 'open')))
+        WHERE pile_id IN (SELECT pile_id FROM session_revisions WHERE batch_id = %(batch_id)s AND life IN ('open', 'other_number'))))
     AND (pile_id, connector, trade_no, revision, inputs_digest) NOT IN (
         SELECT pile_id, connector, trade_no, revision, inputs_digest
         FROM bill_revisions

@@ -26,5 +26,5 @@ LEFT JOIN
     WHERE inserted_ms > %(since_ms)s
     GROUP BY pile_id, connector, trade_no
 ) AS news ON news.pile_id = session.pile_id AND news.connector = session.connector AND news.trade_no = session.trade_no
-WHERE life != 'open' AND bill_state NOT IN ('waiting', 'overdue')
+WHERE life NOT IN ('open', 'other_number') AND bill_state NOT IN ('waiting', 'overdue')
 ORDER BY newest_ms, pile_id, connector, trade_no

@@ -10,7 +10,7 @@ WITH recent AS
 SELECT batch_id
 FROM
 (
-    SELECT batch_id, toInt64(count()) AS lacks_codes, toInt64(countIf(life != 'open')) AS lacks_bills
+    SELECT batch_id, toInt64(count()) AS lacks_codes, toInt64(countIf(life NOT IN ('open', 'other_number'))) AS lacks_bills
     FROM session_revisions
     WHERE batch_id IN (SELECT batch_id FROM recent)
     GROUP BY batch_id

@@ -240,13 +240,13 @@ def test_who_started_it_is_told_by_record_or_reading(empty_database: Client, mod
     assert one(empty_database)["start_method"] == "local_admin"
 
 
-def order(facts: RegisterFacts, number: str, sent_ms: int) -> None:
+def order(facts: RegisterFacts, number: str, sent_ms: int, outcome: str = "ok") -> None:
     facts.insert(
         "commands",
         [
             {
                 "operator_id": 2, "pile_id": 5, "connector": 1, "command": "remote_start", "trade_no": number,
-                "sent_ms": sent_ms, "answered_ms": sent_ms + 20 * SECOND, "outcome": "ok", "detail": "",
+                "sent_ms": sent_ms, "answered_ms": sent_ms + 20 * SECOND, "outcome": outcome, "detail": "",
                 "request": b"", "reply": b"",
             }
         ],
@@ -259,10 +259,97 @@ def test_an_order_whose_number_the_charger_does_not_use_belongs_to_the_charge_it
     order(facts, ordered, START - 20 * SECOND)
     whole_charge(facts)
     decide(facts)
-    named, own = rows_of(empty_database, "sessions")
-    assert (named["trade_no"], named["life"], named["final_energy_e4kwh"]) == (ordered, "failed_start", 0)
-    assert (own["start_command_ms"], own["start_acked"]) == (START - 20 * SECOND, 1)
-    assert [bill["codes"] for bill in rows_of(empty_database, "bills")] == [[], []]
+    own = one(empty_database)
+    assert (own["trade_no"], own["start_command_ms"], own["start_acked"]) == ("SN-1", START - 20 * SECOND, 1)
+    assert one(empty_database, "bills")["trade_no"] == "SN-1"
+
+
+ORDERED = "5" * 32
+BILLS_NOW = "SELECT trade_no, final_energy_e4kwh FROM bills WHERE final_rule != 0"
+
+
+@pytest.mark.usefixtures("no_overlap")
+@pytest.mark.parametrize(
+    ("arrival", "clock_off_ms"),
+    [
+        ("order first", 0),
+        ("order last", 0),
+        ("order last", -8 * HOUR),
+        ("half an hour later", -8 * HOUR),
+        ("record alone, days later", 0),
+    ],
+)
+def test_a_taken_order_makes_no_session_whatever_comes_first(
+    empty_database: Client, arrival: str, clock_off_ms: int
+) -> None:
+    facts = RegisterFacts(empty_database)
+    clock = Clock(START)
+    biller = Biller(empty_database, facts.directory, clock=clock)
+    before: dict[str, Any] = {"number": "SN-0", "risen": 0}
+    facts.insert("readings", facts.repeats(START - HOUR, START - MINUTE, START - 5 * HOUR, 20, **before))
+    if arrival == "order first":
+        order(facts, ORDERED, START - 20 * SECOND)
+        biller.run_once()
+        whole_charge(facts, clock_off_ms=clock_off_ms)
+    elif arrival == "order last":
+        whole_charge(facts, clock_off_ms=clock_off_ms)
+        clock.now_ms = END + HOUR
+        biller.run_once()
+        order(facts, ORDERED, START - 20 * SECOND)
+    else:
+        order(facts, ORDERED, START - 20 * SECOND)
+        facts.heard(START - HOUR, END + 2 * HOUR)
+        facts.insert("readings", facts.repeats(END, END + HOUR, START - 5 * HOUR, 20, **before))
+        biller.run_once()
+        clock.now_ms = END + HOUR
+        biller.run_once()
+        assert (one(empty_database)["trade_no"], one(empty_database)["life"]) == (ORDERED, "failed_start")
+        assert empty_database.execute(BILLS_NOW) == [(ORDERED, 0)]
+        if arrival == "half an hour later":
+            whole_charge(facts, clock_off_ms=clock_off_ms)
+        else:
+            late: dict[str, Any] = {"receive_ms": END + 6 * DAY, "stored": 1}
+            facts.insert("pile_bill_uploads", [facts.record(START, MINUTES, half_hours=PARTS, **late)])
+    clock.now_ms = END + 7 * DAY
+    biller.run_once()
+    biller.run_once()
+    own = one(empty_database)
+    assert (own["trade_no"], own["start_command_ms"], own["life"]) == ("SN-1", START - 20 * SECOND, "ended")
+    assert empty_database.execute(BILLS_NOW) == [("SN-1", ENERGY)]
+    assert bill_lines(empty_database, PLATFORM_SCOPE, [ORDERED]) == []
+    # a later process finds nothing to add
+    assert Biller(empty_database, facts.directory, clock=clock).run_once().session_revisions == 0
+
+
+@pytest.mark.usefixtures("no_overlap")
+def test_of_two_orders_before_one_charge_the_accepted_one_began_it(empty_database: Client) -> None:
+    facts = RegisterFacts(empty_database)
+    clock = Clock(END + HOUR)
+    biller = Biller(empty_database, facts.directory, clock=clock)
+    order(facts, "6" * 32, START - 90 * SECOND)
+    whole_charge(facts)
+    biller.run_once()
+    assert one(empty_database)["start_command_ms"] == START - 90 * SECOND
+    # told of later: an order that followed, was taken as well, and so began the charge; and one that was refused
+    order(facts, ORDERED, START - 20 * SECOND)
+    order(facts, "7" * 32, START - 10 * SECOND, outcome="refused")
+    biller.run_once()
+    first, refused, own = rows_of(empty_database, "sessions")
+    assert (own["trade_no"], own["start_command_ms"]) == ("SN-1", START - 20 * SECOND)
+    assert [(row["trade_no"], row["life"]) for row in (first, refused)] == [
+        ("6" * 32, "failed_start"),
+        ("7" * 32, "failed_start"),
+    ]
+
+
+def test_an_order_that_led_to_no_charge_is_a_failed_start(empty_database: Client) -> None:
+    facts = RegisterFacts(empty_database)
+    order(facts, ORDERED, START - 20 * MINUTE)
+    whole_charge(facts)
+    decide(facts)
+    ordered, own = rows_of(empty_database, "sessions")
+    assert (ordered["trade_no"], ordered["life"], ordered["final_energy_e4kwh"]) == (ORDERED, "failed_start", 0)
+    assert (own["trade_no"], own["start_command_ms"]) == ("SN-1", 0)
 
 
 def test_a_card_start_takes_over_no_order(empty_database: Client) -> None:
@@ -270,7 +357,7 @@ def test_a_card_start_takes_over_no_order(empty_database: Client) -> None:
     order(facts, "5" * 32, START - 20 * SECOND)
     whole_charge(facts, start_mode=0)
     decide(facts)
-    assert rows_of(empty_database, "sessions")[1]["start_command_ms"] == 0
+    assert [row["start_command_ms"] for row in rows_of(empty_database, "sessions")] == [START - 20 * SECOND, 0]
 
 
 @pytest.mark.usefixtures("no_overlap")
