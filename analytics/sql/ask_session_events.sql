@@ -14,7 +14,7 @@ FROM
     WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
         AND pile_id = %(pile_id)s AND (connector = %(connector)s OR connector = 0)
         AND sent_ms >= %(from_ms)s AND sent_ms <= %(to_ms)s
-        AND (trade_no = %(trade_no)s OR trade_no = '')
+        AND (trade_no = %(trade_no)s OR trade_no = '') AND outcome != 'sent'
     UNION ALL
     SELECT event_ms, 'connector' AS kind, toString(event) AS event, toString(detail) AS detail
     FROM connector_events
@@ -32,6 +32,12 @@ FROM
     FROM clock_offsets
     WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
         AND pile_id = %(pile_id)s AND event_ms >= %(from_ms)s AND event_ms <= %(to_ms)s
+    UNION ALL
+    SELECT event_ms, 'alarm' AS kind, toString(alarms.kind) AS event, detail
+    FROM alarms
+    WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
+        AND pile_id = %(pile_id)s AND (connector = %(connector)s OR connector = 0)
+        AND event_ms >= %(from_ms)s AND event_ms <= %(to_ms)s
     UNION ALL
     SELECT event_ms, 'tariff' AS kind, toString(source) AS event, model_no AS detail
     FROM tariff_acks

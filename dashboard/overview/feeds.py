@@ -5,6 +5,7 @@ from typing import Any
 from dash import html
 
 from dashboard import written
+from dashboard.alarm_words import alarm_detail
 from dashboard.catalogue import Catalogue, all_texts
 from dashboard.overview.figures import state_bar
 from dashboard.overview.snapshot import Snapshot, StationNow
@@ -18,6 +19,14 @@ EVENT_ICONS = {
     "bill.abnormal": ("receipt", "held"),
     "connection.login_refused": ("shield", "fault"),
     "connection.replaced": ("swap", "offline"),
+    "alarm.duplicate_login": ("shield", "fault"),
+    "alarm.takeover": ("swap", "held"),
+    "alarm.login_flood": ("shield", "fault"),
+    "alarm.silent": ("away", "offline"),
+    "alarm.clock_off": ("clock", "held"),
+    "alarm.tariff_mismatch": ("coin", "held"),
+    "alarm.register_not_continued": ("gauge", "held"),
+    "alarm.charger_alarm": ("alert", "fault"),
 }
 
 
@@ -90,7 +99,7 @@ def _energy(energy_e4kwh: int | None, words: Catalogue) -> str:
 
 
 def notable_events(now: Snapshot, words: Catalogue, zone: str) -> Any:
-    """Faults, lost connections and refused orders of the last day."""
+    """Faults, alarms, lost connections and refused orders of the last day."""
     if not now.events:
         return html.Div(
             [icon("check", size=22), html.Div(words.text("overview.events.none"))], className="empty empty-good"
@@ -103,9 +112,13 @@ def event_text(kind: str, event: str, detail: str, words: Catalogue) -> tuple[st
     key = f"event.{kind}.{event}"
     if key in all_texts() and "{detail}" in words.text(key):
         return words.text(key, detail=_measure(kind, event, detail, words)), ""
-    return words.word(f"event.{kind}", event), ", ".join(
-        words.word("detail", part) for part in detail.split(", ") if part
-    )
+    if kind == "alarm":
+        return words.word("event.alarm", event), alarm_detail(event, detail, words)
+    said = ", ".join(words.word("detail", part) for part in detail.split(", ") if part)
+    if kind == "command" and key not in all_texts():
+        order, _, outcome = event.rpartition(".")
+        return words.word("event.command.any", outcome, order=words.word("order", order)), said
+    return words.word(f"event.{kind}", event), said
 
 
 def _measure(kind: str, event: str, detail: str, words: Catalogue) -> str:
