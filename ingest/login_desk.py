@@ -11,6 +11,7 @@ from ingest.connection_registry import ConnectionRegistry, Link
 from ingest.incident_log import IncidentLog
 from ingest.login_rules import (
     ADDRESS_LIMIT,
+    ID_IN_USE,
     PILE_LIMIT,
     UNKNOWN_PILE,
     LoginDecision,
@@ -22,6 +23,7 @@ from ingest.login_rules import (
 from ingest.reactions import LoginRequest
 
 _FLOODS: Final = (ADDRESS_LIMIT, PILE_LIMIT)
+MS_PER_S: Final = 1_000
 
 
 class LoginConnection(Link, Protocol):
@@ -30,6 +32,10 @@ class LoginConnection(Link, Protocol):
     connection_id: int
     peer: str
     closing: bool
+
+    @property
+    def waits_for_us(self) -> bool:
+        """Whether it is not read from for a reason of ours."""
 
     def probe(self, now_ms: int) -> None:
         """Ask the charger for a sign of life; `LoginDesk.alive` follows at its next good frame."""
@@ -58,10 +64,11 @@ class LoginDesk:
         self._alarms = alarms
         self._log = log
         self._clock = clock
-        self._probe_ms = probe_ms
         self._limiter = LoginLimiter(limits)
         self._pending = PendingLogins(probe_ms)
         self._newcomers: dict[int, tuple[LoginConnection, LoginRequest, list[LoginConnection]]] = {}
+        self._probed: dict[int, LoginConnection] = {}
+        self._next_look: asyncio.TimerHandle | None = None
 
     def wanted(self, connection: LoginConnection, request: LoginRequest) -> str:
         """`ACCEPT`, `WAIT` (`connection.login_decided` follows), or the reason to refuse."""
@@ -79,15 +86,16 @@ class LoginDesk:
         if not rivals:
             return self._accept(connection, pile)
         numbers = {rival.connection_id for rival in rivals}
-        refusal = self._pending.begin(connection.connection_id, pile.pile_id, request.connector, numbers, now_ms)
+        place = (pile.pile_id, request.connector)
+        refusal = self._pending.begin(connection.connection_id, *place, numbers, _loop_ms())
         if refusal:
             return self._refuse(refusal, connection, request)
         self._newcomers[connection.connection_id] = (connection, request, rivals)
-        due_ms = now_ms + self._probe_ms
-        asyncio.get_running_loop().call_later(self._probe_ms / 1_000, self._expire, due_ms)
         for rival in rivals:
             self.probes += 1
+            self._probed[rival.connection_id] = rival
             rival.probe(now_ms)
+        self._look_later()
         return WAIT
 
     def refused_unasked(self, connection: LoginConnection, reason: str) -> None:
@@ -106,6 +114,7 @@ class LoginDesk:
         """A connection is over."""
         decisions = self._pending.gone(connection.connection_id)
         self._newcomers.pop(connection.connection_id, None)
+        self._probed.pop(connection.connection_id, None)
         self._apply(decisions)
 
     @property
@@ -142,8 +151,17 @@ class LoginDesk:
             connection_id=connection.connection_id,
         )
 
-    def _expire(self, due_ms: int) -> None:
-        self._apply(self._pending.expired(due_ms))
+    def _look_later(self) -> None:
+        delay_ms = self._pending.next_look_ms
+        if delay_ms and self._next_look is None:
+            self._next_look = asyncio.get_running_loop().call_later(delay_ms / MS_PER_S, self._look)
+        elif not delay_ms:
+            self._probed.clear()
+
+    def _look(self) -> None:
+        self._next_look = None
+        self._apply(self._pending.look(_loop_ms(), lambda number: self._probed[number].waits_for_us))
+        self._look_later()
 
     def _apply(self, decisions: list[LoginDecision]) -> None:
         now_ms = self._clock()
@@ -153,7 +171,8 @@ class LoginDesk:
             if pile is None or connection.closing:
                 continue
             if decision.refusal:
-                self._alarm("duplicate_login", connection, request, rivals)
+                if decision.refusal == ID_IN_USE:
+                    self._alarm("duplicate_login", connection, request, rivals)
                 verdict = self._refuse(decision.refusal, connection, request)
             else:
                 if any(not rival.closing for rival in rivals):
@@ -178,3 +197,7 @@ class LoginDesk:
             peer=connection.peer,
             connection_id=connection.connection_id,
         )
+
+
+def _loop_ms() -> int:
+    return int(asyncio.get_running_loop().time() * MS_PER_S)

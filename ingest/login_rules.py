@@ -5,6 +5,7 @@ as it answers a probe. Old systems drop the true charger instead, which lets any
 """
 
 import ipaddress
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -16,6 +17,10 @@ ID_IN_USE: Final = "id_in_use"
 LOGIN_PENDING: Final = "login_pending"
 
 PROBE_MS: Final = 3_000
+# A login whose rivals cannot be heard for a reason of ours waits this many probes, no longer.
+PATIENCE_PROBES: Final = 10
+# How often it is looked whether a rival can be heard; one that comes after twice that time met a loop that stood still.
+LOOK_MS: Final = 100
 # Keys that a limiter counts at once. Beyond it the oldest are forgotten: memory is bounded before fairness is.
 MAX_KEYS: Final = 65_536
 IPV6_NETWORK_BITS: Final = 64
@@ -104,26 +109,37 @@ class LoginDecision(msgspec.Struct, frozen=True):
 
 
 class PendingLogin(msgspec.Struct):
-    """A login that waits for what the connections `rivals`, which hold the id, answer to their probes."""
+    """A login that waits for what the connections `rivals`, which hold the id, answer to their probes.
+
+    `heard_ms` is for how long they could be heard so far, `seen_ms` the last look, `was_held` what it saw.
+    """
 
     newcomer: int
     pile_id: int
     connector: int
     rivals: set[int]
     since_ms: int
+    seen_ms: int
+    heard_ms: int = 0
+    was_held: bool = False
 
 
 class PendingLogins:
     """Logins that wait for a probe, by the newcomer's connection; connections are known by their numbers.
 
+    Times are of a clock that never steps.
+
     Invariants:
 
     1. Of two logins that want the same connector at most one waits; the later one is refused at once.
     2. Each pending login ends by exactly one decision, or with its newcomer.
+    3. A rival loses its place only for silence while it was listened to: neither time in which it was not read from
+       counts, nor time in which nobody was.
     """
 
     def __init__(self, probe_ms: int = PROBE_MS) -> None:
         self._probe_ms = probe_ms
+        self._look_ms = min(LOOK_MS, max(1, probe_ms // 10))
         self._pending: dict[int, PendingLogin] = {}
         self._newcomers: dict[int, set[int]] = {}  # rival → newcomers that wait for it
 
@@ -132,14 +148,16 @@ class PendingLogins:
         for other in self._pending.values():
             if other.pile_id == pile_id and same_place(other.connector, connector):
                 return LOGIN_PENDING
-        self._pending[newcomer] = PendingLogin(newcomer, pile_id, connector, set(rivals), now_ms)
+        self._pending[newcomer] = PendingLogin(newcomer, pile_id, connector, set(rivals), now_ms, now_ms)
         for rival in rivals:
             self._newcomers.setdefault(rival, set()).add(newcomer)
         return ""
 
-    def is_rival(self, connection: int) -> bool:
-        """Whether somebody waits for that connection's sign of life."""
-        return connection in self._newcomers
+    @property
+    def next_look_ms(self) -> int:
+        """In how many milliseconds to `look` again; 0 when nobody waits."""
+        shortest = min((self._probe_ms - login.heard_ms for login in self._pending.values()), default=0)
+        return min(self._look_ms, max(1, shortest)) if self._pending else 0
 
     def answered(self, rival: int) -> list[LoginDecision]:
         """A good frame came from `rival` after its probe: it lives and stays."""
@@ -157,10 +175,25 @@ class PendingLogins:
                 decisions.append(self._decide(newcomer))
         return decisions
 
-    def expired(self, now_ms: int) -> list[LoginDecision]:
-        """Those whose rivals stayed silent for the whole probe."""
-        due = [login.newcomer for login in self._pending.values() if now_ms - login.since_ms >= self._probe_ms]
-        return [self._decide(newcomer) for newcomer in due]
+    def look(self, now_ms: int, is_held: Callable[[int], bool]) -> list[LoginDecision]:
+        """Those whose rivals stayed silent for the whole probe, and those that cannot wait for ever.
+
+        `is_held` tells of a rival that it is not read from for a reason of ours: what it answers is not heard yet. Who
+        still cannot be judged after `PATIENCE_PROBES` probes stays, and the newcomer is refused.
+        """
+        decisions = []
+        for login in list(self._pending.values()):
+            passed_ms = now_ms - login.seen_ms
+            is_now_held = any(is_held(rival) for rival in login.rivals)
+            if passed_ms <= 2 * self._look_ms and not is_now_held and not login.was_held:
+                login.heard_ms += passed_ms
+            login.seen_ms = now_ms
+            login.was_held = is_now_held
+            if login.heard_ms >= self._probe_ms:
+                decisions.append(self._decide(login.newcomer))
+            elif now_ms - login.since_ms >= PATIENCE_PROBES * self._probe_ms:
+                decisions.append(self._decide(login.newcomer, LOGIN_PENDING))
+        return decisions
 
     def __len__(self) -> int:
         return len(self._pending)

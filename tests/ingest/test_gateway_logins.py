@@ -135,6 +135,51 @@ def test_the_probe_has_its_three_seconds(tmp_path: Path) -> None:
     run(talk())
 
 
+def test_a_charger_that_is_not_read_from_keeps_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk stalls: the answer to the probe waits in the socket, and the probe waits for it."""
+
+    async def talk() -> None:
+        async with running(tmp_path, probe_ms=300) as here:
+            first = await Charger.logged_in(here.gateway)
+            second = await Charger.connect(here.gateway)
+            full = True
+            monkeypatch.setattr(here.gateway.budget, "_is_overloaded", lambda: full)
+            await first.send(heartbeat())
+            await first.receive()
+            await second.send(login())
+            await first.receive()  # the probe
+            await first.send(realtime())
+            assert await second.silent(0.9)
+            full = False
+            answer = await second.hung_up()
+            assert (answer[5], answer[-3]) == (0x02, 1)
+            status = here.gateway.status()
+            assert (status.logged_in, status.takeovers, status.closed) == (1, 0, {"id_in_use": 1})
+
+    run(talk())
+
+
+def test_a_newcomer_is_sent_away_when_the_stall_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def talk() -> None:
+        async with running(tmp_path, probe_ms=100) as here:
+            first = await Charger.logged_in(here.gateway)
+            second = await Charger.connect(here.gateway)
+            full = True
+            monkeypatch.setattr(here.gateway.budget, "_is_overloaded", lambda: full)
+            await first.send(heartbeat())
+            await first.receive()
+            await second.send(login())
+            assert (await second.hung_up())[-3] == 1
+            assert here.gateway.status().closed == {"login_pending": 1}
+            full = False
+            await first.receive()  # the probe
+            await first.send(heartbeat())
+            await first.receive()
+            assert here.gateway.status().alarms == {}
+
+    run(talk())
+
+
 @pytest.mark.parametrize("how", ["close", "cut"])
 def test_the_end_of_the_old_line_lets_the_newcomer_in_at_once(tmp_path: Path, how: str) -> None:
     async def talk() -> None:

@@ -1,5 +1,7 @@
 """Who may log in, and what becomes of an id that is connected already."""
 
+from collections.abc import Callable
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,6 +9,8 @@ from ingest.login_rules import (
     ADDRESS_LIMIT,
     ID_IN_USE,
     LOGIN_PENDING,
+    LOOK_MS,
+    PATIENCE_PROBES,
     PILE_LIMIT,
     LoginDecision,
     LoginLimiter,
@@ -20,6 +24,24 @@ from ingest.login_rules import (
 HERE, THERE = "10.0.0.1", "10.0.0.2"
 PILE = 11
 T0 = 1_795_300_000_000 // 60_000 * 60_000
+
+
+def _yes(_: int) -> bool:
+    return True
+
+
+def _no(_: int) -> bool:
+    return False
+
+
+def looks(
+    pending: PendingLogins, from_ms: int, to_ms: int, is_held: Callable[[int], bool] = _no
+) -> list[LoginDecision]:
+    """What looks in that time decide."""
+    decisions = []
+    for now_ms in range(from_ms + LOOK_MS, to_ms + 1, LOOK_MS):
+        decisions += pending.look(now_ms, is_held)
+    return decisions
 
 
 def test_a_limit_holds_in_every_window_and_frees_as_time_goes_by() -> None:
@@ -77,17 +99,46 @@ def test_an_address_has_its_limit_whatever_it_says_it_is() -> None:
 def test_a_rival_that_answers_keeps_its_place() -> None:
     pending = PendingLogins(3_000)
     assert pending.begin(2, PILE, 0, {1}, T0) == ""
-    assert pending.is_rival(1)
     assert pending.answered(1) == [LoginDecision(2, ID_IN_USE)]
-    assert not pending.is_rival(1)
-    assert pending.answered(1) == pending.expired(T0 + 99_999) == []
+    assert pending.answered(1) == looks(pending, T0, T0 + 99_999) == []
+    assert pending.next_look_ms == 0
 
 
 def test_a_rival_that_does_not_answer_gives_way_after_the_probe() -> None:
     pending = PendingLogins(3_000)
     pending.begin(2, PILE, 0, {1}, T0)
-    assert pending.expired(T0 + 2_999) == []
-    assert pending.expired(T0 + 3_000) == [LoginDecision(2)]
+    assert looks(pending, T0, T0 + 2_950) == []
+    assert pending.look(T0 + 2_950, _no) == []
+    assert pending.next_look_ms == 50
+    assert pending.look(T0 + 3_000, _no) == [LoginDecision(2)]
+    assert len(pending) == 0
+
+
+def test_time_in_which_a_rival_is_not_read_from_does_not_count() -> None:
+    pending = PendingLogins(3_000)
+    pending.begin(2, PILE, 0, {1}, T0)
+    assert looks(pending, T0, T0 + 2_900) == []
+    assert looks(pending, T0 + 2_900, T0 + 10_000, _yes) == []
+    # What came meanwhile is read after the look that finds it free; only from then on silence counts.
+    assert looks(pending, T0 + 10_000, T0 + 10_100) == []
+    assert looks(pending, T0 + 10_100, T0 + 10_200) == [LoginDecision(2)]
+
+
+def test_time_in_which_nobody_was_read_from_does_not_count() -> None:
+    """The event loop stood still: its timers are due before the sockets are read."""
+    pending = PendingLogins(3_000)
+    pending.begin(2, PILE, 0, {1}, T0)
+    assert looks(pending, T0, T0 + 2_900) == []
+    assert looks(pending, T0 + 9_000, T0 + 9_100) == []
+    assert pending.answered(1) == [LoginDecision(2, ID_IN_USE)]
+
+
+def test_a_newcomer_does_not_wait_for_ever_for_a_rival_that_cannot_be_heard() -> None:
+    pending = PendingLogins(3_000)
+    pending.begin(2, PILE, 0, {1}, T0)
+    end_ms = T0 + PATIENCE_PROBES * 3_000
+    assert looks(pending, T0, end_ms - LOOK_MS, _yes) == []
+    assert looks(pending, end_ms - LOOK_MS, end_ms, _yes) == [LoginDecision(2, LOGIN_PENDING)]
     assert len(pending) == 0
 
 
@@ -102,8 +153,7 @@ def test_a_newcomer_that_hangs_up_is_decided_no_more() -> None:
     pending = PendingLogins(3_000)
     pending.begin(2, PILE, 0, {1}, T0)
     assert pending.gone(2) == []
-    assert not pending.is_rival(1)
-    assert pending.answered(1) == pending.expired(T0 + 5_000) == pending.gone(1) == []
+    assert pending.answered(1) == looks(pending, T0, T0 + 5_000) == pending.gone(1) == []
 
 
 def test_of_two_newcomers_the_later_one_is_refused_at_once() -> None:
@@ -121,25 +171,23 @@ def test_each_waiting_login_ends_once(steps: list[tuple[str, int, int]]) -> None
     waiting: set[int] = set()
     now_ms, number = T0, 100
     for step, rival, place in steps:
+        decisions = looks(pending, now_ms, now_ms + 700)
         now_ms += 700
-        decisions: list[LoginDecision] = []
         match step:
             case "b":
                 number += 1
                 if not pending.begin(number, PILE, place, {rival, rival % 6 + 1}, now_ms):
                     waiting.add(number)
             case "a":
-                decisions = pending.answered(rival)
+                decisions += pending.answered(rival)
             case "g":
-                decisions = pending.gone(rival)
-            case _:
-                decisions = pending.expired(now_ms)
+                decisions += pending.gone(rival)
         for decision in decisions:
             assert decision.newcomer in waiting
             waiting.remove(decision.newcomer)
         assert len(pending) == len(waiting)
-    assert {decision.newcomer for decision in pending.expired(now_ms + 3_000)} == waiting
-    assert not any(pending.is_rival(rival) for rival in range(1, 8))
+    assert {decision.newcomer for decision in looks(pending, now_ms, now_ms + 3_000)} == waiting
+    assert not any(pending.answered(rival) for rival in range(1, 8))
 
 
 def test_zero_speaks_for_every_gun() -> None:
