@@ -7,6 +7,7 @@ from dash import html
 from dashboard import written
 from dashboard.catalogue import Catalogue
 from dashboard.parts import badge, card, fact, icon, table
+from dashboard.session.evidence import start_evidence
 from dashboard.session.record import SessionRecord
 
 FLOWING_RECORDS = ("waiting", "overdue")
@@ -198,10 +199,10 @@ def _register_span(sent: dict[str, Any]) -> str:
 def session_facts(record: SessionRecord, words: Catalogue) -> html.Dl:
     """Where, on what, started by whom, and why it ended."""
     session, upload = record.session, record.upload or {}
-    started = words.word("mode", _mode(session))
+    started = [words.word("mode", _mode(session))]
     if session["start_command_ms"]:
         time = written.clock(session["start_command_ms"], record.zone)
-        started += f" · {words.text('session.facts.command', time=time)}"
+        started.append(words.text("session.facts.command", time=time))
     card_no = (session["physical_card"] or "").strip("0")
     connector = words.text("connector", number=session["connector"])
     rated = written.kilowatts(session["rated_power_w"], 0)
@@ -214,7 +215,7 @@ def session_facts(record: SessionRecord, words: Catalogue) -> html.Dl:
             words.text("session.facts.model"),
             f"{session['vendor']} {session['model']} · {rated} {words.text('unit.kw')}",
         ),
-        fact(words.text("session.facts.mode"), started),
+        fact(words.text("session.facts.mode"), [" · ".join(started), *start_evidence(record, words, started[0])]),
         fact(words.text("session.facts.vin"), session["vin"] or written.NOTHING),
     ]
     if card_no:

@@ -11,6 +11,7 @@ from dashboard.context import Services, request_words
 from dashboard.parts import badge, bill_badges, card, chart_holder, database_away, empty, icon, mark
 from dashboard.plots import chart
 from dashboard.session.curve_chart import curve_figure
+from dashboard.session.evidence import deviations
 from dashboard.session.figures import compare_table, rule_note, session_facts, three_figures
 from dashboard.session.frames import frames_choice, frames_section, register_frames
 from dashboard.session.money import revisions_table, slots_table
@@ -21,7 +22,19 @@ from dashboard.shell import as_of
 from dashboard.source import SourceAwayError
 
 REFRESH_MS = 4_000  # of a charge under way
-PIECES = ("head", "facts", "figures", "rule", "curve", "compare", "tariff", "revisions", "codes", "timeline")
+PIECES = (
+    "head",
+    "facts",
+    "figures",
+    "rule",
+    "curve",
+    "compare",
+    "tariff",
+    "revisions",
+    "codes",
+    "deviations",
+    "timeline",
+)
 KEY_FIELDS = (
     "pile",
     "pile_id",
@@ -79,6 +92,7 @@ def session_page(services: Services, words: Catalogue, pile: str, connector: int
                 html.Div(
                     [
                         card(part["codes"], title=words.text("session.codes")),
+                        card(part["deviations"], title=words.text("session.deviations")),
                         card(part["timeline"], title=words.text("session.timeline")),
                     ],
                     className="stack",
@@ -110,6 +124,7 @@ def _pieces(record: SessionRecord, words: Catalogue) -> dict[str, Any]:
         "tariff": slots_table(record, words),
         "revisions": revisions_table(record, words),
         "codes": reasons(record, words),
+        "deviations": deviations(record, words),
         "timeline": timeline(record, words),
     }
 

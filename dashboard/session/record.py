@@ -1,5 +1,6 @@
 """All that the page of one session shows, asked for once."""
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -8,6 +9,10 @@ from analytics.session_curve import SessionCurve
 from analytics.session_window import window_of
 from core.session_number import session_halves
 from dashboard.context import Services
+
+MOST_DEVIATIONS = 50
+_DAYS_OFF = timedelta(days=35)
+"""A revision after the check may have moved the charge to another day: to that of a record that was kept for weeks."""
 
 
 class SoFar(msgspec.Struct, frozen=True):
@@ -24,7 +29,8 @@ class SessionRecord(msgspec.Struct):
     """`session` is the newest revision; `bills` the bill's revisions, newest first; `uploads` what the charger sent.
 
     A charge under way has one revision, which stands still: there `session` carries the end and the figures of its last
-    reading instead, and `so_far` says them (None while no reading is known).
+    reading instead, and `so_far` says them (None while no reading is known). `starts` say who started it, the best
+    source first; `check` how it kept to the protocol, None before it was checked, and `deviations` where it did not.
     """
 
     session: dict[str, Any]
@@ -36,6 +42,9 @@ class SessionRecord(msgspec.Struct):
     events: list[dict[str, Any]]
     curve: SessionCurve
     so_far: SoFar | None = None
+    starts: list[dict[str, Any]] = []
+    check: dict[str, Any] | None = None
+    deviations: list[dict[str, Any]] = []
 
     @property
     def is_open(self) -> bool:
@@ -88,7 +97,23 @@ def session_record(services: Services, pile: str, connector: int, trade_no: str)
         events=source.ask("session_events", **key, from_ms=from_ms, to_ms=to_ms).records(),
         curve=source.with_client(lambda client: services.curve_of(client, source.scope, session)),
         so_far=so_far,
+        starts=source.ask("session_starts", **key, order_ms=session["start_command_ms"]).records(),
+        check=source.ask("timeline_check", **key).first(),
+        deviations=_deviations(services, session),
     )
+
+
+def _deviations(services: Services, session: dict[str, Any]) -> list[dict[str, Any]]:
+    """Where the charge left the order of steps, the earliest first."""
+    found = services.source.ask(
+        "conformance_deviations",
+        pile=session["pile"],
+        trade_no=session["trade_no"],
+        from_day=session["local_day"] - _DAYS_OFF,
+        to_day=session["local_day"] + _DAYS_OFF,
+        limit=MOST_DEVIATIONS,
+    ).records()
+    return [row for row in reversed(found) if row["connector"] == session["connector"]]
 
 
 def _so_far(services: Services, session: dict[str, Any]) -> SoFar | None:

@@ -57,6 +57,15 @@ def _check_one_session(client: Client, fleet: SyntheticFleet) -> None:
         session,
     )
     client.execute(
+        "INSERT INTO session_starts"
+        " (operator_id, pile_id, connector, trade_no, event_ms, method, account, source, granted)"
+        " SELECT operator_id, pile_id, connector, trade_no, start_ms, starts.1, starts.2, starts.3, 1 FROM sessions"
+        " ARRAY JOIN"
+        " [('unknown', '', 'record'), ('vin', 'LSVAU2A37N2183294', 'request'), ('app', '77', 'order')] AS starts"
+        " WHERE trade_no = %(trade_no)s",
+        session,
+    )
+    client.execute(
         "INSERT INTO session_deviations (operator_id, pile_id, pile, connector, trade_no, check_id, event_ms,"
         " flow, step, kind, party)"
         " SELECT operator_id, pile_id, pile, connector, trade_no, 1, end_ms, 'remote_start', 'charge_end', 'missing',"

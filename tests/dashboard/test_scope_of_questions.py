@@ -39,6 +39,7 @@ def values(fleet: FleetDatabase, question: str) -> dict[str, Any]:
         "trade_nos": (story.trade_no,),
         "trade_hi": int(story.trade_no[:16], 16),
         "trade_lo": int(story.trade_no[16:], 16),
+        "order_ms": 0,
         "now_ms": NOW_MS,
         "since_ms": NOW_MS - DAY_MS,
         "from_ms": NOW_MS - DAY_MS,
