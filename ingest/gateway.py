@@ -237,7 +237,8 @@ class Gateway:
     def opened(self, connection: ChargerConnection) -> None:
         """A charger has connected."""
         self._opened += 1
-        self._handshakes.opened(connection.accepted_ms)
+        if connection.kind == "tls":
+            self._handshakes.opened(connection.accepted_ms)
         if connection.kind in BY_NAME:
             self.speaks(connection, connection.kind)
         else:

@@ -232,6 +232,26 @@ def test_without_a_certificate_of_the_authority_no_charger_gets_in(tmp_path: Pat
     run(talk())
 
 
+def test_lines_without_tls_are_no_handshakes(tmp_path: Path) -> None:
+    files, context = contexts(tmp_path)
+    clock = [now_ms() // 1_000 * 1_000]  # all within one second
+
+    async def talk() -> None:
+        settings: dict[str, Any] = {"ports": Ports(ykc=0, tls=0), "tls": files, "clock": lambda: clock[0]}
+        async with running(tmp_path, directory=both(), **settings) as here:
+            silent = [await Charger.connect(here.gateway, "tls") for _ in range(2)]
+            good = await Charger.connect(here.gateway, "tls", tls=context)
+            plain = [await Charger.connect(here.gateway, "ykc") for _ in range(3)]
+            await here.until(lambda: here.gateway.status().connections_opened == 4)
+            clock[0] += 12_000
+            await here.until(lambda: here.gateway.status().handshakes_failed != 0)
+            assert here.gateway.status().handshakes_failed == 2
+            for charger in (*silent, good, *plain):
+                await charger.close()
+
+    run(talk())
+
+
 def test_a_charger_that_does_not_read_over_tls_is_hung_up_all_the_same(tmp_path: Path) -> None:
     files, context = contexts(tmp_path)
 
