@@ -141,7 +141,7 @@ cdef class Aaf5Stream(ChargerStream):
             and length == HEARTBEAT_FRAME_BYTES
             and self._connector_of(frame + HEADER_BYTES, 0) > 0
         ):
-            self._keep_heartbeat(frame, length, self.connector)
+            self._keep_plain(frame, length, self.connector)
             self._acknowledge_heartbeat(frame)
             return True
         return False
@@ -238,6 +238,8 @@ cdef class Aaf5Stream(ChargerStream):
             self._state.note_session(*halves, number)
         gun.trade_hi, gun.trade_lo = halves
         gun.start_ms = bcd8_to_ms(start, self._zone)
+        if gun.start_ms != 0:
+            gun.start_ms -= <int64_t>self._state.clock_offset_ms(gun.start_ms)
         gun.start_time = status.start_time
         memcpy(gun.serial, status.serial, TEXT_BYTES)
         gun.named = True

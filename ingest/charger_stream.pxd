@@ -76,7 +76,7 @@ cdef class ChargerStream:
         self, const uint8_t* frame, Py_ssize_t length, int connector, int flags, int64_t event_ms, uint32_t accepted,
         uint32_t amount, uint32_t live_flags
     ) except -1
-    cdef int _keep_heartbeat(self, const uint8_t* frame, Py_ssize_t length, int connector) except -1
+    cdef int _keep_plain(self, const uint8_t* frame, Py_ssize_t length, int connector) except -1
     cdef uint8_t* _room_for_ack(self, Py_ssize_t size) except NULL
     cdef int _heard(self, Py_ssize_t nbytes, int64_t receive_ms) except -1
     cdef int _quarantine(self, const uint8_t* data, Py_ssize_t length, uint32_t reason) except -1

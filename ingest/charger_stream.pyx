@@ -215,7 +215,7 @@ cdef class ChargerStream:
         self.fast_frames += 1
         return 0
 
-    cdef int _keep_heartbeat(self, const uint8_t* frame, Py_ssize_t length, int connector) except -1:
+    cdef int _keep_plain(self, const uint8_t* frame, Py_ssize_t length, int connector) except -1:
         self.records.append_c(
             FRAME_UP, self.protocol, connector, 0, self.pile_id, self.connection_id, self._receive_ms,
             self._receive_ms, 0, 0, 0, 0, frame, <uint32_t>length,

@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""The compiled part of a YKC connection: realtime frames and heartbeats from bytes to spool records."""
+"""The compiled part of a YKC connection: what comes again and again, from bytes to spool records."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
@@ -17,6 +17,8 @@ cdef enum:
     START_BYTE = 0x68
     HEARTBEAT_TYPE = 0x03
     REALTIME_TYPE = 0x13
+    BMS_DEMAND_TYPE = 0x23
+    BMS_INFO_TYPE = 0x25
     HEARTBEAT_FRAME_BYTES = 17
     HEARTBEAT_ACK_BYTES = 17
     REALTIME_MIN_BYTES = 68
@@ -24,7 +26,8 @@ cdef enum:
     ENVELOPE_BYTES = 4
     MIN_LENGTH_BYTE = 4
     PILE_CODE_BYTES = 7
-    PILE_CODE_OFFSET_REALTIME = 22  # in the frame: behind the header and the trade number
+    PILE_CODE_OFFSET_SESSION = 22  # in the frame: behind the header and the trade number
+    SESSION_MIN_BYTES = 32  # such a frame as far as its connector, and the checksum
 
 
 cdef inline int connector_of_bcd(uint8_t raw) noexcept nogil:
@@ -32,6 +35,11 @@ cdef inline int connector_of_bcd(uint8_t raw) noexcept nogil:
     if raw >> 4 > 9 or (raw & 0x0F) > 9:
         return 0
     return (raw >> 4) * 10 + (raw & 0x0F)
+
+
+cdef inline bint is_periodic_bms(const uint8_t* frame, Py_ssize_t length) noexcept nogil:
+    """0x23 and 0x25: twice as many as readings, and nothing but evidence."""
+    return (frame[5] == BMS_DEMAND_TYPE or frame[5] == BMS_INFO_TYPE) and length >= SESSION_MIN_BYTES
 
 
 cdef inline uint8_t kind_of_whole(const uint8_t* frame, Py_ssize_t length) noexcept nogil:
@@ -82,8 +90,8 @@ cdef class YkcStream(ChargerStream):
         cdef Py_ssize_t code_at = HEADER_BYTES
         if length < HEARTBEAT_FRAME_BYTES:
             return False
-        if frame[5] == REALTIME_TYPE and length >= REALTIME_MIN_BYTES:
-            code_at = PILE_CODE_OFFSET_REALTIME
+        if (frame[5] == REALTIME_TYPE and length >= REALTIME_MIN_BYTES) or is_periodic_bms(frame, length):
+            code_at = PILE_CODE_OFFSET_SESSION
         elif frame[5] != HEARTBEAT_TYPE or length != HEARTBEAT_FRAME_BYTES:
             return False
         if memcmp(frame + code_at, self._pile_code, PILE_CODE_BYTES) != 0:
@@ -91,14 +99,21 @@ cdef class YkcStream(ChargerStream):
         return frame[5] == HEARTBEAT_TYPE or connector_of_bcd(frame[code_at + PILE_CODE_BYTES]) != 0
 
     cdef bint _take_bound(self, const uint8_t* frame, Py_ssize_t length, uint8_t kind) except -1:
+        cdef int connector
         if frame[5] == REALTIME_TYPE:
             return self._realtime(frame, length, kind)
+        if is_periodic_bms(frame, length):
+            connector = connector_of_bcd(frame[PILE_CODE_OFFSET_SESSION + PILE_CODE_BYTES])
+            if connector == 0 or memcmp(frame + PILE_CODE_OFFSET_SESSION, self._pile_code, PILE_CODE_BYTES) != 0:
+                return False
+            self._keep_plain(frame, length, connector)
+            return True
         if (
             frame[5] == HEARTBEAT_TYPE
             and length == HEARTBEAT_FRAME_BYTES
             and memcmp(frame + HEADER_BYTES, self._pile_code, PILE_CODE_BYTES) == 0
         ):
-            self._keep_heartbeat(frame, length, connector_of_bcd(frame[HEADER_BYTES + PILE_CODE_BYTES]))
+            self._keep_plain(frame, length, connector_of_bcd(frame[HEADER_BYTES + PILE_CODE_BYTES]))
             self._acknowledge(frame)
             return True
         return False
@@ -113,9 +128,9 @@ cdef class YkcStream(ChargerStream):
         cdef bint stored = False
         if length < REALTIME_MIN_BYTES:
             return False
-        if memcmp(frame + PILE_CODE_OFFSET_REALTIME, self._pile_code, PILE_CODE_BYTES) != 0:
+        if memcmp(frame + PILE_CODE_OFFSET_SESSION, self._pile_code, PILE_CODE_BYTES) != 0:
             return False
-        connector = connector_of_bcd(frame[PILE_CODE_OFFSET_REALTIME + PILE_CODE_BYTES])
+        connector = connector_of_bcd(frame[PILE_CODE_OFFSET_SESSION + PILE_CODE_BYTES])
         if connector == 0 or not parse_verified(frame, length, kind, reading):
             return False
         cycle = self._cycle(connector)

@@ -34,7 +34,7 @@ HOT = [
     ("core/ykc/realtime.pyx", "row_c"),
     ("ingest/charger_stream.pyx", "_fast"),
     ("ingest/charger_stream.pyx", "_heard"),
-    ("ingest/charger_stream.pyx", "_keep_heartbeat"),
+    ("ingest/charger_stream.pyx", "_keep_plain"),
     ("ingest/ykc_stream.pyx", "kind_of_whole"),
     ("ingest/ykc_stream.pyx", "_can_be_fast"),
     ("ingest/ykc_stream.pyx", "_take_bound"),
