@@ -2,10 +2,11 @@
 
 from typing import Final
 
+import msgspec
 import numpy as np
 
-from benchmarks.fleet import aaf5_messages, aaf5_status
-from benchmarks.fleet.aaf5_link import REPLY_SEQ, REPORT_SEQ, frame_of, with_seq
+from benchmarks.fleet import aaf5_messages, aaf5_platform_frames, aaf5_status
+from benchmarks.fleet.aaf5_link import REPLY_SEQ, SEQ_AT, frame_of, with_seq
 from benchmarks.fleet.aaf5_session import Aaf5Session, session_of
 from benchmarks.fleet.aaf5_status import Rows
 from benchmarks.fleet.billing import Meterman
@@ -13,7 +14,7 @@ from benchmarks.fleet.charge import Charge
 from benchmarks.fleet.faults import STORING_FAULTS, Fault
 from benchmarks.fleet.lifecycle import has_noise, noise, single_moments
 from benchmarks.fleet.messages import Message
-from benchmarks.fleet.moments import Kind
+from benchmarks.fleet.moments import Kind, Moment
 from benchmarks.fleet.pile_history import (
     LOGIN_TAKES_MS,
     STORED_SPACING_MS,
@@ -27,11 +28,24 @@ from benchmarks.fleet.power import IntArray
 from core.aaf5.codec import START_BYTES
 
 IDLE_STATUS_MS: Final = 60_000
-STOP_ORDER: Final = {"addr": 2, "count": 1}
 CONNECTION_PREFIX: Final = "aaf5-"
 SEQ_NUMBERS: Final = 256
 
 NamedFrame = tuple[int, str, bytes]
+
+
+class _Spoken(msgspec.Struct, frozen=True):
+    """A frame on a connection.
+
+    `answer` is what the platform answered at once. `counted`: it goes under the next number of its connection, where
+    the firmware counts.
+    """
+
+    time_ms: int
+    connection: str
+    frame: bytes
+    counted: bool = True
+    answer: bytes = b""
 
 
 class Aaf5PileHistory(PileHistory):
@@ -48,19 +62,20 @@ class Aaf5PileHistory(PileHistory):
         self._sessions: dict[int, tuple[Aaf5Session, Meterman]] = {}
         self._last_rows: dict[int, Rows] = {}
         self._seqs: dict[str, int] = {}
-        self._frames: list[NamedFrame] = []
+        self._spoken: list[_Spoken] = []
 
     def frames(self, from_ms: int, to_ms: int) -> list[NamedFrame]:
-        """What goes out from `from_ms` until before `to_ms`, in the order of time."""
-        self._frames = []
+        """What is said from `from_ms` until before `to_ms`, in the order of time."""
+        self._spoken = []
         for connector in self.plan.connectors if self.plan.pile.gun_letters else self.plan.connectors[:1]:
             self._connection_frames(connector.connector, from_ms, to_ms)
         for connector in self.plan.connectors:
             self._gun(connector, from_ms, to_ms)
         for time_ms, _, charge in self.uploads(from_ms, to_ms):
-            self._message(time_ms, charge.connector, self._record(charge))
-        in_order = sorted(self._frames, key=lambda frame: frame[0])
-        return [self._numbered(frame) for frame in in_order] if self._traits.serial else in_order
+            record = self._record(charge)
+            self._message(time_ms, charge.connector, record, aaf5_platform_frames.record_ack(record))
+        in_order = sorted(self._spoken, key=lambda spoken: spoken.time_ms)
+        return [named for spoken in in_order for named in self._numbered(spoken)]
 
     def _connection_frames(self, speaker: int, from_ms: int, to_ms: int) -> None:
         pile, traits = self.plan.pile, self._traits
@@ -76,7 +91,7 @@ class Aaf5PileHistory(PileHistory):
                     records=0,
                     heartbeat_s=traits.heartbeat_s,
                 )
-                self._message(login_ms, speaker, login)
+                self._message(login_ms, speaker, login, aaf5_platform_frames.login_ack(login))
                 if traits.serial:
                     self._message(login_ms + 150, speaker, aaf5_messages.request("tariff_request", pile, speaker))
                     self._message(login_ms + 200, speaker, aaf5_messages.request("qr_request", pile, speaker))
@@ -116,7 +131,7 @@ class Aaf5PileHistory(PileHistory):
             elif moment.kind is Kind.LAST_READING:
                 shown.append(np.array([moment.time_ms], dtype=np.int64))
             elif self._is_heard(moment.time_ms):
-                self._message(moment.time_ms, charge.connector, self._step(charge, moment.kind))
+                self._step(charge, moment)
         periodic = charge.reading_times(from_ms, to_ms, self._traits.status_s * 1_000)
         self._readings(charge, np.concatenate((periodic, *shown)))
         if charge.fault is Fault.GARBAGE_ON_LINE:
@@ -179,18 +194,26 @@ class Aaf5PileHistory(PileHistory):
             self._last_rows[charge.salt] = aaf5_status.ended(rows, aaf5_status.IDLE, 0)
         return self._last_rows[charge.salt]
 
-    def _step(self, charge: Charge, kind: Kind) -> Message:
-        """The message of a step that is told by one frame other than 104."""
-        pile, connector = charge.pile, charge.connector
-        if kind is Kind.START_REQUEST:
-            return aaf5_messages.account_query(charge)
+    def _step(self, charge: Charge, moment: Moment) -> None:
+        """Add a step that is told by one frame other than 104, or an order."""
+        pile, connector, time_ms = charge.pile, charge.connector, moment.time_ms
         session, _ = self._session(charge)
-        if kind is Kind.START_REPLY:
+        if moment.kind is Kind.START_ORDER:
+            self._add(time_ms, connector, aaf5_platform_frames.start(session), counted=False)
+        elif moment.kind is Kind.STOP_ORDER:
+            self._add(time_ms, connector, aaf5_platform_frames.stop(charge), counted=False)
+        elif moment.kind is Kind.START_REQUEST:
+            self._message(time_ms, connector, aaf5_messages.account_query(charge), aaf5_platform_frames.account_reply())
+        elif moment.kind is Kind.START_REPLY:
             failed = charge.fault is Fault.START_FAILED
             result = aaf5_messages.ENDED_BEFORE_CHARGING if failed else aaf5_messages.OK
-            return aaf5_messages.start_reply(pile, connector, result, session.serial, user_id=session.user_id)
-        order = {**STOP_ORDER, "gun_no": pile.plain_gun_no(connector), "serial": session.serial}
-        return aaf5_messages.control_reply(pile, connector, order, aaf5_messages.OK, with_serial=bool(session.serial))
+            reply = aaf5_messages.start_reply(pile, connector, result, session.serial, user_id=session.user_id)
+            self._add(time_ms, connector, frame_of(reply, REPLY_SEQ))
+        else:
+            order = aaf5_platform_frames.stop_fields(charge)
+            reply = aaf5_messages.control_reply(pile, connector, order, aaf5_messages.OK, with_serial=False)
+            seq = aaf5_platform_frames.order_seq(charge, stops=True) if self._traits.serial else REPLY_SEQ
+            self._add(time_ms, connector, frame_of(reply, seq), counted=False)
 
     def _record(self, charge: Charge) -> Message:
         charges = self.plan.connectors[charge.connector - 1].charges
@@ -206,20 +229,21 @@ class Aaf5PileHistory(PileHistory):
     def _is_heard(self, time_ms: int) -> bool:
         return bool(self.heard(np.array([time_ms], dtype=np.int64))[0])
 
-    def _message(self, time_ms: int, connector: int, message: Message) -> None:
-        is_reply = message[0] in ("start_reply", "control_reply")
-        self._add(time_ms, connector, frame_of(message, REPLY_SEQ if is_reply else REPORT_SEQ))
+    def _message(self, time_ms: int, connector: int, message: Message, answer: Message | None = None) -> None:
+        """Add a message of the charger, and the platform's answer."""
+        self._add(time_ms, connector, frame_of(message), answer=frame_of(answer) if answer is not None else b"")
 
-    def _add(self, time_ms: int, connector: int, frame: bytes) -> None:
+    def _add(self, time_ms: int, connector: int, frame: bytes, *, counted: bool = True, answer: bytes = b"") -> None:
         number = int(self.connection_at(np.array([time_ms], dtype=np.int64))[0]) + 1
         name = f"{CONNECTION_PREFIX}{self.plan.pile.wire_code(connector)}-{number}"
-        self._frames.append((time_ms, name, frame))
+        self._spoken.append(_Spoken(time_ms, name, frame, counted, answer))
 
-    def _numbered(self, named: NamedFrame) -> NamedFrame:
-        """The frame under the next number of its connection, where the firmware counts."""
-        time_ms, name, frame = named
-        if not frame.startswith(START_BYTES):
-            return named
-        seq = self._seqs.get(name, 0)
-        self._seqs[name] = (seq + 1) % SEQ_NUMBERS
-        return time_ms, name, with_seq(frame, bytes((seq,)))
+    def _numbered(self, spoken: _Spoken) -> list[NamedFrame]:
+        """The frame under its number, and the answer under the same one."""
+        name, frame, answer = spoken.connection, spoken.frame, spoken.answer
+        if self._traits.serial and spoken.counted and frame.startswith(START_BYTES):
+            seq = self._seqs.get(name, 0)
+            self._seqs[name] = (seq + 1) % SEQ_NUMBERS
+            frame = with_seq(frame, bytes((seq,)))
+        told = [(spoken.time_ms, name, frame)]
+        return [*told, (spoken.time_ms, name, with_seq(answer, frame[SEQ_AT : SEQ_AT + 1]))] if answer else told

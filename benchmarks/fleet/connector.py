@@ -55,6 +55,8 @@ class Connector(ConnectorPlayer):
             self.show_idle(reply_to)
         elif self.clock.now_ms() >= charge.first_reading_ms:
             self._send_reading(charge, self.clock.now_ms(), reply_to=reply_to)
+            if reply_to is None:
+                self._send_bms(charge, self.clock.now_ms())
 
     def show_idle(self, reply_to: bytes | None = None) -> None:
         """As in `ConnectorPlayer`."""
@@ -71,9 +73,7 @@ class Connector(ConnectorPlayer):
         if has_noise(charge, number):
             self._charger.send_noise(noise(charge, number))
         self._send_reading(charge, time_ms, copies=2 if charge.fault is Fault.DUPLICATED_FRAMES else 1)
-        if charge.pile.is_dc and self._charger.with_bms:
-            self._charger.send(messages.bms_demand(charge, time_ms))
-            self._charger.send(messages.bms_info(charge))
+        self._send_bms(charge, time_ms)
 
     def tell(self, charge: Charge, kind: Kind) -> None:
         """As in `ConnectorPlayer`; a vehicle that comes or goes moves the parking lock."""
@@ -158,6 +158,11 @@ class Connector(ConnectorPlayer):
         assert self.meterman is not None
         columns = readings.charging_columns(charge, self._charger.traits, self.meterman, _one(time_ms))
         self._charger.send_reading(columns, copies=copies, kept_for=_storing(charge), reply_to=reply_to)
+
+    def _send_bms(self, charge: Charge, time_ms: int) -> None:
+        if charge.pile.is_dc and self._charger.with_bms:
+            self._charger.send(messages.bms_demand(charge, time_ms))
+            self._charger.send(messages.bms_info(charge))
 
     def _show_lock(self) -> None:
         if self._charger.traits.has_lock:

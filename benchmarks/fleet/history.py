@@ -1,6 +1,6 @@
-"""What a fleet sent in the past: the up frames of a plan in the order of time, and captures of them.
+"""What was said in the past: the frames of a plan in the order of time, of both sides, and captures of them.
 
-The platform's answers are no part of it: a replay makes its own.
+Answers to heartbeats and to realtime frames are no part of it: they follow from these to the byte.
 """
 
 import heapq
@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.fleet import messages
 from benchmarks.fleet.aaf5_history import CONNECTION_PREFIX, Aaf5PileHistory
+from benchmarks.fleet.bms_frames import Body
 from benchmarks.fleet.errors import FleetError
 from benchmarks.fleet.pile_history import PileHistory, Sending
 from benchmarks.fleet.piles import AAF5, YKC
@@ -26,16 +27,18 @@ HistoryFrame = tuple[int, str, bytes]
 
 BLOCK_MS: Final = HOUR_MS
 TYPE_AT: Final = 5
+SEQ_AT: Final = slice(2, 4)
 CHECKSUM_BYTES: Final = 2
 _NONE: Final = np.zeros(0, dtype=np.int64)
 
 
 def history_frames(plan: Plan, from_ms: int, to_ms: int, heartbeat_s: float = 30) -> Iterator[HistoryFrame]:
-    """The frames of all chargers of the plan from `from_ms` until before `to_ms`: (receive time, connection, frame).
+    """The frames between all chargers of the plan and their platform, `from_ms` until before `to_ms`.
 
-    Every charger logs in within the first 10 s. A connection's name is the charger's code and a running number; after
-    an outage there is a new one. Frames of one connection are in the order of sending; a few "frames" are noise, where
-    the plan says so. Heartbeats come every `heartbeat_s`; chargers send one every 10 s, but a history needs fewer.
+    Each is (time at the platform, connection, frame). Every charger logs in within the first 10 s. A connection's name
+    is the charger's code and a running number; after an outage there is a new one. Frames of one connection are in the
+    order of sending; a few "frames" are noise, where the plan says so. Heartbeats come every `heartbeat_s`; chargers
+    send one every 10 s, but a history needs fewer.
     Raises `FleetError` for a reversed window or a heartbeat period under a second.
     """
     if to_ms <= from_ms:
@@ -87,10 +90,13 @@ class _Gathered:
 
 def _block(piles: list[PileHistory], from_ms: int, to_ms: int) -> Iterator[HistoryFrame]:
     """All frames of one stretch of time, numbered per connection, encoded together and put in order."""
-    singles, rows, beats = _Gathered(), _Gathered(), _Gathered()
+    singles, rows, beats, pairs, talk = (_Gathered() for _kind in range(5))
     names: list[str] = []
     single_frames: list[bytes] = []
+    single_answers: list[bytes | None] = []
     beat_frames: list[bytes] = []
+    pair_frames: list[bytes] = []
+    talk_frames: list[bytes] = []
     columns: list[Columns] = []
     doubled: list[IntArray] = []
     long_rows: list[tuple[int, int, Traits]] = []
@@ -101,6 +107,7 @@ def _block(piles: list[PileHistory], from_ms: int, to_ms: int) -> Iterator[Histo
             np.array(sending.single_times, dtype=np.int64),
             _joined(sending.reading_times),
             _joined(sending.heartbeat_times),
+            _joined(sending.bms_times),
         )
         every = np.concatenate(times)
         connections = pile.connection_at(every)
@@ -110,11 +117,18 @@ def _block(piles: list[PileHistory], from_ms: int, to_ms: int) -> Iterator[Histo
         seqs = np.empty(len(every), dtype=np.int64)
         seqs[order] = _numbered(pile, connections[order])
         at = np.cumsum([0, *(len(part) for part in times)])
-        for gathered, start, end in zip((singles, rows, beats), at[:-1], at[1:], strict=True):
+        for gathered, start, end in zip((singles, rows, beats, pairs), at[:-1], at[1:], strict=True):
             gathered.add(every[start:end], places[start:end], seqs[start:end], connections[start:end] + len(names))
+        told = np.array(sending.talk_times, dtype=np.int64)
+        # What the charger numbers itself comes first where times are equal: a login before what follows from it.
+        talk.add(told, np.full_like(told, len(every)), told, pile.connection_at(told) + len(names))
         names += [connection.name for connection in pile.connections]
-        single_frames += _encoded(pile, sending, seqs[: at[1]])
-        beat_frames += _heartbeats(pile, seqs[at[2] :])
+        numbered = _encoded(pile, sending, seqs[: at[1]])
+        single_frames += numbered
+        single_answers += _answers(sending, numbered)
+        beat_frames += _heartbeats(pile, seqs[at[2] : at[3]])
+        pair_frames += _wrapped(pile, sending.bms, seqs[at[3] :])
+        talk_frames += sending.talk
         if pile.plan.traits.extended:
             long_rows.append((row_count, row_count + len(times[1]), pile.plan.traits))
         row_count += len(times[1])
@@ -123,8 +137,9 @@ def _block(piles: list[PileHistory], from_ms: int, to_ms: int) -> Iterator[Histo
     row_frames = frames_of(joined(columns), _joined(rows.seqs)) if columns else []
     for start, end, traits in long_rows:
         row_frames[start:end] = [extended(frame, traits) for frame in row_frames[start:end]]
-    frames = [*single_frames, *row_frames, *beat_frames]
-    kinds = (singles, rows, beats)
+    frames = [*single_frames, *row_frames, *beat_frames, *pair_frames, *talk_frames]
+    kinds = (singles, rows, beats, pairs, talk)
+    answers = {index: answer for index, answer in enumerate(single_answers) if answer is not None}
     times_ms = _joined([part for kind in kinds for part in kind.times])
     places = _joined([part for kind in kinds for part in kind.places])
     owners = _joined([part for kind in kinds for part in kind.connections])
@@ -134,6 +149,8 @@ def _block(piles: list[PileHistory], from_ms: int, to_ms: int) -> Iterator[Histo
     order = np.repeat(order, twice[order])
     for time_ms, owner, index in zip(times_ms[order].tolist(), owners[order].tolist(), order.tolist(), strict=True):
         yield time_ms, names[owner], frames[index]
+        if (answer := answers.get(index)) is not None:
+            yield time_ms, names[owner], answer
 
 
 def _joined(parts: list[IntArray]) -> IntArray:
@@ -157,6 +174,22 @@ def _encoded(pile: PileHistory, sending: Sending, seqs: IntArray) -> list[bytes]
     return [
         single if isinstance(single, bytes) else messages.encode(single, seq.to_bytes(2, "little"), order)
         for single, seq in zip(sending.singles, seqs.tolist(), strict=True)
+    ]
+
+
+def _answers(sending: Sending, frames: list[bytes]) -> list[bytes | None]:
+    """The platform's answers, each under the number of the frame that it answers."""
+    found: list[bytes | None] = [None] * len(frames)
+    for place, message in sending.answers.items():
+        found[place] = messages.encode(message, frames[place][SEQ_AT], "le")
+    return found
+
+
+def _wrapped(pile: PileHistory, bodies: list[Body], seqs: IntArray) -> list[bytes]:
+    order = pile.plan.traits.checksum_order
+    return [
+        wrap_body(kind, body, seq=seq.to_bytes(2, "little"), checksum_order=order)
+        for (kind, body), seq in zip(bodies, seqs.tolist(), strict=True)
     ]
 
 

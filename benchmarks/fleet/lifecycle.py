@@ -16,12 +16,21 @@ from benchmarks.fleet.traits import Traits
 
 NOISE_EVERY: Final = 8
 PROMPT_MS: Final = 700
+STOP_TAKES_MS: Final = 80
 # Failed starts of a vehicle that did not speak: not ready, and no answer to the charger's recognition (ykc.md 4.2).
 BMS_TIMEOUTS: Final = frozenset({0x52, 0x5A})
 
 # Told when an order or a driver comes, so a live charger does not wait for their moments.
 TOLD_AT_ARRIVAL: Final = frozenset(
-    {Kind.PLUGGED, Kind.LOCK_LOWERED, Kind.START_REQUEST, Kind.START_REPLY, Kind.STOP_REPLY}
+    {
+        Kind.PLUGGED,
+        Kind.LOCK_LOWERED,
+        Kind.START_ORDER,
+        Kind.START_REQUEST,
+        Kind.START_REPLY,
+        Kind.STOP_ORDER,
+        Kind.STOP_REPLY,
+    }
 )
 
 
@@ -36,6 +45,7 @@ def single_moments(charge: Charge, plan: PilePlan) -> list[Moment]:
 def _ykc_moments(charge: Charge, traits: Traits) -> list[Moment]:
     moments = [Moment(charge.plug_ms, Kind.PLUGGED)]
     if charge.start_mode == START_BY_APP:
+        moments.append(Moment(charge.order_ms, Kind.START_ORDER))
         answers = start_reply_times(charge, charge.order_ms + PROMPT_MS)
         moments += [Moment(time_ms, Kind.START_REPLY) for time_ms in answers]
     if charge.asks_by != NOT_ASKED:
@@ -62,6 +72,7 @@ def _aaf5_moments(charge: Charge) -> list[Moment]:
     if charge.asks_by != NOT_ASKED:
         moments.append(Moment(charge.order_ms, Kind.START_REQUEST))
     if charge.start_mode == START_BY_APP:
+        moments.append(Moment(charge.order_ms, Kind.START_ORDER))
         answers = start_reply_times(charge, charge.charging_ms + PROMPT_MS)
         moments += [Moment(time_ms, Kind.START_REPLY) for time_ms in answers]
     moments += _stop_moments(charge)
@@ -71,8 +82,10 @@ def _aaf5_moments(charge: Charge) -> list[Moment]:
 
 def _stop_moments(charge: Charge) -> list[Moment]:
     moments = [Moment(charge.stop_ms, Kind.STOPPED)]
-    if charge.start_mode == START_BY_APP and charge.stop_reason == STOPPED_BY_APP and answers_stop(charge):
-        moments.append(Moment(charge.stop_ms, Kind.STOP_REPLY))
+    if charge.start_mode == START_BY_APP and charge.stop_reason == STOPPED_BY_APP:
+        moments.append(Moment(charge.stop_ms - STOP_TAKES_MS, Kind.STOP_ORDER))
+        if answers_stop(charge):
+            moments.append(Moment(charge.stop_ms, Kind.STOP_REPLY))
     return moments
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from benchmarks.fleet.accounts import STATION_PASSWORD, password_md5
 from benchmarks.fleet.charge import ASK_BY_ACCOUNT, ASK_BY_VIN, STOPPED_BY_HAND, Charge
 from benchmarks.fleet.piles import SimPile
+from benchmarks.fleet.power import IntArray
 from benchmarks.fleet.traits import Traits
 from core.ykc.codec import ChecksumOrder, encode_raw
 from core.ykc.cp56 import ms_to_cp56
@@ -168,24 +169,31 @@ def bms_params(charge: Charge) -> Message:
 
 
 def bms_demand(charge: Charge, time_ms: int) -> Message:
-    """0x23: what the vehicle asks for and what it gets; charging current is negative by GB/T 27930."""
-    times = np.array([time_ms], dtype=np.int64)
-    soc = int(charge.soc_at(times)[0])
-    voltage_dv = 3_300 + soc * 8
-    current_da = OFFSET_CURRENT_DA - min(int(charge.power_at(times)[0]) * 100 // voltage_dv, OFFSET_CURRENT_DA)
+    """0x23: what the vehicle asks for and what it gets."""
+    values = demand_values(charge, np.array([time_ms], dtype=np.int64))
     return "bms_demand", {
         **_session(charge),
         "req_voltage": 4_200,
         "req_current": OFFSET_CURRENT_DA - 2_500,
         "mode": 2,
+        **{name: int(value[0]) for name, value in values.items()},
+    }
+
+
+def demand_values(charge: Charge, times_ms: IntArray) -> dict[str, IntArray]:
+    """What changes in 0x23 from one moment to the next; charging current is negative by GB/T 27930."""
+    soc = charge.soc_at(times_ms)
+    voltage_dv = 3_300 + soc * 8
+    current_da = OFFSET_CURRENT_DA - np.minimum(charge.power_at(times_ms) * 100 // voltage_dv, OFFSET_CURRENT_DA)
+    return {
         "bms_voltage": voltage_dv,
         "bms_current": current_da,
         "cell_volt_group": 330 + soc // 5,
         "soc": soc,
-        "remain_minutes": max(charge.stop_ms - time_ms, 0) // 60_000,
+        "remain_minutes": np.maximum(charge.stop_ms - times_ms, 0) // 60_000,
         "out_voltage": voltage_dv,
         "out_current": current_da,
-        "charge_minutes": (time_ms - charge.charging_ms) // 60_000,
+        "charge_minutes": (times_ms - charge.charging_ms) // 60_000,
     }
 
 

@@ -6,25 +6,30 @@ import msgspec
 
 
 class Kind(IntEnum):
-    """What happens at a moment of a charge, in the order in which equal times are told."""
+    """What happens at a moment of a charge, in the order in which equal times are told.
+
+    An order is no word of the charger: only a written history tells it.
+    """
 
     PLUGGED = 1
     LOCK_LOWERED = 2
-    START_REQUEST = 3
-    START_REPLY = 4
-    PREPARING = 5
-    HANDSHAKE = 6
-    PARAMS = 7
-    READING = 8
-    LAST_READING = 9
-    STOP_REPLY = 10
-    BMS_ERROR = 11
-    STOPPED = 12
-    ABORT = 13
-    CHARGE_END = 14
-    RECORD = 15
-    UNPLUGGED = 16
-    LOCK_RAISED = 17
+    START_ORDER = 3
+    START_REQUEST = 4
+    START_REPLY = 5
+    PREPARING = 6
+    HANDSHAKE = 7
+    PARAMS = 8
+    READING = 9
+    LAST_READING = 10
+    STOP_ORDER = 11
+    STOP_REPLY = 12
+    BMS_ERROR = 13
+    STOPPED = 14
+    ABORT = 15
+    CHARGE_END = 16
+    RECORD = 17
+    UNPLUGGED = 18
+    LOCK_RAISED = 19
 
 
 class Moment(msgspec.Struct, frozen=True, order=True):

@@ -6,13 +6,14 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from benchmarks.fleet import messages, readings, records
+from benchmarks.fleet import messages, platform_frames, readings, records
 from benchmarks.fleet.billing import Meterman
+from benchmarks.fleet.bms_frames import PAIR_EVERY, Body, bms_bodies
 from benchmarks.fleet.charge import Charge
 from benchmarks.fleet.faults import READING_PERIOD_MS, STORING_FAULTS, Fault
 from benchmarks.fleet.lifecycle import has_noise, noise, single_moments
 from benchmarks.fleet.messages import Message
-from benchmarks.fleet.moments import Kind
+from benchmarks.fleet.moments import Kind, Moment
 from benchmarks.fleet.plan import ConnectorPlan, Outage, PilePlan
 from benchmarks.fleet.power import IntArray
 from benchmarks.fleet.readings import Columns
@@ -21,6 +22,7 @@ from core.tariff_version import TariffVersion
 IDLE_PERIOD_MS: Final = 300_000
 LOGIN_TAKES_MS: Final = 2_000
 STORED_SPACING_MS: Final = 40
+FIRST_SEQ: Final = b"\0\0"
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -35,7 +37,9 @@ class Sending(msgspec.Struct):
     """What goes out within one block of time, in no order yet.
 
     `readings` holds the columns of 0x13 frames, `reading_times` when each is sent, `doubled` which is sent twice.
-    `singles` are all other frames but heartbeats: messages, or bytes that are none.
+    `singles` are all other frames that the charger numbers, but heartbeats: messages, or bytes that are none; `answers`
+    holds what the platform answered to one of them at once, by its place. `bms` holds type and body of the frames of
+    the vehicle. `talk` are whole frames under the platform's numbers: its orders, and the answers to them.
     """
 
     single_times: list[int] = msgspec.field(default_factory=list)
@@ -44,11 +48,28 @@ class Sending(msgspec.Struct):
     readings: list[Columns] = msgspec.field(default_factory=list)
     doubled: list[IntArray] = msgspec.field(default_factory=list)
     heartbeat_times: list[IntArray] = msgspec.field(default_factory=list)
+    answers: dict[int, Message] = msgspec.field(default_factory=dict)
+    bms_times: list[IntArray] = msgspec.field(default_factory=list)
+    bms: list[Body] = msgspec.field(default_factory=list)
+    talk_times: list[int] = msgspec.field(default_factory=list)
+    talk: list[bytes] = msgspec.field(default_factory=list)
 
-    def single(self, time_ms: int, single: Message | bytes) -> None:
-        """Add a frame."""
+    def single(self, time_ms: int, single: Message | bytes, answer: Message | None = None) -> None:
+        """Add a frame, and the platform's answer to it."""
+        if answer is not None:
+            self.answers[len(self.singles)] = answer
         self.single_times.append(time_ms)
         self.singles.append(single)
+
+    def order(self, time_ms: int, frame: bytes) -> None:
+        """Add an order of the platform, or the answer to one."""
+        self.talk_times.append(time_ms)
+        self.talk.append(frame)
+
+    def bms_pairs(self, times_ms: IntArray, bodies: list[Body]) -> None:
+        """Add 0x23 and 0x25 at these moments."""
+        self.bms_times.append(np.repeat(times_ms, 2))
+        self.bms += bodies
 
     def rows(self, times_ms: IntArray, columns: Columns, *, doubled: bool = False) -> None:
         """Add realtime frames."""
@@ -89,7 +110,8 @@ class PileHistory:
         for connector in self.plan.connectors:
             self._connector(connector, from_ms, to_ms, sending)
         for time_ms, _, charge in self.uploads(from_ms, to_ms):
-            sending.single(time_ms, records.record(charge, self.plan.traits, self.tariff_of(charge)))
+            record = records.record(charge, self.plan.traits, self.tariff_of(charge))
+            sending.single(time_ms, record, platform_frames.record_ack(charge))
         return sending
 
     def uploads(self, from_ms: int, to_ms: int) -> list[tuple[int, int, Charge]]:
@@ -101,9 +123,12 @@ class PileHistory:
         pile, login_ms = self.plan.pile, connection.from_ms
         if from_ms <= login_ms < to_ms:
             model_no = pile.tariff_at(login_ms).model_no
-            sending.single(login_ms, messages.login(pile, self.plan.traits))
-            sending.single(login_ms + 150, messages.tariff_check(pile, model_no))
-            sending.single(login_ms + 300, messages.time_sync_reply(pile, login_ms + 300))
+            sending.single(login_ms, messages.login(pile, self.plan.traits), platform_frames.login_ack(pile))
+            sending.order(login_ms, platform_frames.time_sync(pile, login_ms, FIRST_SEQ))
+            check = messages.tariff_check(pile, model_no)
+            sending.single(login_ms + 150, check, platform_frames.tariff_check_ack(pile, model_no))
+            set_ms = login_ms + 300
+            sending.order(set_ms, self._reply(messages.time_sync_reply(pile, set_ms), FIRST_SEQ))
         first = max(-(-(from_ms - login_ms) // self.heartbeat_ms), 1)
         beats = np.arange(
             login_ms + first * self.heartbeat_ms, min(to_ms, connection.to_ms), self.heartbeat_ms, dtype=np.int64
@@ -151,13 +176,16 @@ class PileHistory:
             elif moment.kind is Kind.LAST_READING:
                 last = np.array([moment.time_ms], dtype=np.int64)
             elif self.heard(np.array([moment.time_ms], dtype=np.int64))[0]:
-                sending.single(moment.time_ms, single_message(charge, moment.kind))
+                self._told_by_frame(charge, moment, sending)
         periodic = charge.reading_times(from_ms, to_ms)
         shown = state_times[(state_times >= charge.first_reading_ms) & (state_times < charge.stop_ms)]
         times = np.concatenate((periodic, shown, last))
         heard = self.heard(times)
         doubled = charge.fault is Fault.DUPLICATED_FRAMES
         sending.rows(times[heard], self._columns(charge, times[heard]), doubled=doubled)
+        if charge.pile.is_dc:
+            told = np.sort(np.concatenate((shown, self._bms_times(charge, periodic))))
+            sending.bms_pairs(told, bms_bodies(charge, told))
         if charge.fault is Fault.GARBAGE_ON_LINE:
             for time_ms in periodic[self.heard(periodic)]:
                 number = reading_number(charge, int(time_ms))
@@ -166,6 +194,30 @@ class PileHistory:
         if charge.fault in STORING_FAULTS:
             self._stored(charge, from_ms, to_ms, sending)
         return np.array(idle_times, dtype=np.int64)
+
+    def _told_by_frame(self, charge: Charge, moment: Moment, sending: Sending) -> None:
+        """Add a step that is told by one frame other than 0x13."""
+        time_ms, kind = moment.time_ms, moment.kind
+        if kind is Kind.START_ORDER:
+            sending.order(time_ms, platform_frames.remote_start(charge, platform_frames.order_seq(charge)))
+        elif kind is Kind.STOP_ORDER:
+            sending.order(time_ms, platform_frames.remote_stop(charge, platform_frames.order_seq(charge, stops=True)))
+        elif kind in (Kind.START_REPLY, Kind.STOP_REPLY):
+            seq = platform_frames.order_seq(charge, stops=kind is Kind.STOP_REPLY)
+            sending.order(time_ms, self._reply(single_message(charge, kind), seq))
+        else:
+            answer = platform_frames.start_reply(charge) if kind is Kind.START_REQUEST else None
+            sending.single(time_ms, single_message(charge, kind), answer)
+
+    def _reply(self, message: Message, seq: bytes) -> bytes:
+        return messages.encode(message, seq, self.plan.traits.checksum_order)
+
+    def _bms_times(self, charge: Charge, periodic: IntArray) -> IntArray:
+        """Every third of the periodic readings, and the first one after an outage."""
+        number: IntArray = (periodic - charge.charging_ms + READING_PERIOD_MS // 2) // READING_PERIOD_MS
+        after_outage = ~self.heard(periodic - READING_PERIOD_MS)
+        chosen: IntArray = periodic[self.heard(periodic) & ((number % PAIR_EVERY == 0) | after_outage)]
+        return chosen
 
     def _stored(self, charge: Charge, from_ms: int, to_ms: int, sending: Sending) -> None:
         """The readings of an outage, kept by the charger and sent after its next login."""

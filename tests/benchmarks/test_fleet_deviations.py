@@ -28,11 +28,11 @@ def one_fault(fault: Fault, fleet: tuple[SimPile, ...] = DC) -> Plan:
 
 
 def told_steps(plan: Plan) -> dict[str, list[tuple[int, int]]]:
-    """By trade number, the (time, type) of each frame that names it, but for readings."""
+    """By trade number, the (time, type) of each frame of the charger that names it, but for periodic ones."""
     told: dict[str, list[tuple[int, int]]] = {}
     for time_ms, _, frame in history_frames(plan, FROM_MS, LIVE_MS + 6 * HOUR_MS, heartbeat_s=60):
         fields = raw_fields(frame[5], frame[6:-2])
-        if frame[5] != 0x13 and "trade_no" in fields:
+        if frame[5] % 2 and frame[5] not in (0x13, 0x23, 0x25) and "trade_no" in fields:
             told.setdefault(fields["trade_no"], []).append((time_ms, frame[5]))
     return told
 
