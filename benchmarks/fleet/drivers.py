@@ -191,11 +191,11 @@ class ChargeMaker:
         if self._pile.protocol == AAF5:
             # AAF5 knows no start by VIN (aaf5.md section 4).
             return START_BY_APP if dice < 0.75 else START_BY_OFFLINE_CARD
-        if self._pile.depot:
-            return START_BY_VIN if vehicle.vin and dice < 0.5 else START_BY_OFFLINE_CARD
-        if dice < 0.82:
+        if not self._pile.depot and dice < 0.82:
             return START_BY_APP
-        return START_BY_VIN if vehicle.vin and dice < 0.88 else START_BY_OFFLINE_CARD
+        # A charger's own list knows cards only (ykc.md section 4.1): a vehicle is always asked for.
+        by_vin = self._asks_platform and bool(vehicle.vin) and dice < (0.5 if self._pile.depot else 0.88)
+        return START_BY_VIN if by_vin else START_BY_OFFLINE_CARD
 
     def _asks_by(self, mode: int) -> int:
         if not self._asks_platform or mode == START_BY_APP:
