@@ -35,12 +35,13 @@ def login(
 ) -> Message:
     """106, first on every connection. `time_ms` is the charger's own clock."""
     code = pile.wire_code(connector)
+    major, minor, *patch = map(int, traits.firmware.split("."))
     fields: dict[str, Any] = {
         **_head(pile, connector),
         "flag": 0,
-        "ver_major": traits.protocol_version // 10,
-        "ver_minor": 4,
-        "ver_patch": "0700",
+        "ver_major": major,
+        "ver_minor": minor,
+        "ver_patch": bytes(patch).hex(),
         "project_type": 1,
         "boot_count": boots,
         "upload_mode": 2,

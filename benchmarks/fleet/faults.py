@@ -118,6 +118,11 @@ WEAK_SPOTS: Final = (
 )
 WEAKNESS: Final = 2.5
 
+STEP_FAULTS: Final = frozenset(
+    {Fault.STEP_MISSING, Fault.STEP_REPEATED, Fault.STEP_OUT_OF_ORDER, Fault.STEP_LATE, Fault.NEVER_ANSWERED}
+)
+CARELESSNESS: Final = 12
+
 SPIKE_E4KWH: Final = 500_000_000
 JUMP_E4KWH: Final = 200_000_000
 READING_PERIOD_MS: Final = 15_000
@@ -141,6 +146,14 @@ class FaultMix:
         tilted = {fault: share * (WEAKNESS if fault.startswith(weak) else 1) for fault, share in self._shares.items()}
         total, wanted = sum(tilted.values()), sum(self._shares.values())
         return FaultMix({fault: share * wanted / total for fault, share in tilted.items()} if total else tilted)
+
+    def careless(self) -> "FaultMix":
+        """Many more faults in the order of steps, as far as there are any, at the cost of clean charges."""
+        wanted = {
+            fault: share * CARELESSNESS if fault in STEP_FAULTS else share for fault, share in self._shares.items()
+        }
+        total = sum(wanted.values())
+        return FaultMix({fault: share / max(total, 1) for fault, share in wanted.items()})
 
     def draw(self, random: np.random.Generator) -> Fault:
         """A fault, `Fault.NONE` for a clean charge."""

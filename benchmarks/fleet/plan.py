@@ -14,6 +14,7 @@ from benchmarks.fleet.charge import NOT_ASKED, START_BY_APP, START_BY_OFFLINE_CA
 from benchmarks.fleet.drivers import ChargeMaker, Season, change_fault
 from benchmarks.fleet.errors import FleetError
 from benchmarks.fleet.faults import OFFLINE_FAULTS, VISIBLE_FAULTS, Fault, FaultMix
+from benchmarks.fleet.firmware import is_careless
 from benchmarks.fleet.line_faults import LineFault
 from benchmarks.fleet.parallel import pair, pairs_guns
 from benchmarks.fleet.piles import AAF5, PILE_CODE_DIGITS, SimPile
@@ -127,6 +128,8 @@ def _schedule(pile: SimPile, seed: int, season: Season, mix: FaultMix) -> PilePl
     random = np.random.default_rng([seed, int(pile.code)])
     traits = draw_traits(random, pile)
     aaf5 = draw_aaf5_traits(random, pile) if pile.protocol == AAF5 else None
+    if is_careless(pile):
+        mix = mix.careless()
     asks_platform = traits.asks_platform if aaf5 is None else aaf5.asks_platform
     connectors = tuple(
         ConnectorPlan(

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from benchmarks.fleet.firmware import firmware_of
 from benchmarks.fleet.piles import AAF5, SimPile
 from core.ykc.codec import ChecksumOrder
 
@@ -44,7 +45,8 @@ class Aaf5Traits(msgspec.Struct, frozen=True):
     `serial`: session numbers of 32 characters in its frames, and any 201 is compared with the record it answers. Else
     any 201 answers the newest record. `temperatures`: 104 has the four temperature bytes. `floods`: an unanswered 202
     is repeated at once. `states`: it tells preparing (1) and fault (6) too. `asks_platform`: cards are asked for by
-    204. `tail`: 106 has a whitelist version. `heartbeat_s`, `missed_heartbeats`, `status_s`: its parameters 21 to 23.
+    204. `tail`: 106 has a whitelist version. `firmware`: four numbers. `heartbeat_s`, `missed_heartbeats`, `status_s`:
+    its parameters 21 to 23.
     """
 
     serial: bool
@@ -54,6 +56,7 @@ class Aaf5Traits(msgspec.Struct, frozen=True):
     asks_platform: bool
     tail: bool
     protocol_version: int
+    firmware: str
     heartbeat_s: int = 15
     missed_heartbeats: int = 3
     status_s: int = 15
@@ -66,7 +69,6 @@ def draw_traits(random: np.random.Generator, pile: SimPile) -> Traits:
     final_reading = bool(random.random() < 0.7)
     amount_to_fen = bool(random.random() < 0.2)
     phase_ms = int(random.integers(1_000, 10_000))
-    firmware = f"V{random.integers(1, 4)}.{random.integers(0, 10)}.{random.integers(0, 10)}"
     dice = random.random(4)
     return Traits(
         checksum_order=order,
@@ -74,7 +76,7 @@ def draw_traits(random: np.random.Generator, pile: SimPile) -> Traits:
         final_reading=final_reading,
         amount_to_fen=amount_to_fen,
         phase_ms=phase_ms,
-        firmware=firmware,
+        firmware=firmware_of(pile),
         version=V1_5 if dice[0] < V1_5_SHARE else V1_6,
         asks_platform=bool(dice[1] < ASKING_SHARE),
         has_lock=bool(dice[2] < LOCK_SHARE) and pile.protocol != AAF5,
@@ -93,6 +95,7 @@ def draw_aaf5_traits(random: np.random.Generator, pile: SimPile) -> Aaf5Traits:
             asks_platform=False,
             tail=bool(random.random() < 0.5),
             protocol_version=34,
+            firmware=firmware_of(pile),
         )
     return Aaf5Traits(
         serial=False,
@@ -102,4 +105,5 @@ def draw_aaf5_traits(random: np.random.Generator, pile: SimPile) -> Aaf5Traits:
         asks_platform=bool(random.random() < 0.5),
         tail=False,
         protocol_version=26,
+        firmware=firmware_of(pile),
     )
