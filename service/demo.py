@@ -13,6 +13,8 @@ import backoffice
 from analytics.client import ClickHouseAddress, connect
 from backoffice.database import open_database
 from backoffice.master_file import load_master_file
+from benchmarks.fleet.accounts import start_accounts
+from ingest.start_decision import StartAccount
 from service.child_process import ChildProcess
 from service.demo_counts import acked_bills_missing, count_period
 from service.demo_history import load_rest, replay_history
@@ -78,11 +80,17 @@ def demo(settings: Settings, *, seconds: float | None, as_json: bool) -> int:
 
 
 def apart(settings: Settings) -> Settings:
-    """The same settings on a folder and databases of the demo's own: what an operator has is never touched."""
+    """The same settings on a folder and databases of the demo's own: what an operator has is never touched.
+
+    The simulated drivers may charge besides whoever else may.
+    """
     clickhouse = settings.clickhouse
     if clickhouse:
         clickhouse = msgspec.structs.replace(ClickHouseAddress.from_url(clickhouse), database=OWN_DATABASE).url()
-    return msgspec.structs.replace(settings, data=str(settings.folder / "demo"), clickhouse=clickhouse, database="")
+    drivers = (*settings.start_accounts, *msgspec.convert(start_accounts(), tuple[StartAccount, ...]))
+    return msgspec.structs.replace(
+        settings, data=str(settings.folder / "demo"), clickhouse=clickhouse, database="", start_accounts=drivers
+    )
 
 
 def empty(settings: Settings) -> None:

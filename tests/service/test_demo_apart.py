@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from analytics.client import ClickHouseAddress, connect
+from benchmarks.fleet.accounts import CARDS, STATION_ACCOUNT, VINS
+from ingest.start_decision import StartAccount, StartTable
 from service.demo import apart, empty, fleet_report
 from service.errors import ServiceError
 from service.settings import Settings
@@ -18,6 +20,14 @@ def test_demo_has_a_folder_and_databases_of_its_own(tmp_path: Path) -> None:
     assert demo.folder == tmp_path / "demo"
     assert demo.clickhouse == "clickhouse://me:pw@db:9000/pilestream_demo"
     assert demo.database_url == f"sqlite:///{tmp_path / 'demo' / 'backoffice.db'}"
+
+
+def test_the_simulated_drivers_may_charge_in_the_demo_beside_the_operator_s(tmp_path: Path) -> None:
+    mine = StartAccount(card="77", name="mine")
+    accounts = apart(Settings(data=str(tmp_path), start_accounts=(mine,))).start_accounts
+    assert accounts[0] == mine
+    assert {CARDS[0], VINS[0], STATION_ACCOUNT} <= {entry.card or entry.vin or entry.account for entry in accounts}
+    StartTable(accounts)
 
 
 @pytest.mark.server
