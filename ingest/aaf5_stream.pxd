@@ -10,7 +10,7 @@ cdef struct Gun:
     uint64_t start_time  # BCD8 as a big-endian number
     uint64_t trade_hi
     uint64_t trade_lo
-    int64_t start_ms  # 0 = unknown
+    int64_t start_ms  # by the platform's clock as far as the charger's is known, 0 = unknown
     int64_t last_receive_ms  # 0 = nothing heard over this connection
     int64_t lag_ms  # by how much the charger's clock is behind, as readings that kept their pace showed it
     bint named

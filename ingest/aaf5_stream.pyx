@@ -240,6 +240,8 @@ cdef class Aaf5Stream(ChargerStream):
         gun.start_ms = bcd8_to_ms(start, self._zone)
         if gun.start_ms != 0:
             gun.start_ms -= <int64_t>self._state.clock_offset_ms(gun.start_ms)
+        if gun.start_ms != 0:
+            gun.start_ms -= <int64_t>self._state.clock_offset_ms(gun.start_ms)
         gun.start_time = status.start_time
         memcpy(gun.serial, status.serial, TEXT_BYTES)
         gun.named = True

@@ -56,7 +56,12 @@ def bill_upload_rows(
 
 
 def was_stored(end_ms: int, receive_ms: int) -> int:
-    """1 when the charger had kept the record: its end lies more than 2 minutes before it came, by a sane clock."""
+    """1 when the charger had kept the record: its end lies more than 2 minutes before it came, by a sane clock.
+
+    The charger's own clock tells, even where a login showed that it is off: a row must be the same however often its
+    piece of the spool is loaded (DESIGN invariant 1), and what the login showed lies in another piece, or in none. A
+    clock that is slow by more than 2 minutes so marks a live record too; no figure of a bill depends on the mark.
+    """
     return int(BACKLOG_MS < receive_ms - end_ms <= SANE_CLOCK_MS)
 
 

@@ -199,6 +199,8 @@ class ChargerLink:
             reaction = self.dialogue.logged_in(request, now_ms)
             if self.dialogue.pile is not None:
                 self._bind(self.dialogue.pile, self.dialogue.connector)
+            if self.state is not None and request.clock_ms:
+                self.state.note_clock(request.clock_ms, now_ms)
         else:
             reaction = self.dialogue.login_refused(request, verdict, now_ms)
         self._keep_frame(data, request.connector, reaction, now_ms)
@@ -258,6 +260,8 @@ class ChargerLink:
         if self.state is None:
             return
         self._owner.charger_answered(self.state.pile.pile_id, answer, data, receive_ms)
+        if answer.command == "time_sync" and answer.accepted:
+            self.state.note_clock(receive_ms, receive_ms)
         if answer.command in _STARTS and answer.accepted and answer.connector and answer.trade_no.strip("0"):
             cycle = self.state.cycle(answer.connector, receive_ms)
             events = cycle.started(answer.trade_no, receive_ms)

@@ -16,6 +16,8 @@ CHARGING_STATE: Final = 3
 SESSION_TEXTS: Final = 64
 # A record comes within 30 s of the end (ykc.md section 5), and readings every 15 s: older ones are backlog.
 FRESH_RECORD_MS: Final = 120_000
+# A charger's clock and the platform's differ by less when both are right; its frames tell whole seconds.
+CLOCK_PLAY_MS: Final = 60_000
 
 
 class Link(Protocol):
@@ -41,6 +43,8 @@ class PileState:
         self.time_sync_ms = 0
         self.tariff_push_ms = 0
         self.tariff_look_ms = 0
+        self._clock_offset_ms = 0
+        self._clock_right_since_ms = 0
         self._tariff_acks: list[tuple[int, int]] = []
         self._session_texts: dict[tuple[int, int], str] = {}
 
@@ -60,6 +64,22 @@ class PileState:
         for number, cycle in enumerate(self.cycles):
             if cycle is not None and connector in (0, number):
                 cycle.reconnected()
+
+    def note_clock(self, pile_ms: int, at_ms: int) -> None:
+        """The charger's clock showed `pile_ms` at `at_ms`: in its login, or because it was just set."""
+        offset_ms = pile_ms - at_ms
+        if abs(offset_ms) > CLOCK_PLAY_MS:
+            self._clock_offset_ms, self._clock_right_since_ms = offset_ms, 0
+        elif not self._clock_right_since_ms:
+            self._clock_right_since_ms = at_ms
+
+    def clock_offset_ms(self, told_ms: int) -> int:
+        """Charger less platform when its clock told that time; 0 for one that is in order, or merely imprecise.
+
+        A charge that began before the clock was set goes on with the begin that the wrong clock wrote.
+        """
+        right_since_ms = self._clock_right_since_ms
+        return 0 if right_since_ms and told_ms >= right_since_ms - CLOCK_PLAY_MS else self._clock_offset_ms
 
     def note_session(self, trade_hi: int, trade_lo: int, trade_no: str) -> None:
         """Remember the number of a session whose halves are only its digest."""

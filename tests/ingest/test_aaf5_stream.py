@@ -306,6 +306,41 @@ def test_a_charger_whose_clock_is_slow_is_still_followed_live() -> None:
     assert found.event_ms[charging_ones].tolist() == [NOW_MS + n * 15_000 for n in range(41)]
 
 
+@pytest.mark.parametrize("off_ms", [-342_000, -8 * 3_600_000, 600_000])
+def test_a_clock_that_its_login_showed_to_be_off_makes_no_reading_late(off_ms: int) -> None:
+    stream, state, _ = make_stream()
+    state.note_clock(NOW_MS - 60_000 + off_ms, NOW_MS - 60_000)
+    off = charge(start_ms=NOW_MS + off_ms)
+    for ts, _, frame in off[:-1]:
+        left_for_python(stream, frame, ts - off_ms)
+    found, _ = kept(stream)
+    assert set(found.flags.tolist()) == {0}
+    assert found.event_ms[1:-1].tolist() == [NOW_MS + n * 15_000 for n in range(41)]
+    # what it had kept while it was away is late by that clock as well
+    left_for_python(stream, charging(1, 10, start_ms=NOW_MS + off_ms, serial="OTHER"), NOW_MS + 900_000)
+    found, _ = kept(stream)
+    assert (found.event_ms.tolist(), found.flags.tolist()) == ([NOW_MS + 10_000], [FLAG_STORED])
+
+
+def test_a_charge_that_began_before_the_clock_was_set_keeps_the_wrong_begin() -> None:
+    stream, state, _ = make_stream()
+    off_ms = -342_000
+    state.note_clock(NOW_MS + off_ms, NOW_MS)
+    state.note_clock(NOW_MS + 2_000, NOW_MS + 2_000)
+    left_for_python(stream, charging(9, 600, start_ms=NOW_MS - 600_000 + off_ms), NOW_MS + 5_000)
+    left_for_python(stream, charging(0, 0, start_ms=NOW_MS + 60_000, serial="NEXT"), NOW_MS + 60_000)
+    found, _ = kept(stream)
+    assert found.event_ms.tolist() == [NOW_MS, NOW_MS + 60_000]
+    assert found.flags.tolist() == [0, 0]
+
+
+def test_a_clock_that_is_merely_imprecise_moves_nothing() -> None:
+    stream, state, _ = make_stream()
+    state.note_clock(NOW_MS - 59_000, NOW_MS)
+    left_for_python(stream, charging(0, 0, start_ms=NOW_MS), NOW_MS + 3_000)
+    assert kept(stream)[0].event_ms.tolist() == [NOW_MS]
+
+
 def test_readings_kept_by_the_charger_do_not_disturb_the_live_figure() -> None:
     """They come back to back when the line is there again, before or among live ones."""
     stream, state, _ = make_stream()
