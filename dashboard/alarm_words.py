@@ -11,6 +11,9 @@ _FACTS: Final = {
     "silent": re.compile(r"no good frame for (?P<seconds>\d+) s"),
     "clock_off": re.compile(r"(?P<offset>[+-]\d+) s, by its \w+"),
     "tariff_mismatch": re.compile(r"it holds (?:model )?(?P<held>.+), valid is (?P<valid>\S+) \(version \d+\)"),
+    "unknown_connector": re.compile(
+        r"readings or records name the connectors (?P<named>[\d, ]+); the master data have (?P<known>\d+)"
+    ),
 }
 """The facts in the text of each kind, which is written for logs in English."""
 _MORE: Final = re.compile(r"; (?P<count>\d+) more since the last alarm$")

@@ -151,6 +151,8 @@ class Aaf5Dialogue(Dialogue):
         refusal = self._refusal_of(pile)
         if not refusal and self._login_heard and connector != self.connector:
             refusal = "other_pile_on_connection"
+        if not refusal and pile is not None and connector > pile.connectors:
+            refusal = "unknown_connector"
         request = LoginRequest(
             code=code,
             pile=pile,

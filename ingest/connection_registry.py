@@ -12,6 +12,7 @@ from ingest.login_rules import same_place
 
 CONNECTOR_PLACES: Final = 100
 CHARGING_STATE: Final = 3
+_NOT_TOLD: Final = -1
 # Sessions whose number is not 32 hex digits that a charger's state remembers: two for each connector of the largest.
 SESSION_TEXTS: Final = 64
 # A record comes within 30 s of the end (ykc.md section 5), and readings every 15 s: older ones are backlog.
@@ -47,14 +48,29 @@ class PileState:
         self._clock_right_since_ms = 0
         self._tariff_acks: list[tuple[int, int]] = []
         self._session_texts: dict[tuple[int, int], str] = {}
+        self._beyond: dict[int, int] = {}  # connectors that it should not have, with the reading last told of
 
     def cycle(self, connector: int, now_ms: int) -> ConnectorCycle:
         """The life cycle of a connector 1..99, made when it is first spoken of."""
+        if connector > self.pile.connectors:
+            self._beyond[connector] = _NOT_TOLD
         cycle = self.cycles[connector]
         if cycle is None:
             cycle = self.cycles[connector] = ConnectorCycle(MeterProfile.of_pile(self.pile))
             self.price(connector, now_ms)
         return cycle
+
+    def heard_beyond(self) -> list[int]:
+        """Connectors that the master data do not have, of which readings or records came since the last call."""
+        heard = []
+        for connector, told_ms in self._beyond.items():
+            cycle = self.cycles[connector]
+            if cycle is None or connector <= self.pile.connectors:
+                continue
+            if cycle.last_ms != told_ms:
+                self._beyond[connector] = cycle.last_ms
+                heard.append(connector)
+        return sorted(heard)
 
     def reconnected(self, connector: int = 0) -> None:
         """The charger speaks over a new connection, for one connector or (0) for all: what was open is not its own yet.

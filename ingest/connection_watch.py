@@ -33,6 +33,7 @@ class ConnectionWatch:
         link = connection.link
         link.stream.end_minute(now_ms)
         link.keep_presences(now_ms)
+        self.look_at_connectors(connection)
         if connection.closing:
             return
         if connection.waits_for_us:
@@ -45,6 +46,23 @@ class ConnectionWatch:
             # AAF5 has no talk about which tariff a charger holds (aaf5.md, "Other commands").
             tariffs = link.protocol is YKC
             self._upkeep.look_after(link.pile, link.state, connection.logged_in_ms, now_ms, tariffs=tariffs)
+
+    def look_at_connectors(self, connection: ChargerConnection) -> None:
+        """What a charger says of connectors that it does not have is kept and billed; a person has to look at it."""
+        state = connection.link.state
+        beyond = state.heard_beyond() if state is not None else []
+        if state is None or not beyond:
+            return
+        pile = state.pile
+        named = ", ".join(map(str, beyond))
+        self._alarms.ring(
+            "unknown_connector",
+            pile_id=pile.pile_id,
+            pile=pile.code,
+            detail=f"readings or records name the connectors {named}; the master data have {pile.connectors}",
+            peer=connection.peer,
+            connection_id=connection.connection_id,
+        )
 
     def _give_up(self, connection: ChargerConnection, end: str) -> None:
         """Close a connection for what did not come."""

@@ -291,6 +291,7 @@ class Gateway:
         if not self._connections:
             self._all_closed.set()
         self._past.add_closed(connection.close_reason)
+        self.watch.look_at_connectors(connection)
         self._past_bills += connection.link.bills
         pile = connection.link.pile
         if pile is not None and self.registry.closed(pile, connection):

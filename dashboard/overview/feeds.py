@@ -26,6 +26,7 @@ EVENT_ICONS = {
     "alarm.clock_off": ("clock", "held"),
     "alarm.tariff_mismatch": ("coin", "held"),
     "alarm.register_not_continued": ("gauge", "held"),
+    "alarm.unknown_connector": ("alert", "held"),
     "alarm.charger_alarm": ("alert", "fault"),
 }
 

@@ -106,6 +106,12 @@ def test_every_alarm_has_a_text_and_a_picture() -> None:
             "桩内型号 未知，应为 0102",
             "it holds model unknown, due is 0102",
         ),
+        (
+            "unknown_connector",
+            "readings or records name the connectors 26, 57; the master data have 2",
+            "枪口 26, 57，登记 2 个",
+            "connectors 26, 57; registered are 2",
+        ),
         ("login_flood", "pile_login_limit", "该桩登录过多", "too many logins of that charger"),
         ("register_not_continued", "SN-1", "SN-1", "SN-1"),
     ],
@@ -124,6 +130,7 @@ def test_what_an_alarm_says_is_said_in_both_languages(kind: str, detail: str, ch
         'f"{event.offset_ms / 1_000:+.0f} s, by its {event.source}"',
         'f"it holds {has}, valid is {valid.model_no} (version {valid.tariff_version_id})"',
         'f"model {held.model_no}" if held is not None else "no model that is known here"',
+        'f"readings or records name the connectors {named}; the master data have {pile.connectors}"',
         'f"{detail}; {silenced} more since the last alarm"',
     ],
 )

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from ingest.control import ControlClient
-from ingest.events import ConnectionEvent
+from ingest.events import Alarm, ConnectionEvent
 from ingest.gateway_status import GatewayStatus
 from ingest.liveness import Beat
 from ingest.status_files import StatusFiles
-from tests.ingest.charger_frames import OTHER_CODE, SpoolContent, heartbeat, record, trade_no_of
+from tests.ingest.charger_frames import OTHER_CODE, SpoolContent, charging, heartbeat, record, trade_no_of
 from tests.ingest.running_gateway import Charger, run, running
 
 pytestmark = pytest.mark.server
@@ -149,3 +149,29 @@ def test_a_beat_that_comes_late_does_not_undo_the_good_bye(tmp_path: Path) -> No
     files.stopped(10_000)
     files.beat(20_000)
     assert msgspec.json.decode(beat.read_bytes(), type=Beat) == Beat(node="n", beat_ms=10_000, stopped=True)
+
+
+def test_a_connector_that_the_charger_does_not_have_is_billed_and_told_once(tmp_path: Path) -> None:
+    trade_nos = [trade_no_of(number=number) for number in (1, 2)]
+    reading = charging(trade_nos[0], 500, 1, gun_no="57")
+
+    async def talk() -> None:
+        async with running(tmp_path) as here:
+            charger = await Charger.logged_in(here.gateway)
+            await charger.send(charging(trade_no_of(number=3), 500, 1, gun_no="02"))
+            await charger.send(reading + record(trade_nos[0], gun_no="57"))
+            assert (await charger.receive())[0][5] == 0x40
+            await here.until(lambda: here.gateway.status().alarms == {"unknown_connector": 1})
+            await charger.send(record(trade_nos[1], gun_no="58") + reading)
+            assert (await charger.receive())[0][5] == 0x40
+            await charger.close()
+            await here.until(lambda: here.gateway.status().connections == 0)
+            status = here.gateway.status()
+            assert (status.alarms, status.incidents["unknown_connector"]) == ({"unknown_connector": 1}, 2)
+            content = await here.content()
+            assert content.up.count(reading) == 2
+            (alarm,) = content.of(Alarm)
+            assert (alarm.kind, alarm.pile_id, alarm.connector) == ("unknown_connector", 11, 0)
+            assert "57; the master data have 2" in alarm.detail
+
+    run(talk())

@@ -352,6 +352,26 @@ def test_each_gun_of_a_lettered_charger_has_a_connection_and_a_place_of_its_own(
     run(talk())
 
 
+def test_a_letter_beyond_the_guns_of_a_charger_is_refused_and_disturbs_nobody(tmp_path: Path) -> None:
+    directory = PileDirectory([aaf5_pile(LETTERED, gun_letters=True)])
+
+    async def talk() -> None:
+        async with running(tmp_path, directory=directory, ports=Ports(aaf5=0)) as here:
+            whole = await Charger.connect(here.gateway, protocol="aaf5")
+            await whole.send(aaf5_login(LETTERED, clock_ms=here.gateway.clock()))
+            await whole.receive()
+            for letter in "CZ":
+                stranger = await Charger.connect(here.gateway, protocol="aaf5")
+                await stranger.send(aaf5_login(LETTERED + letter, clock_ms=here.gateway.clock()))
+                assert (await stranger.hung_up())[-2] == 1
+            assert await whole.silent(0.05)
+            status = here.gateway.status()
+            assert status.logins_refused == status.closed == {"unknown_connector": 2}
+            assert (status.logged_in, status.probes) == (1, 0)
+
+    run(talk())
+
+
 def test_a_login_repeated_over_its_own_line_is_no_second_login(tmp_path: Path) -> None:
     async def talk() -> None:
         async with running(tmp_path) as here:
