@@ -12,7 +12,7 @@ from ingest.aaf5_answers import ANSWER_TYPES, CLOCK_ADDRESS, QUERY, SET, answer_
 from ingest.aaf5_values import Aaf5ValueTable, clock_field, qr_code_fields, tariff_fields
 from ingest.dialogue import Dialogue, FindPile
 from ingest.events import Alarm, ChargerIdentity
-from ingest.reactions import LoginRequest, Reaction, Reason, StartDecision, StartRequest
+from ingest.reactions import CommandAnswer, LoginRequest, Reaction, Reason, StartDecision, StartRequest
 from ingest.start_decision import AAF5_RESULTS
 from ingest.start_evidence import aaf5_record_evidence, request_evidence
 
@@ -41,8 +41,9 @@ _NAMING_FRAMES: Final = frozenset(
     number for number, message in MESSAGES.items() if any(field.name == "pile_code" for field in message.fields)
 )
 _HEAD: Final = {"reserved1": 0, "reserved2": 0}
-# A control order needs some sequence number; chargers take any (aaf5.md section 1).
-_SEQ_COUNT: Final = 256
+# Chargers take any sequence number. Firmware F answers with these two whatever it was asked (aaf5.md section 1): an
+# order that has one of them would seem to be answered by every answer.
+_SEQS: Final = tuple(number for number in range(256) if number not in (0x00, 0x41))
 
 
 class Aaf5Dialogue(Dialogue):
@@ -65,6 +66,7 @@ class Aaf5Dialogue(Dialogue):
         self._guns: dict[int, int] = {}
         self._answered_starts: dict[bytes, tuple[int, bytes]] = {}
         self._alarm_bits = ""
+        self._probes = 0  # without an answer
         self._handlers: dict[int, Callable[[bytes, bytes, int, Reaction, bytes], None]] = {
             _HEARTBEAT: self._heartbeat,
             _STATUS: self._status,
@@ -95,7 +97,7 @@ class Aaf5Dialogue(Dialogue):
             handler(seq, body, receive_ms, reaction, frame or wrap_body(frame_type, body, seq=seq))
         elif frame_type in ANSWER_TYPES:
             answer = answer_of(frame_type, body, connector)
-            if answer is not None:
+            if answer is not None and not self._answers_probe(answer):
                 reaction.answers.append(answer)
         return reaction
 
@@ -116,8 +118,8 @@ class Aaf5Dialogue(Dialogue):
     def next_seq(self) -> bytes:
         """The sequence number of the next frame that the platform starts by itself."""
         seq = self._seq
-        self._seq = (seq + 1) % _SEQ_COUNT
-        return bytes([seq])
+        self._seq = (seq + 1) % len(_SEQS)
+        return bytes([_SEQS[seq]])
 
     def time_sync_frame(self, now_ms: int) -> bytes:
         """Command 3 that sets parameter 2, the clock. The charger must have logged in."""
@@ -128,6 +130,7 @@ class Aaf5Dialogue(Dialogue):
     def probe_frame(self) -> bytes:
         """Command 3 that asks for the clock: the one question that all known implementations have."""
         fields = {**_HEAD, "op": QUERY, "addr": CLOCK_ADDRESS, "byte_len": 0}
+        self._probes += 1
         return encode_raw("str_params", fields, seq=self.next_seq())
 
     def gun_no_of(self, connector: int) -> int:
@@ -198,6 +201,14 @@ class Aaf5Dialogue(Dialogue):
             boot_count=fields.get("boot_count", 0),
             record_count=fields.get("record_count", 0),
         )
+
+    def _answers_probe(self, answer: CommandAnswer) -> bool:
+        """Whether it answers a question that no order asked."""
+        asked = (answer.values.get("op"), answer.values.get("addr"))
+        if not self._probes or answer.command != "str_params" or asked != (QUERY, CLOCK_ADDRESS):
+            return False
+        self._probes -= 1
+        return True
 
     # Whose frame it is
 

@@ -13,7 +13,7 @@ from ingest.gateway_settings import HEARTBEATS_MISSED
 from ingest.line_health import LineHealth
 from ingest.listening_ports import PortKind
 from ingest.protocol_detection import ProtocolDetector
-from ingest.reactions import CommandAnswer, LoginRequest, Reaction, StartRequest
+from ingest.reactions import ChargerReply, CommandAnswer, LoginRequest, Reaction, StartRequest
 
 if TYPE_CHECKING:
     from ingest.gateway import Gateway
@@ -140,11 +140,9 @@ class ChargerConnection(asyncio.BufferedProtocol):
         """What is remembered of a charger."""
         return self._gateway.registry.state_of(pile)
 
-    def charger_answered(
-        self, pile_id: int, answer: CommandAnswer, reply: bytes, receive_ms: int
-    ) -> CommandOutcome | None:
+    def charger_answered(self, pile_id: int, answer: CommandAnswer, reply: ChargerReply) -> CommandOutcome:
         """Match an answer to its order and keep the outcome."""
-        return self._gateway.commands.answer(pile_id, answer, reply, receive_ms)
+        return self._gateway.commands.answer(pile_id, answer, reply)
 
     def login_wanted(self, link: ChargerLink, request: LoginRequest) -> str:
         """Ask the rules of logins."""

@@ -11,7 +11,7 @@ from ingest.charger_stream import ChargerStream
 from ingest.connection_registry import PileState
 from ingest.event_log import EventLog
 from ingest.events import Alarm, CommandOutcome, ConnectorEvent, Event, Presence, TariffAck
-from ingest.reactions import CommandAnswer, LoginRequest, Reaction, Reason, StartRequest
+from ingest.reactions import ChargerReply, CommandAnswer, LoginRequest, Reaction, Reason, StartRequest
 
 ACCEPT: Final = "accept"
 WAIT: Final = "wait"
@@ -29,9 +29,7 @@ class LinkOwner(Protocol):
     def state_of(self, pile: Pile) -> PileState:
         """What is remembered of a charger."""
 
-    def charger_answered(
-        self, pile_id: int, answer: CommandAnswer, reply: bytes, receive_ms: int
-    ) -> CommandOutcome | None:
+    def charger_answered(self, pile_id: int, answer: CommandAnswer, reply: ChargerReply) -> CommandOutcome | None:
         """Match an answer to its order and keep the outcome."""
 
     def login_wanted(self, link: "ChargerLink", request: LoginRequest) -> str:
@@ -259,7 +257,7 @@ class ChargerLink:
     def _answered(self, answer: CommandAnswer, data: bytes, receive_ms: int) -> None:
         if self.state is None:
             return
-        self._owner.charger_answered(self.state.pile.pile_id, answer, data, receive_ms)
+        self._owner.charger_answered(self.state.pile.pile_id, answer, self._reply(data, receive_ms))
         if answer.command == "time_sync" and answer.accepted:
             self.state.note_clock(receive_ms, receive_ms)
         if answer.command in _STARTS and answer.accepted and answer.connector and answer.trade_no.strip("0"):
@@ -268,6 +266,16 @@ class ChargerLink:
             self._connector_changed(
                 answer.connector, receive_ms, events, cycle.state, cycle.plugged, answer.trade_no, "remote_start_reply"
             )
+
+    def _reply(self, data: bytes, receive_ms: int) -> ChargerReply:
+        return ChargerReply(
+            protocol=self.protocol.name,
+            frame=data,
+            seq=self.protocol.seq_of(data),
+            receive_ms=receive_ms,
+            connection_id=self.stream.connection_id,
+            place=self.dialogue.connector,
+        )
 
     def _billed(self, frame_type: int, body: bytes, connector: int, receive_ms: int) -> None:
         self.bills += 1

@@ -12,9 +12,10 @@ from core.errors import CoreError
 from ingest.command_matcher import CommandMatcher, SentCommand
 from ingest.connection_registry import ConnectionRegistry, Link
 from ingest.events import CommandOutcome, SessionStart, TariffAck
+from ingest.login_rules import same_place
 from ingest.order import NO_CARD, Order, OrderError, OrderSite, Parcel
 from ingest.orders import facts_of, order_body, order_frame, order_named
-from ingest.reactions import CommandAnswer
+from ingest.reactions import ChargerReply, CommandAnswer
 from ingest.trade_numbers import TradeNumbers
 
 __all__ = ["NO_CARD", "CommandDesk", "CommandResult"]
@@ -29,8 +30,9 @@ class CommandResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the sender of an order is told.
 
     `error` is one of unknown_pile, unknown_connector, unknown_order, offline, busy, bad_request, refused, timeout,
-    connection_lost, replaced (by a newer order of the same kind); `detail` says more, for "refused" the charger's
-    reason. `values` is what was asked for: cards, parameters; of an order in several frames, how far it came.
+    connection_lost, replaced (by a newer order of the same kind), ambiguous (the answer may be about another order as
+    well); `detail` says more, for "refused" the charger's reason. `values` is what was asked for: cards, parameters;
+    of an order in several frames, how far it came.
     """
 
     ok: bool
@@ -124,17 +126,18 @@ class CommandDesk:
         return await self.order("time_sync", pile_code)
 
     def start_time_sync(self, pile: Pile, link: Link | None = None) -> None:
-        """Send the time without waiting for the answer, over `link` where each gun has a connection of its own.
+        """Send the time without waiting for the answer, over `link` or over every connection of the charger.
 
         The charger must be connected; raises `RuntimeError` when it is not.
         """
-        link = link or self._registry.link_of(pile)
-        if link is None:
+        links = [link] if link is not None else self._registry.links_of(pile)
+        if not links:
             raise RuntimeError(f"charger {pile.code} is not connected")
         self._registry.state_of(pile).time_sync_ms = self._clock()
         order = order_named(pile.protocol, "time_sync")
-        prepared = self._with_parcels(pile, order, 0, link, order.arguments())
-        self._dispatch(prepared, *prepared.parcels[0])
+        for each in links:
+            prepared = self._with_parcels(pile, order, 0, each, order.arguments())
+            self._dispatch(prepared, *prepared.parcels[0])
 
     def start_tariff_set(self, pile: Pile) -> bool:
         """Send the tariff valid now (0x58) without waiting for the answer; False when it cannot be sent now."""
@@ -145,11 +148,10 @@ class CommandDesk:
         self._dispatch(prepared, *prepared.parcels[0])
         return True
 
-    def answer(self, pile_id: int, answer: CommandAnswer, reply: bytes, receive_ms: int) -> CommandOutcome | None:
-        """A charger answered; gives the outcome that was recorded, if any."""
-        sent, outcome = self._matcher.answer(pile_id, answer, reply, receive_ms)
-        if outcome is not None:
-            self._settle(sent, outcome)
+    def answer(self, pile_id: int, answer: CommandAnswer, reply: ChargerReply) -> CommandOutcome:
+        """A charger answered; gives the outcome that was recorded, also where the answer belongs to no order."""
+        sent, outcome = self._matcher.answer(pile_id, answer, reply)
+        self._settle(sent, outcome)
         return outcome
 
     def connection_lost(self, pile_id: int, connector: int = 0) -> None:
@@ -252,40 +254,46 @@ class CommandDesk:
     def _dispatch(self, prepared: _Prepared, parcel: Parcel, body: bytes) -> _Waiter:
         pile, order, link = prepared.pile, prepared.order, prepared.link
         now_ms = self._clock()
-        request = order_frame(pile.protocol, order, body, link.dialogue.next_seq())
+        seq = link.dialogue.next_seq()
+        request = order_frame(pile.protocol, order, body, seq)
         self._orders += 1
         sent = SentCommand(
             command=order.name,
             pile_id=pile.pile_id,
-            connector=parcel.connector,
+            # Where each gun has a connection, what concerns the charger as a whole still goes to one of them.
+            connector=parcel.connector or link.dialogue.connector,
             trade_no=parcel.trade_no,
             sent_ms=now_ms,
             request=request,
             number=self._orders,
-            place=parcel.place,
+            place=parcel.connector if parcel.place is None else parcel.place,
             subject=parcel.subject,
             timeout_ms=parcel.timeout_ms or order.timeout_ms,
             max_attempts=order.attempts,
+            # An order that is made anew each time asks for the same in other words.
+            content=b"" if order.made_anew else body,
             session=parcel.trade_no if order.while_session_lasts else "",
+            connection_id=link.connection_id,
+            link_place=link.dialogue.connector,
+            seqs={(link.connection_id, seq): False},
         )
         waiter: _Waiter = asyncio.get_running_loop().create_future()
         self._waiters[sent.number] = waiter
         if not order.answer:
-            link.send(request, parcel.connector, now_ms)
+            link.send(request, sent.connector, now_ms)
             self._settle(sent, _sent_only(sent))
             return waiter
-        replaced = self._matcher.sent(sent)
-        if replaced is not None:
+        for replaced in self._matcher.sent(sent):
             self._settle(*replaced)
         if order.attempts > 1:
             self._repeats[sent.number] = msgspec.structs.replace(prepared, parcels=[(parcel, body)])
-        link.send(request, parcel.connector, now_ms)
+        link.send(request, sent.connector, now_ms)
         return waiter
 
     def _send_again(self, sent: SentCommand, now_ms: int) -> None:
         """One more attempt, unless the session that it was about is over or the charger is away."""
         prepared = self._repeats.get(sent.number)
-        link = self._registry.link_of(prepared.pile, prepared.connector) if prepared is not None else None
+        link = self._same_way(prepared, sent) if prepared is not None else None
         if prepared is None or link is None or not self._is_still_wanted(prepared, sent):
             sent.max_attempts = sent.attempts
             return
@@ -293,9 +301,17 @@ class CommandDesk:
         if prepared.order.made_anew:
             again = self._with_parcels(prepared.pile, prepared.order, prepared.connector, link, prepared.arguments)
             ((_, body),) = again.parcels
-        request = order_frame(prepared.pile.protocol, prepared.order, body, link.dialogue.next_seq())
-        self._matcher.sent_again(sent, request, now_ms)
+        seq = link.dialogue.next_seq()
+        request = order_frame(prepared.pile.protocol, prepared.order, body, seq)
+        self._matcher.sent_again(sent, request, (link.connection_id, seq), now_ms)
         link.send(request, sent.connector, now_ms)
+
+    def _same_way(self, prepared: _Prepared, sent: SentCommand) -> Link | None:
+        """The connection that took the order, or the one that came after it for the same gun or charger."""
+        links = self._registry.links_of(prepared.pile)
+        if prepared.link in links:
+            return prepared.link
+        return next((link for link in links if same_place(link.dialogue.connector, sent.link_place)), None)
 
     def _is_still_wanted(self, prepared: _Prepared, sent: SentCommand) -> bool:
         if not prepared.order.while_session_lasts:
@@ -321,7 +337,8 @@ class CommandDesk:
                     "amount_fen": cycle.amount_fen,
                 }
                 answer = CommandAnswer(READ_REALTIME, connector, "", accepted=True, reason=0, values=values)
-                self.answer(pile.pile_id, answer, b"", self._clock())
+                reply = ChargerReply(pile.protocol, b"", b"", self._clock(), prepared.link.connection_id)
+                self.answer(pile.pile_id, answer, reply)
 
     def _settle(self, sent: SentCommand | None, outcome: CommandOutcome) -> None:
         self._record(outcome)

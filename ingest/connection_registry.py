@@ -24,6 +24,8 @@ CLOCK_PLAY_MS: Final = 60_000
 class Link(Protocol):
     """A live connection, as the registry and the command desk see it."""
 
+    connection_id: int
+
     @property
     def dialogue(self) -> ChargerDialogue:
         """The talk with the charger."""

@@ -29,7 +29,6 @@ ORDERS: Final[dict[str, dict[str, Order]]] = {
 _ALIASES: Final = {"start": "remote_start", "stop": "remote_stop"}
 _STARTS: Final = frozenset({"remote_start", "parallel_start"})
 _CONTROLS: Final = {CONTROL_CANCEL_BOOKING: "cancel_booking", CONTROL_REBOOT: "reboot"}
-_YKC_START_BYTE: Final = b"\x68"
 _UNKNOWN_ORDER: Final = Order("", "", "", msgspec.Struct, lambda site, arguments: [])
 
 
@@ -77,36 +76,26 @@ def subject_of(answer: CommandAnswer) -> str:
     return ""
 
 
-def protocol_of(frame: bytes) -> str:
-    """The protocol of a whole frame."""
-    return "ykc" if frame[:1] == _YKC_START_BYTE else "aaf5"
-
-
-def refusal_text(answer: CommandAnswer, reply: bytes) -> str:
+def refusal_text(answer: CommandAnswer, protocol: str) -> str:
     """The charger's reason in a word, its number where it has no word; empty when it accepted."""
     if answer.accepted:
         return ""
-    order = ORDERS[protocol_of(reply)].get(answer.command, _UNKNOWN_ORDER)
+    order = ORDERS[protocol].get(answer.command, _UNKNOWN_ORDER)
     return order.reasons.get(answer.reason, str(answer.reason))
 
 
-def may_still_accept(answer: CommandAnswer, reply: bytes) -> bool:
+def may_still_accept(answer: CommandAnswer, protocol: str) -> bool:
     """Whether a refusal may be followed by a yes: a plug that comes late (ykc.md section 5)."""
-    order = ORDERS[protocol_of(reply)].get(answer.command, _UNKNOWN_ORDER)
+    order = ORDERS[protocol].get(answer.command, _UNKNOWN_ORDER)
     return not answer.accepted and answer.reason in order.more_answers
 
 
-def is_proof(command: str) -> bool:
-    """Whether an answer to an order that nobody here gave is kept: it proves that a charge was started or stopped."""
-    return command in _STARTS or command == "remote_stop"
-
-
-def sent_order(frame: bytes, own_connector: int = 0) -> SentOrder | None:
+def sent_order(protocol: str, frame: bytes, own_connector: int = 0) -> SentOrder | None:
     """The order that a frame of the platform carries, None when it is none or has no answer of its own.
 
     0x12 is answered with an ordinary reading. `own_connector` is the gun that the connection speaks for, 0 = all.
     """
-    if protocol_of(frame) == "ykc":
+    if protocol == "ykc":
         return _sent_ykc(frame[5], frame[6:-2])
     return _sent_aaf5(int.from_bytes(frame[6:8], "little"), frame[8:-1], own_connector)
 
@@ -114,7 +103,7 @@ def sent_order(frame: bytes, own_connector: int = 0) -> SentOrder | None:
 def facts_of(outcome: CommandOutcome, pile: Pile) -> list[SessionStart | TariffAck]:
     """What an outcome proves beyond itself: who started a charge, which tariff the charger holds."""
     if outcome.command in _STARTS:
-        return [_order_evidence(outcome)]
+        return [_order_evidence(outcome, pile.protocol)]
     if outcome.command == "tariff_set" and outcome.outcome == "ok" and outcome.request:
         model_no = ykc_codec.raw_fields(outcome.request[5], outcome.request[6:-2]).get("model_no", "")
         held = next((version for version in pile.tariffs if version.model_no == model_no), None)
@@ -131,14 +120,14 @@ def facts_of(outcome: CommandOutcome, pile: Pile) -> list[SessionStart | TariffA
     return []
 
 
-def _order_evidence(outcome: CommandOutcome) -> SessionStart:
+def _order_evidence(outcome: CommandOutcome, protocol: str) -> SessionStart:
     return SessionStart(
         pile_id=outcome.pile_id,
         connector=outcome.connector,
         trade_no=outcome.trade_no,
         event_ms=outcome.answered_ms or outcome.sent_ms,
         method="app",
-        account=_ordered_for(outcome.request),
+        account=_ordered_for(outcome.request, protocol),
         source="order",
         granted=int(outcome.outcome == "ok"),
         reason="" if outcome.outcome == "ok" else outcome.detail or outcome.outcome,
@@ -147,11 +136,11 @@ def _order_evidence(outcome: CommandOutcome) -> SessionStart:
     )
 
 
-def _ordered_for(request: bytes) -> str:
+def _ordered_for(request: bytes, protocol: str) -> str:
     """The card for which a start was ordered."""
     if not request:
         return ""
-    if protocol_of(request) == "aaf5":
+    if protocol == "aaf5":
         fields: dict[str, Any] = aaf5_codec.raw_fields(int.from_bytes(request[6:8], "little"), request[8:-1])
         return plain_card(fields.get("card", ""))
     fields = ykc_codec.raw_fields(request[5], request[6:-2])

@@ -35,12 +35,25 @@ class CommandAnswer(msgspec.Struct, frozen=True):
     values: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+class ChargerReply(msgspec.Struct, frozen=True):
+    """The frame that carried an answer, and how it came.
+
+    `seq` is its sequence field as it came. `place` is the gun that the connection speaks for, 0 = all of the charger.
+    """
+
+    protocol: str
+    frame: bytes
+    seq: bytes
+    receive_ms: int
+    connection_id: int = 0
+    place: int = 0
+
+
 class LoginRequest(msgspec.Struct, frozen=True):
     """A charger says who it is. The owner decides, at once or after it has asked the living connection.
 
     `connector` is not 0 where the connection speaks for one gun only (aaf5.md section 6). `refusal` is set where the
-    dialogue already knows that it cannot be: unknown_pile, wrong_protocol, unknown_connector (a letter beyond the
-    charger's guns), other_pile_on_connection, login_too_short.
+    dialogue already knows that it cannot be: unknown_pile, wrong_protocol, other_pile_on_connection, login_too_short.
     `clock_ms` is the charger's clock in the frame, 0 where it has none; `heartbeat_ms` the interval of heartbeats that
     it announces, 0 where it keeps to the protocol's.
     """

@@ -22,7 +22,7 @@ from ingest.event_log import EventLog
 from ingest.events import CommandOutcome
 from ingest.orders import facts_of, sent_order
 from ingest.protocols import BY_NAME
-from ingest.reactions import CommandAnswer, LoginRequest, Reason, StartRequest
+from ingest.reactions import ChargerReply, CommandAnswer, LoginRequest, Reason, StartRequest
 from ingest.spool import Spool
 from ingest.trade_numbers import TradeNumbers
 from ingest.ykc_protocol import YKC
@@ -142,13 +142,11 @@ class _Run:
         """What is remembered of a charger."""
         return self._registry.state_of(pile)
 
-    def charger_answered(
-        self, pile_id: int, answer: CommandAnswer, reply: bytes, receive_ms: int
-    ) -> CommandOutcome | None:
+    def charger_answered(self, pile_id: int, answer: CommandAnswer, reply: ChargerReply) -> CommandOutcome:
         """Match an answer to its order and keep the outcome."""
-        _, outcome = self._matcher.answer(pile_id, answer, reply, receive_ms)
-        if outcome is not None:
-            self._keep_outcome(outcome, receive_ms)
+        self._expire(reply.receive_ms)
+        _, outcome = self._matcher.answer(pile_id, answer, reply)
+        self._keep_outcome(outcome, reply.receive_ms)
         return outcome
 
     def login_wanted(self, link: ChargerLink, request: LoginRequest) -> str:
@@ -209,8 +207,7 @@ class _Run:
 
     def finish(self) -> None:
         """The last frame was taken: write what was still held back."""
-        for _, outcome in self._matcher.expire(NEVER_MS):
-            self._keep_outcome(outcome, self._now_ms)
+        self._expire(NEVER_MS)
         for link in self._links.values():
             link.finish(self._now_ms)
             self.report.frames += link.stream.frames
@@ -234,7 +231,10 @@ class _Run:
     def _look(self) -> None:
         if self._spool.buffer.pending > WRITE_AT_BYTES:
             self._spool.write()
-        for _, outcome in self._matcher.expire(self._now_ms):
+        self._expire(self._now_ms)
+
+    def _expire(self, until_ms: int) -> None:
+        for _, outcome in self._matcher.expire(until_ms):
             self._keep_outcome(outcome, self._now_ms)
 
     def _keep_outcome(self, outcome: CommandOutcome, now_ms: int) -> None:
@@ -256,25 +256,33 @@ class _Run:
             model_no = raw_fields(frame_type, body).get("model_no")
             versions = (version for version in pile.tariffs if version.model_no == model_no)
             link.tariff_offered(next(versions, None))
-        order = sent_order(frame, link.dialogue.connector)
+        order = sent_order(protocol.name, frame, link.dialogue.connector)
         if order is None:
             return
-        older = self._matcher.sent(
-            SentCommand(
-                command=order.command,
-                pile_id=pile.pile_id,
-                connector=order.connector,
-                trade_no=order.trade_no or link.state.trade_no(order.connector),
-                sent_ms=ts_ms,
-                request=frame,
-                place=order.place,
-                subject=order.subject,
-                timeout_ms=order.timeout_ms,
-                body=order.body,
-            )
+        self._expire(ts_ms)
+        seq = (link.stream.connection_id, protocol.seq_of(frame))
+        command = SentCommand(
+            command=order.command,
+            pile_id=pile.pile_id,
+            connector=order.connector,
+            trade_no=order.trade_no or link.state.trade_no(order.connector),
+            sent_ms=ts_ms,
+            request=frame,
+            place=order.place,
+            subject=order.subject,
+            timeout_ms=order.timeout_ms,
+            content=order.body,
+            connection_id=seq[0],
+            link_place=link.dialogue.connector,
+            seqs={seq: False},
         )
-        if older is not None:
-            self._keep_outcome(older[1], ts_ms)
+        waiting = self._matcher.waiting_as(command)
+        if waiting is not None and waiting.content == command.content:
+            # The platform of that time tried again; the capture says so by nothing else.
+            self._matcher.sent_again(waiting, frame, seq, ts_ms)
+            return
+        for _, outcome in self._matcher.sent(command):
+            self._keep_outcome(outcome, ts_ms)
 
     def _some_link(self, conn: str, protocol: ChargerProtocol) -> ChargerLink:
         """The link for what does not say whose it is: that of the connection's last frame."""

@@ -13,7 +13,7 @@ from ingest.charger_protocol import ChargerProtocol
 from ingest.connection_registry import PileState
 from ingest.event_log import EventLog
 from ingest.events import CommandOutcome
-from ingest.reactions import CommandAnswer, LoginRequest, StartDecision, StartRequest
+from ingest.reactions import ChargerReply, CommandAnswer, LoginRequest, StartDecision, StartRequest
 from ingest.record_buffer import FRAME_UP, LANE_FACTS, LANE_TELEMETRY, QUARANTINE, RecordBuffer, scan_records
 from ingest.trade_numbers import TradeNumbers
 from ingest.ykc_protocol import YKC
@@ -47,9 +47,7 @@ class _Owner:
     def state_of(self, pile: Pile) -> PileState:
         return self._states.setdefault(pile.pile_id, PileState(pile))
 
-    def charger_answered(
-        self, pile_id: int, answer: CommandAnswer, reply: bytes, receive_ms: int
-    ) -> CommandOutcome | None:
+    def charger_answered(self, pile_id: int, answer: CommandAnswer, reply: ChargerReply) -> CommandOutcome | None:
         return None
 
     def login_wanted(self, link: ChargerLink, request: LoginRequest) -> str:

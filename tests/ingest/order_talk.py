@@ -12,6 +12,8 @@ from core.ykc import codec as ykc_codec
 from core.ykc.messages import MESSAGES as YKC_MESSAGES
 from ingest.order import Order, OrderSite
 from ingest.orders import ORDERS
+from ingest.protocols import BY_NAME
+from ingest.reactions import ChargerReply
 from ingest.trade_numbers import TradeNumbers
 from tests.ingest.aaf5_frames import aaf5_pile
 from tests.ingest.charger_frames import NOW_MS, make_pile
@@ -51,12 +53,21 @@ def site(pile: Pile, connector: int = 1, gun_no: Callable[[int], int] = int) -> 
     )
 
 
-def said_yes(request: bytes, pile: Pile, **changes: Any) -> bytes:
-    """The charger's answer to an order: yes, unless `changes` says otherwise."""
-    return _ykc_answer(request, changes) if request[0] == 0x68 else _aaf5_answer(request, pile, changes)
+def heard(frame: bytes, receive_ms: int = 5, **changes: Any) -> ChargerReply:
+    """A charger's frame as it reaches the matching of orders."""
+    protocol = BY_NAME["ykc" if frame[0] == 0x68 else "aaf5"]
+    fields: dict[str, Any] = {"protocol": protocol.name, "frame": frame, "seq": protocol.seq_of(frame), "receive_ms": receive_ms}
+    return ChargerReply(**(fields | changes))
 
 
-def _ykc_answer(request: bytes, changes: dict[str, Any]) -> bytes:
+def said_yes(request: bytes, pile: Pile, seq: bytes | None = None, **changes: Any) -> bytes:
+    """The charger's answer to an order: yes, unless `changes` says otherwise, with the order's number or `seq`."""
+    if request[0] == 0x68:
+        return _ykc_answer(request, request[2:4] if seq is None else seq, changes)
+    return _aaf5_answer(request, pile, request[5:6] if seq is None else seq, changes)
+
+
+def _ykc_answer(request: bytes, seq: bytes, changes: dict[str, Any]) -> bytes:
     asked = ykc_codec.raw_fields(request[5], request[6:-2])
     reply = YKC_MESSAGES[request[5]].reply
     assert reply is not None
@@ -69,10 +80,10 @@ def _ykc_answer(request: bytes, changes: dict[str, Any]) -> bytes:
         fields["cards"] = [card | {"cleared": 1} if "cleared" in card else card for card in cards]
     if "reserved" in fields:
         fields["reserved"] = "00" * 4
-    return ykc_codec.encode_raw(reply, fields | changes, seq=request[2:4])
+    return ykc_codec.encode_raw(reply, fields | changes, seq=seq)
 
 
-def _aaf5_answer(request: bytes, pile: Pile, changes: dict[str, Any]) -> bytes:
+def _aaf5_answer(request: bytes, pile: Pile, seq: bytes, changes: dict[str, Any]) -> bytes:
     command = int.from_bytes(request[6:8], "little")
     asked = aaf5_codec.raw_fields(command, request[8:-1])
     described = AAF5_MESSAGES[command + 1]
@@ -82,4 +93,4 @@ def _aaf5_answer(request: bytes, pile: Pile, changes: dict[str, Any]) -> bytes:
         fields["data"] = b"hello".hex().upper()
     if command == 1 and fields["op"] == 0:
         fields["values"] = list(range(fields["count"]))
-    return aaf5_codec.encode_raw(command + 1, fields | changes)
+    return aaf5_codec.encode_raw(command + 1, fields | changes, seq=seq)

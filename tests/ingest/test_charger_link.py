@@ -12,7 +12,7 @@ from ingest.connection_registry import PileState
 from ingest.event_log import EventLog
 from ingest.events import Alarm, CommandOutcome, ConnectionEvent, ConnectorEvent, Event, SessionStart
 from ingest.protocols import BY_NAME, BY_NUMBER
-from ingest.reactions import CommandAnswer, LoginRequest, Reason, StartDecision, StartRequest
+from ingest.reactions import ChargerReply, CommandAnswer, LoginRequest, Reason, StartDecision, StartRequest
 from ingest.record_buffer import (
     FRAME_DOWN,
     FRAME_UP,
@@ -58,9 +58,7 @@ class Owner:
     def state_of(self, pile: Pile) -> PileState:
         return self._states.setdefault(pile.pile_id, PileState(pile))
 
-    def charger_answered(
-        self, pile_id: int, answer: CommandAnswer, reply: bytes, receive_ms: int
-    ) -> CommandOutcome | None:
+    def charger_answered(self, pile_id: int, answer: CommandAnswer, reply: ChargerReply) -> CommandOutcome | None:
         return None
 
     def login_wanted(self, link: ChargerLink, request: LoginRequest) -> str:

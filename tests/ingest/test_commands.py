@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from core.ykc.codec import encode_raw, raw_fields
-from ingest.command_matcher import CommandMatcher, SentCommand
 from ingest.control import ControlClient
 from ingest.errors import IngestError
 from ingest.events import CommandOutcome, ConnectorEvent
-from ingest.reactions import CommandAnswer
 from tests.ingest.charger_frames import CODE, OTHER_CODE, charging, trade_no_of
+from tests.ingest.order_talk import PILES, said_yes
 from tests.ingest.running_gateway import Charger, run, running
 
 pytestmark = pytest.mark.server
@@ -197,10 +196,10 @@ def test_an_order_whose_place_a_newer_one_takes_is_told_so(tmp_path: Path) -> No
                 older = asyncio.create_task(one.time_sync(CODE))
                 await charger.receive()
                 newer = asyncio.create_task(two.time_sync(CODE))
-                await charger.receive()
+                (second,) = await charger.receive()
                 async with asyncio.timeout(5):
                     assert await older == {"ok": False, "error": "replaced"}
-                await charger.send(encode_raw("time_sync_reply", {"pile_code": CODE, "time": bytes(7)}))
+                await charger.send(said_yes(second, PILES["ykc"]))
                 assert await newer == {"ok": True}
             assert here.gateway.commands.waiting == 0
             outcomes = [item.outcome for item in (await here.content()).of(CommandOutcome)]
@@ -238,70 +237,3 @@ def test_a_socket_left_by_a_dead_gateway_is_replaced_but_not_a_served_one(tmp_pa
                 assert (await client.status())["connections"] == 0
 
     run(talk())
-
-
-# The matching of answers, without sockets
-
-
-def sent(**changes: Any) -> SentCommand:
-    fields: dict[str, Any] = {
-        "command": "remote_start",
-        "pile_id": 1,
-        "connector": 1,
-        "trade_no": "A",
-        "sent_ms": 0,
-        "request": b"q",
-    }
-    return SentCommand(**(fields | changes))
-
-
-def answer(**changes: Any) -> CommandAnswer:
-    fields: dict[str, Any] = {"command": "remote_start", "connector": 1, "trade_no": "A", "accepted": True, "reason": 0}
-    return CommandAnswer(**(fields | changes))
-
-
-def test_an_answer_to_nothing_is_still_proof_of_a_start() -> None:
-    found, outcome = CommandMatcher().answer(1, answer(), b"r", 500)
-    assert found is None and outcome is not None
-    assert (outcome.outcome, outcome.sent_ms, outcome.answered_ms, outcome.detail) == ("ok", 500, 500, "order not seen")
-    assert CommandMatcher().answer(1, answer(command="time_sync", connector=0, trade_no=""), b"r", 5) == (None, None)
-
-
-def test_an_answer_for_another_trade_number_does_not_settle_the_order() -> None:
-    matcher = CommandMatcher()
-    matcher.sent(sent())
-    assert matcher.answer(1, answer(trade_no="B"), b"r", 5)[0] is None
-    assert matcher.waiting(1, "remote_start", 1)
-
-
-def test_a_late_answer_is_recorded_after_the_timeout() -> None:
-    matcher = CommandMatcher()
-    matcher.sent(sent())
-    assert matcher.expire(9_999) == []
-    ((_, timeout),) = matcher.expire(10_000)
-    assert (timeout.outcome, timeout.answered_ms) == ("timeout", 0)
-    assert matcher.expire(10_001) == []
-    _, late = matcher.answer(1, answer(), b"r", 30_000)
-    assert late is not None and (late.outcome, late.sent_ms, late.answered_ms) == ("ok", 0, 30_000)
-
-
-def test_a_newer_order_settles_the_one_whose_place_it_takes_once() -> None:
-    matcher = CommandMatcher()
-    first, second = sent(), sent(sent_ms=5)
-    assert matcher.sent(first) is None
-    replaced = matcher.sent(second)
-    assert replaced is not None and replaced[0] is first
-    assert (replaced[1].outcome, replaced[1].sent_ms, replaced[1].answered_ms) == ("replaced", 0, 0)
-    assert matcher.sent(sent(connector=2)) is None
-    assert matcher.answer(1, answer(), b"r", 9)[0] is second
-    matcher.sent(sent())
-    matcher.expire(10_000)
-    assert matcher.sent(sent()) is None  # its sender was told of the timeout
-
-
-def test_old_orders_are_forgotten() -> None:
-    matcher = CommandMatcher()
-    matcher.sent(sent())
-    matcher.expire(90_000)
-    found, outcome = matcher.answer(1, answer(), b"r", 90_001)
-    assert found is None and outcome is not None and outcome.detail == "order not seen"

@@ -19,7 +19,7 @@ from ingest.orders import facts_of, order_body, order_frame, order_named, sent_o
 from ingest.reactions import CommandAnswer
 from ingest.ykc_answers import answer_of as ykc_answer_of
 from tests.ingest.charger_frames import CODE, OLD_TARIFF, TARIFF, make_pile
-from tests.ingest.order_talk import ALL_ORDERS, PILES, arguments_of, said_yes, site
+from tests.ingest.order_talk import ALL_ORDERS, PILES, arguments_of, heard, said_yes, site
 
 NAMES = [f"{protocol} {order.name}" for protocol, order in ALL_ORDERS]
 MAX_LENGTH_BYTE = 200
@@ -69,12 +69,12 @@ def test_every_answer_settles_its_order_and_no_other(protocol: str, order: Order
     parcels = order.parcels(site(pile), arguments_of(protocol, order))
     sent = [make_sent(protocol, order, parcel) for parcel in parcels]
     for command in sent:
-        assert matcher.sent(command) is None
+        assert matcher.sent(command) == []
     for command in sent:
         reply = said_yes(command.request, pile)
         answer = read_answer(reply)
         assert answer is not None
-        found, outcome = matcher.answer(11, answer, reply, 5)
+        found, outcome = matcher.answer(11, answer, heard(reply))
         assert found is command and outcome is not None
         assert (outcome.outcome, outcome.connector, outcome.reply) == ("ok", command.connector, reply)
         assert (outcome.command, outcome.trade_no) == (order.name, command.trade_no)
@@ -84,7 +84,7 @@ def test_every_answer_settles_its_order_and_no_other(protocol: str, order: Order
 def test_a_capture_s_frame_is_the_order_that_it_was(protocol: str, order: Order) -> None:
     parcels = order.parcels(site(PILES[protocol]), arguments_of(protocol, order))
     for parcel, frame in zip(parcels, frames(protocol, order), strict=True):
-        found = sent_order(frame)
+        found = sent_order(protocol, frame)
         if not order.answer or order.name == "read_realtime":
             assert found is None
             continue
@@ -276,38 +276,3 @@ def test_no_answer_raises_whatever_its_bytes(frame_type: int, body: bytes) -> No
         answer = ykc_answer_of(frame_type, content)
         assert answer is None or answer.command in {order.name for _, order in ALL_ORDERS}
         aaf5_answer_of(frame_type, content, 1)
-
-
-# Repeats and replacements, without sockets
-
-
-def test_the_same_content_again_is_another_attempt_in_a_capture() -> None:
-    matcher = CommandMatcher()
-    first = SentCommand("tariff_set", 1, 0, "", 0, b"q1", body=b"same")
-    assert matcher.sent(first) is None
-    assert matcher.sent(SentCommand("tariff_set", 1, 0, "", 9_000, b"q2", body=b"same")) is None
-    assert first.attempts == 2
-    assert matcher.expire(18_999) == []
-    ((_, outcome),) = matcher.expire(19_000)
-    assert (outcome.outcome, outcome.attempts) == ("timeout", 2)
-
-
-def test_an_order_is_due_for_a_repeat_only_while_it_has_attempts_left() -> None:
-    matcher = CommandMatcher()
-    sent = SentCommand("work_params", 1, 0, "", 0, b"q", max_attempts=2)
-    matcher.sent(sent)
-    assert matcher.due(9_999) == []
-    assert matcher.due(10_000) == [sent]
-    matcher.sent_again(sent, b"q2", 10_000)
-    assert matcher.due(19_999) == matcher.due(20_000) == []
-    ((_, outcome),) = matcher.expire(20_000)
-    assert (outcome.attempts, outcome.request) == (2, b"q2")
-
-
-def test_one_gun_s_lost_connection_leaves_the_orders_of_the_others() -> None:
-    matcher = CommandMatcher()
-    for connector in (1, 2):
-        matcher.sent(SentCommand("remote_start", 1, connector, f"T{connector}", 0, b"q"))
-    ((sent, outcome),) = matcher.connection_lost(1, 2)
-    assert (sent.connector, outcome.outcome) == (2, "connection_lost")
-    assert matcher.waiting(1, "remote_start", 1)

@@ -457,3 +457,27 @@ def test_every_good_sample_frame_is_kept(tmp_path: Path) -> None:
 
 def ok(sample: dict[str, Any]) -> bool:
     return bool(sample["checksum_ok"]) and bool(sample["length_ok"])
+
+
+def test_an_order_with_the_same_content_again_is_another_attempt(tmp_path: Path) -> None:
+    order = {"pile_code": CODE, "disabled": 0, "max_power_pct": 80}
+    sent = [encode_raw("work_params", order, seq=seq) for seq in (b"\1\0", b"\2\0")]
+    other = encode_raw("work_params", order | {"max_power_pct": 90}, seq=b"\3\0")
+    answer = {"pile_code": CODE, "result": 1}
+    lines = [
+        (NOW_MS, "c", login()),
+        (NOW_MS + 1_000, "c", sent[0]),
+        (NOW_MS + 9_000, "c", sent[1]),
+        (NOW_MS + 9_500, "c", encode_raw("work_params_reply", answer, seq=b"\1\0")),
+        (NOW_MS + 11_000, "c", other),
+        (NOW_MS + 11_500, "c", encode_raw("work_params_reply", answer, seq=b"\2\0")),
+        (NOW_MS + 30_000, "c", heartbeat()),
+    ]
+    here = Here(tmp_path)
+    here.frames(lines)
+    said = [(item.outcome, item.attempts, item.request, item.detail) for item in here.content.of(CommandOutcome)]
+    assert said == [
+        ("ok", 2, sent[1], ""),
+        ("ok", 2, sent[1], "answered before"),
+        ("timeout", 1, other, ""),
+    ]

@@ -12,7 +12,7 @@ from ingest.charger_link import ACCEPT, ChargerLink
 from ingest.connection_registry import PileState
 from ingest.event_log import EventLog
 from ingest.events import CommandOutcome
-from ingest.reactions import CommandAnswer, LoginRequest, Reason, StartRequest
+from ingest.reactions import ChargerReply, CommandAnswer, LoginRequest, Reason, StartRequest
 from ingest.record_buffer import (
     FLAG_STORED,
     FRAME_UP,
@@ -203,9 +203,7 @@ class Owner:
     def state_of(self, pile: Pile) -> PileState:
         return self._state
 
-    def charger_answered(
-        self, pile_id: int, answer: CommandAnswer, reply: bytes, receive_ms: int
-    ) -> CommandOutcome | None:
+    def charger_answered(self, pile_id: int, answer: CommandAnswer, reply: ChargerReply) -> CommandOutcome | None:
         return None
 
     def login_wanted(self, link: ChargerLink, request: LoginRequest) -> str:
