@@ -12,6 +12,7 @@ from ingest.connection_registry import PileState
 from ingest.event_log import EventLog
 from ingest.events import Alarm, CommandOutcome, ConnectorEvent, Event, Presence, TariffAck
 from ingest.reactions import ChargerReply, CommandAnswer, LoginRequest, Reaction, Reason, StartRequest
+from ingest.record_intake import Intake, RecordIntake
 
 ACCEPT: Final = "accept"
 WAIT: Final = "wait"
@@ -58,8 +59,12 @@ class ChargerLink:
         make_stream: Callable[[OnConnectorEvent], ChargerStream],
         *,
         answers_leave: bool = True,
+        intake: RecordIntake | None = None,
     ) -> None:
-        """`answers_leave` is False in a replay: what the dialogue would answer today was never sent."""
+        """`answers_leave` is False in a replay: what the dialogue would answer today was never sent.
+
+        `intake` says which records are stored; without one all are.
+        """
         self.protocol = protocol
         self.dialogue = dialogue
         self.stream = make_stream(self._connector_changed)
@@ -71,6 +76,7 @@ class ChargerLink:
         self.bills = 0
         self._owner = owner
         self._answers_leave = answers_leave
+        self._intake = intake
         self._fast_frames_at_offer = 0
         self._waiting: tuple[LoginRequest, bytes] | None = None
         if dialogue.pile is not None:
@@ -80,6 +86,11 @@ class ChargerLink:
     def pile(self) -> Pile | None:
         """The charger that has logged in."""
         return self.dialogue.pile
+
+    @property
+    def repeated_records(self) -> int:
+        """Records that were acknowledged again without being stored again."""
+        return self._intake.repeated if self._intake is not None else 0
 
     @property
     def waiting(self) -> bool:
@@ -113,17 +124,21 @@ class ChargerLink:
             self._login(reaction.login, data, receive_ms)
             return
         connector = self._connector_of(frame_type, body)
+        is_record = protocol.is_record(frame_type)
+        intake = self._judge_record(data, body, reaction, receive_ms) if is_record else Intake.STORE
         if not self._keep_frame(data, connector, reaction, receive_ms):
             # The disk does not keep up. Nothing that depends on the frame being kept may be promised.
             reaction.durable_replies.clear()
         self._keep_events(reaction.events, receive_ms)
         for answer in reaction.answers:
             self._answered(answer, data, receive_ms)
-        if reaction.durable_replies and protocol.is_record(frame_type):
-            self._billed(frame_type, body, connector, receive_ms)
+        if reaction.durable_replies and is_record:
+            self.bills += 1
+            if intake is Intake.STORE:
+                self._billed(frame_type, body, connector, receive_ms)
         self._fast_frames_at_offer = self.stream.fast_frames
         # A heartbeat's answer follows from the heartbeat to the byte: storing it would double the rows for nothing.
-        self._take_replies(reaction, receive_ms, kept=not protocol.is_heartbeat(frame_type))
+        self._take_replies(reaction, receive_ms, kept=intake is Intake.STORE and not protocol.is_heartbeat(frame_type))
         if reaction.start is not None and not self.close_reason:
             self._owner.start_wanted(self, reaction.start)
 
@@ -212,6 +227,19 @@ class ChargerLink:
 
     # What is kept
 
+    def _judge_record(self, data: bytes, body: bytes, reaction: Reaction, receive_ms: int) -> Intake:
+        """Whether a record is stored; one that is not leaves its bytes as evidence, and no answer if it is new."""
+        if self._intake is None or reaction.quarantine is not None:
+            return Intake.STORE
+        size = len(data) + sum(map(len, reaction.durable_replies))
+        intake = self._intake.judge(self.stream.pile_id, body, size, receive_ms)
+        if intake is Intake.REPEATED:
+            reaction.quarantine = Reason.REPEATED_RECORD
+        elif intake is Intake.PUT_OFF:
+            reaction.quarantine = Reason.PUT_OFF_RECORD
+            reaction.durable_replies.clear()
+        return intake
+
     def _keep_frame(self, data: bytes, connector: int, reaction: Reaction, receive_ms: int) -> bool:
         if reaction.quarantine is not None:
             self.stream.quarantine(data, reaction.quarantine)
@@ -257,7 +285,10 @@ class ChargerLink:
     def _answered(self, answer: CommandAnswer, data: bytes, receive_ms: int) -> None:
         if self.state is None:
             return
-        self._owner.charger_answered(self.state.pile.pile_id, answer, self._reply(data, receive_ms))
+        outcome = self._owner.charger_answered(self.state.pile.pile_id, answer, self._reply(data, receive_ms))
+        if outcome is None or (self._answers_leave and not outcome.request):
+            # Anybody may say on a port that a charge has started; its readings or its record will show it.
+            return
         if answer.command == "time_sync" and answer.accepted:
             self.state.note_clock(receive_ms, receive_ms)
         if answer.command in _STARTS and answer.accepted and answer.connector and answer.trade_no.strip("0"):
@@ -278,7 +309,8 @@ class ChargerLink:
         )
 
     def _billed(self, frame_type: int, body: bytes, connector: int, receive_ms: int) -> None:
-        self.bills += 1
+        if self._intake is not None:
+            self._intake.stored(body)
         if self.state is None or connector == 0:
             return
         trade_no = self.protocol.trade_no_of(frame_type, body, self.state.pile.code)

@@ -33,8 +33,10 @@ QUARANTINE_VERDICTS = {
     20: "not_logged_in",
     21: "foreign_pile",
     22: "refused",
+    23: "repeated_record",
+    24: "put_off_record",
 }
-_WHOLE_FRAME_REASONS = (3, 20, 21, 22)
+_WHOLE_FRAME_REASONS = (3, 20, 21, 22, 23, 24)
 
 
 def frame_rows(

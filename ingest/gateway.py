@@ -21,6 +21,7 @@ from ingest.connection_watch import ConnectionWatch
 from ingest.control import ControlServer
 from ingest.event_log import EventLog
 from ingest.events import CommandOutcome, ConnectionEvent, Event, TariffAck
+from ingest.facts_guard import FACTS_FLOOD, FactsGuard
 from ingest.gateway_settings import GatewaySettings
 from ingest.gateway_status import GatewayStatus
 from ingest.group_commit import GroupCommit
@@ -31,6 +32,7 @@ from ingest.login_desk import LoginDesk
 from ingest.protocol_detection import ProtocolDetector
 from ingest.protocols import BY_NAME
 from ingest.reactions import Reason
+from ingest.record_intake import RecordIntake
 from ingest.spool import Spool
 from ingest.start_decision import DecideStart, StartTable
 from ingest.start_desk import StartDesk
@@ -38,13 +40,16 @@ from ingest.status_files import StatusFiles
 from ingest.tls import TlsFileError, TlsIdentity
 from ingest.trade_numbers import TradeNumbers
 from ingest.turn_budget import TurnBudget
+from ingest.unasked import as_claim
 from ingest.upkeep import Upkeep
 from ingest.ykc_protocol import YKC
 
 __all__ = ["Gateway", "GatewaySettings", "Ports"]
 
 # Records in memory that wait for the disk: beyond this the sockets wait too, so that overload slows and loses nothing.
+# They are written at once, so a small spool takes less.
 PENDING_LIMIT_BYTES: Final = 16 << 20
+PENDING_PARTS_OF_SPOOL: Final = 8
 HOUSEKEEPING_S: Final = 1.0
 MS_PER_S: Final = 1_000
 
@@ -72,7 +77,8 @@ class Gateway:
         self.settings = settings or GatewaySettings()
         self.clock = clock
         self.group_commit = group_commit
-        self.events = EventLog(spool.buffer, self._fact_written)
+        self.facts = FactsGuard(self.settings.fact_limits, spool.max_bytes, self._flooded)
+        self.events = EventLog(spool.buffer, self._fact_written, self.facts)
         self.registry = ConnectionRegistry()
         self.log = IncidentLog(clock)
         self.alarms = AlarmDesk(self.events, self.log, clock)
@@ -80,7 +86,8 @@ class Gateway:
             self.registry, self.alarms, self.log, clock, self.settings.login_limits, self.settings.probe_ms
         )
         self.starts = StartDesk(decide_start or StartTable(), clock, self.log, self.settings.start_timeout_ms)
-        self.budget = TurnBudget(self.settings.turn_bytes, lambda: spool.buffer.pending > PENDING_LIMIT_BYTES)
+        pending_limit = min(PENDING_LIMIT_BYTES, spool.max_bytes // PENDING_PARTS_OF_SPOOL)
+        self.budget = TurnBudget(self.settings.turn_bytes, lambda: spool.buffer.pending > pending_limit)
         self.line_limits = LineLimits(
             garbage_bytes=self.settings.garbage_limit_bytes,
             encrypted_reads=self.settings.encrypted_reads,
@@ -110,6 +117,7 @@ class Gateway:
         self._opened = 0
         self._past = GatewayStatus()  # what closed connections brought
         self._past_bills = 0
+        self._past_repeated = 0
         self._servers: dict[PortKind, asyncio.Server] = {}
         self._handshakes = HandshakeCount(self.settings.handshake_timeout_ms)
         self._tls: TlsIdentity | None = None
@@ -131,6 +139,7 @@ class Gateway:
             ports = Ports(ykc=ports)
         if self.settings.tls is not None and ports.tls != CLOSED:
             self._tls = TlsIdentity(self.settings.tls)
+        self.facts.measured(self._spool.facts_bytes())
         self._report_outage()
         self._servers = await open_ports(
             host,
@@ -197,9 +206,11 @@ class Gateway:
             self._past, quarantined=dict(self._past.quarantined), closed=dict(self._past.closed)
         )
         bills = self._past_bills
+        repeated = self._past_repeated
         for connection in self._connections.values():
             status.add_stream(connection.link.stream)
             bills += connection.link.bills
+            repeated += connection.link.repeated_records
         status.node = self.settings.node
         status.now_ms = self.clock()
         status.started_ms = self._started_ms
@@ -210,6 +221,10 @@ class Gateway:
         status.connections_opened = self._opened
         status.bills_received = bills
         status.bills_acked = self.bills_acked
+        status.records_repeated = repeated
+        status.records_put_off = self.facts.records_put_off
+        status.facts_known = self.facts.known
+        status.facts_shed = self.facts.shed
         status.frames_per_second = self._frames_per_second
         status.logins_accepted = self.logins.accepted
         status.logins_refused = dict(self.logins.refused)
@@ -225,6 +240,7 @@ class Gateway:
         status.refused_records = self._spool.buffer.refused_records
         status.pending_bytes = self._spool.buffer.pending
         status.spool_bytes = self._spool.bytes_on_disk()
+        status.spool_facts_bytes = self._spool.facts_bytes()
         status.commit_failures = self.group_commit.failures
         status.commit_error = self.group_commit.last_error
         status.file_errors = self._files.errors
@@ -267,7 +283,7 @@ class Gateway:
             limit = self.settings.evidence_bytes_per_minute
             return protocol.make_stream(self._spool.buffer, connection.connection_id, on_event, limit)
 
-        connection.link = ChargerLink(connection, protocol, dialogue, make_stream)
+        connection.link = ChargerLink(connection, protocol, dialogue, make_stream, intake=RecordIntake(self.facts))
 
     def logged_in(self, connection: ChargerConnection, pile: Pile) -> None:
         """A charger has said who it is, and was let in."""
@@ -293,6 +309,7 @@ class Gateway:
         self._past.add_closed(connection.close_reason)
         self.watch.look_at_connectors(connection)
         self._past_bills += connection.link.bills
+        self._past_repeated += connection.link.repeated_records
         pile = connection.link.pile
         if pile is not None and self.registry.closed(pile, connection):
             # Where each gun has a connection, the others still bring answers to what was asked of them.
@@ -326,6 +343,10 @@ class Gateway:
     def _fact_written(self, event: Event) -> None:
         self._upkeep.heard(event)
 
+    def _flooded(self, pile_id: int) -> None:
+        pile = self._directory.by_id(pile_id)
+        self.alarms.ring(FACTS_FLOOD, pile_id=pile_id, pile=pile.code if pile is not None else "")
+
     def _record_is_fresh(self, connection: ChargerConnection, connector: int, trade_no: str, receive_ms: int) -> bool:
         state = connection.link.state
         return state is not None and state.record_is_fresh(connector, trade_no, receive_ms)
@@ -335,6 +356,7 @@ class Gateway:
 
     def _keep_order_fact(self, fact: OrderFact) -> None:
         now_ms = self.clock()
+        fact = as_claim(fact)
         if isinstance(fact, TariffAck):
             pile = self._directory.by_id(fact.pile_id)
             if pile is not None:
@@ -363,6 +385,7 @@ class Gateway:
             self.log.note("tls_handshake", "", f"{failed} TLS handshakes came to nothing", weight=failed)
         self._renew_certificate()
         self.commands.expire()
+        self.facts.measured(await asyncio.to_thread(self._spool.facts_bytes))
         self._measure_rate(now_ms)
         await asyncio.to_thread(self._files.beat, now_ms)
         await asyncio.to_thread(self._files.write_status, msgspec.json.encode(self.status()))

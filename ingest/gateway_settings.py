@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from ingest.facts_guard import FactLimits
 from ingest.login_rules import PROBE_MS, LoginLimits
 from ingest.tls import TlsFiles
 
@@ -16,6 +17,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     `idle_timeout_ms`: 0 = silent is who missed three heartbeats of its protocol (of its own period, where the login
     names one) and `silence_grace_ms` more; anything else is the limit for all.
     `login_timeout_ms`: a connection that never says who it is. `frames_before_login`: what it may say instead.
+    `fact_limits`: what one charger may bring to the part of the spool that is never shed.
     `login_limits`: logins per charger and per address. `probe_ms`: how long the living connection of an id may take to
     answer when the same id logs in again.
     `garbage_limit_bytes`: consecutive bytes without one good frame before hanging up; `encrypted_reads`: reads with
@@ -38,6 +40,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     silence_grace_ms: int = 5_000
     login_timeout_ms: int = 30_000
     frames_before_login: int = 10
+    fact_limits: FactLimits = FactLimits()
     login_limits: LoginLimits = LoginLimits()
     probe_ms: int = PROBE_MS
     garbage_limit_bytes: int = 4_096

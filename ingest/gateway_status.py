@@ -16,9 +16,13 @@ class GatewayStatus(msgspec.Struct):
     occasion of an alarm; `alarms` counts those that were raised, each at most every ten minutes per charger.
     `logins_refused` and `starts_refused` are by reason; `logins_waiting` is now, `probes` and `takeovers` come from
     second logins of an id. `tariff_differences` is the number of chargers that hold another tariff than the valid one.
-    `spool_bytes` is what waits on disk for the loader. `commit_failures` counts commits of the spool that the disk
-    refused, `commit_error` is the last of them; `file_errors` and `file_error` tell the same of the status and beat
-    files; `housekeeping_errors` counts connections and rounds whose regular work broke.
+    `records_repeated` were acknowledged again without being stored again, `records_put_off` were neither, because one
+    charger sent too many. `facts_known` said nothing new and were left out; `facts_shed` went with the telemetry,
+    because one charger brought too many or the limit of the spool is near.
+    `spool_bytes` is what waits on disk for the loader, `spool_facts_bytes` the part of it that is never shed.
+    `commit_failures` counts commits of the spool that the disk refused, `commit_error` is the last of them;
+    `file_errors` and `file_error` tell the same of the status and beat files; `housekeeping_errors` counts connections
+    and rounds whose regular work broke.
     """
 
     node: str = ""
@@ -36,11 +40,16 @@ class GatewayStatus(msgspec.Struct):
     heartbeats: int = 0
     bills_received: int = 0
     bills_acked: int = 0
+    records_repeated: int = 0
+    records_put_off: int = 0
+    facts_known: int = 0
+    facts_shed: int = 0
     quarantined_bytes: int = 0
     evidence_dropped_bytes: int = 0
     refused_records: int = 0
     pending_bytes: int = 0
     spool_bytes: int = 0
+    spool_facts_bytes: int = 0
     commit_failures: int = 0
     commit_error: str = ""
     file_errors: int = 0

@@ -19,6 +19,8 @@ class Reason(IntEnum):
     NOT_LOGGED_IN = 20
     FOREIGN_PILE = 21
     REFUSED = 22
+    REPEATED_RECORD = 23
+    PUT_OFF_RECORD = 24
 
 
 class CommandAnswer(msgspec.Struct, frozen=True):
@@ -53,7 +55,8 @@ class LoginRequest(msgspec.Struct, frozen=True):
     """A charger says who it is. The owner decides, at once or after it has asked the living connection.
 
     `connector` is not 0 where the connection speaks for one gun only (aaf5.md section 6). `refusal` is set where the
-    dialogue already knows that it cannot be: unknown_pile, wrong_protocol, other_pile_on_connection, login_too_short.
+    dialogue already knows that it cannot be: unknown_pile, wrong_protocol, unknown_connector (a letter beyond the
+    charger's guns), other_pile_on_connection, login_too_short.
     `clock_ms` is the charger's clock in the frame, 0 where it has none; `heartbeat_ms` the interval of heartbeats that
     it announces, 0 where it keeps to the protocol's.
     """

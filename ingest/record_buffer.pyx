@@ -62,10 +62,11 @@ cdef inline bint _read_header(
     return True
 
 
-cdef inline bint _is_bill(int protocol, uint16_t frame_type) noexcept nogil:
+cdef inline bint _is_bill(int kind, int protocol, uint16_t frame_type) noexcept nogil:
+    """A record that came, or an ack that went: a charger that sends acks brings no fact."""
     if protocol == PROTOCOL_AAF5:
-        return frame_type == AAF5_RECORD or frame_type == AAF5_RECORD_ACK
-    return frame_type == YKC_RECORD or frame_type == YKC_RECORD_ACK
+        return frame_type == (AAF5_RECORD if kind == FRAME_UP else AAF5_RECORD_ACK)
+    return frame_type == (YKC_RECORD if kind == FRAME_UP else YKC_RECORD_ACK)
 
 
 cdef inline int _lane_of(int kind, int protocol, int flags, const uint8_t* payload, uint32_t length) noexcept nogil:
@@ -73,7 +74,7 @@ cdef inline int _lane_of(int kind, int protocol, int flags, const uint8_t* paylo
     if kind == EVENT:
         return LANE_TELEMETRY if flags & FLAG_SHEDDABLE else LANE_FACTS
     if _is_frame(kind) and _read_header(protocol, payload, length, &frame_type, &seq):
-        if _is_bill(protocol, frame_type):
+        if _is_bill(kind, protocol, frame_type):
             return LANE_FACTS
     return LANE_TELEMETRY
 

@@ -108,6 +108,16 @@ class Spool:
         """What was given up so far because the disk limit was reached."""
         return read_shed(self.folder)
 
+    @property
+    def max_bytes(self) -> int:
+        """The limit of the folder."""
+        return self._max_bytes
+
+    def facts_bytes(self) -> int:
+        """What waits in the lane that is never shed, on disk and in memory."""
+        on_disk = sum(segment.size for segment in self.segments() if segment.header.lane == LANE_FACTS)
+        return on_disk + self.buffer.pending_facts
+
     def segments(self) -> list[Segment]:
         """All segments, oldest first."""
         return list_segments(self.folder)
@@ -200,7 +210,7 @@ class Spool:
         self._written += count
 
     def _begin(self, lane: "_LaneFile") -> None:
-        self._keep_limit()
+        self._keep_limit(max(self._segment_bytes, len(lane.unwritten)))
         created_ms = max(self._clock(), self._last_created_ms + 1)
         # Before the disk is asked: a segment that fails after its renaming stays in the folder, with this age.
         self._last_created_ms = created_ms
@@ -247,8 +257,8 @@ class Spool:
         # Not synced itself: it tells readers of the running machine. After a power cut the recovery writes it anew.
         os.pwrite(self._durable_file, pack_durable(segment_id, size, lane), durable_position(lane))
 
-    def _keep_limit(self) -> None:
-        excess = self.bytes_on_disk() + self._segment_bytes - self._max_bytes
+    def _keep_limit(self, needed: int) -> None:
+        excess = self.bytes_on_disk() + needed - self._max_bytes
         if excess > 0:
             shed_oldest_telemetry(self.folder, self._disk, at_least_bytes=excess)
 

@@ -21,6 +21,7 @@ EVENT_ICONS = {
     "connection.replaced": ("swap", "offline"),
     "alarm.duplicate_login": ("shield", "fault"),
     "alarm.takeover": ("swap", "held"),
+    "alarm.facts_flood": ("alert", "held"),
     "alarm.login_flood": ("shield", "fault"),
     "alarm.silent": ("away", "offline"),
     "alarm.clock_off": ("clock", "held"),

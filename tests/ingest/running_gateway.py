@@ -16,7 +16,7 @@ from core.ykc.splitter import FrameSplitter
 from ingest.disk import Disk
 from ingest.gateway import Gateway, GatewaySettings, Ports
 from ingest.group_commit import GroupCommit
-from ingest.spool import Spool
+from ingest.spool import DEFAULT_MAX_BYTES, Spool
 from ingest.start_decision import DecideStart
 from tests.ingest.charger_frames import SpoolContent, login, make_directory
 
@@ -145,10 +145,11 @@ async def running(
     drained: bool = True,
     ports: Ports | int = 0,
     decide_start: DecideStart | None = None,
+    spool_bytes: int = DEFAULT_MAX_BYTES,
     **settings: Any,
 ) -> AsyncIterator[Running]:
     """Start a gateway; at the end stop it and check that it left nothing behind."""
-    spool = Spool(folder / "spool", clock=clock, disk=disk)
+    spool = Spool(folder / "spool", clock=clock, disk=disk, max_bytes=spool_bytes)
     commit = group_commit(spool)
     commit.start()
     gateway = Gateway(
