@@ -77,12 +77,12 @@ class LoginDesk:
         address = address_of(connection.peer)
         if pile is None:
             return self._refuse(UNKNOWN_PILE, connection, request)
+        rivals = [rival for rival in self._rivals(pile, request, connection) if not rival.closing]
         refusal = self._limiter.address_refusal(address, now_ms) or self._limiter.pile_refusal(
-            pile.pile_id, address, now_ms
+            pile.pile_id, address, now_ms, is_held=bool(rivals)
         )
         if refusal:
             return self._refuse(refusal, connection, request)
-        rivals = [rival for rival in self._rivals(pile, request, connection) if not rival.closing]
         if not rivals:
             return self._accept(connection, pile)
         numbers = {rival.connection_id for rival in rivals}
@@ -128,7 +128,7 @@ class LoginDesk:
 
     def _accept(self, connection: LoginConnection, pile: Pile) -> str:
         self.accepted += 1
-        self._limiter.accepted(pile.pile_id, address_of(connection.peer))
+        self._limiter.accepted(pile.pile_id, address_of(connection.peer), self._clock())
         return ACCEPT
 
     def _refuse(self, reason: str, connection: LoginConnection, request: LoginRequest) -> str:

@@ -79,26 +79,31 @@ class LoginLimiter:
     """Limits on logins per charger and per address.
 
     A charger's own address, the one of its last accepted login, is counted apart from all others: strangers who name
-    its id use up only what strangers may.
+    its id use up only what strangers may. Who shares that address is told apart by nothing, so an id that nobody holds
+    keeps a reserve: beyond the limit one login is let in whenever a share of the window went by since the last one.
     """
 
     def __init__(self, limits: LoginLimits) -> None:
         self._per_address = SlidingLimit(limits.per_address, limits.window_ms)
         self._per_pile = SlidingLimit(limits.per_pile, limits.window_ms)
-        self._home: dict[int, str] = {}
+        self._reserve_ms = limits.window_ms // max(1, limits.per_pile)
+        self._home: dict[int, tuple[str, int]] = {}  # address and time of the last accepted login
 
     def address_refusal(self, address: str, now_ms: int) -> str:
         """`ADDRESS_LIMIT` when that address tried too often, else empty. Counts every login, whoever it names."""
         return "" if self._per_address.take(address, now_ms) else ADDRESS_LIMIT
 
-    def pile_refusal(self, pile_id: int, address: str, now_ms: int) -> str:
-        """`PILE_LIMIT` when that charger logged in too often, else empty."""
-        at_home = self._home.get(pile_id) == address
-        return "" if self._per_pile.take((pile_id, at_home), now_ms) else PILE_LIMIT
+    def pile_refusal(self, pile_id: int, address: str, now_ms: int, *, is_held: bool) -> str:
+        """`PILE_LIMIT` when that charger logged in too often, else empty. `is_held`: a live connection has the id."""
+        home, accepted_ms = self._home.get(pile_id, ("", now_ms))
+        if self._per_pile.take((pile_id, home == address), now_ms):
+            return ""
+        is_too_soon = 0 <= now_ms - accepted_ms < self._reserve_ms
+        return PILE_LIMIT if is_held or is_too_soon else ""
 
-    def accepted(self, pile_id: int, address: str) -> None:
+    def accepted(self, pile_id: int, address: str, now_ms: int) -> None:
         """That charger logged in from there."""
-        self._home[pile_id] = address
+        self._home[pile_id] = address, now_ms
 
 
 class LoginDecision(msgspec.Struct, frozen=True):

@@ -285,6 +285,23 @@ def test_too_many_logins_of_one_charger_are_refused_and_told(tmp_path: Path) -> 
     run(talk())
 
 
+def test_a_charger_gets_in_again_though_somebody_at_its_address_used_up_its_logins(tmp_path: Path) -> None:
+    async def talk() -> None:
+        limits = LoginLimits(per_pile=10, window_ms=3_000)
+        async with running(tmp_path, login_limits=limits) as here:
+            for _ in range(12):
+                stranger = await Charger.connect(here.gateway)
+                await stranger.send(login())
+                await stranger.receive()
+                await stranger.close()
+                await here.until(lambda: here.gateway.status().connections == 0)
+            assert here.gateway.status().logins_refused["pile_login_limit"] > 0
+            await asyncio.sleep(0.31)
+            await (await Charger.logged_in(here.gateway)).close()
+
+    run(talk())
+
+
 def test_a_flood_of_unknown_ids_from_one_address_is_told_once_and_others_are_served(tmp_path: Path) -> None:
     async def talk() -> None:
         async with running(tmp_path, login_limits=LoginLimits(per_address=20)) as here:

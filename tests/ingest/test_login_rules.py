@@ -85,9 +85,23 @@ def test_a_flood_of_keys_is_forgotten_oldest_first() -> None:
 
 def test_strangers_cannot_use_up_the_logins_of_a_charger_at_its_own_address() -> None:
     limiter = LoginLimiter(LoginLimits(per_pile=2, per_address=100))
-    limiter.accepted(PILE, HERE)
-    assert [limiter.pile_refusal(PILE, THERE, T0) for _ in range(3)] == ["", "", PILE_LIMIT]
-    assert [limiter.pile_refusal(PILE, HERE, T0) for _ in range(3)] == ["", "", PILE_LIMIT]
+    limiter.accepted(PILE, HERE, T0)
+    for address in (THERE, HERE):
+        refusals = [limiter.pile_refusal(PILE, address, T0, is_held=False) for _ in range(3)]
+        assert refusals == ["", "", PILE_LIMIT]
+
+
+def test_who_shares_a_charger_s_address_cannot_lock_it_out_while_it_is_away() -> None:
+    limiter = LoginLimiter(LoginLimits(per_pile=10, per_address=0))
+    for now_ms in range(T0, T0 + 30_000, 1_000):  # a stranger that gets in and hangs up, again and again
+        if not limiter.pile_refusal(PILE, HERE, now_ms, is_held=False):
+            limiter.accepted(PILE, HERE, now_ms)
+            last_ms = now_ms
+    assert limiter.pile_refusal(PILE, HERE, last_ms + 5_999, is_held=False) == PILE_LIMIT
+    assert limiter.pile_refusal(PILE, HERE, last_ms + 6_000, is_held=True) == PILE_LIMIT
+    assert limiter.pile_refusal(PILE, HERE, last_ms + 6_000, is_held=False) == ""
+    limiter.accepted(PILE, HERE, last_ms + 6_000)
+    assert limiter.pile_refusal(PILE, HERE, last_ms + 6_001, is_held=False) == PILE_LIMIT
 
 
 def test_an_address_has_its_limit_whatever_it_says_it_is() -> None:
