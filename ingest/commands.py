@@ -112,7 +112,7 @@ class CommandDesk:
             return refusal.result
 
     async def remote_start(
-        self, pile_code: str, connector: int, *, card: str = NO_CARD, balance_fen: int = 0
+        self, pile_code: str, connector: int, *, balance_fen: int, card: str = NO_CARD
     ) -> CommandResult:
         """Start a charge (0x34, 7) under a new trade number."""
         return await self.order("remote_start", pile_code, connector, card=card, balance_fen=balance_fen)

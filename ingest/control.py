@@ -161,9 +161,7 @@ class ControlClient:
         """Give an order of `ingest.orders` with its arguments, and wait for its outcome (a `CommandResult`)."""
         return await self.request(command=name, pile=pile, connector=connector, **fields)
 
-    async def remote_start(
-        self, pile: str, connector: int, *, card: str = NO_CARD, balance_fen: int = 0
-    ) -> dict[str, Any]:
+    async def remote_start(self, pile: str, connector: int, *, balance_fen: int, card: str = NO_CARD) -> dict[str, Any]:
         """As `order`, for a start."""
         return await self.order("remote_start", pile, connector, card=card, balance_fen=balance_fen)
 

@@ -37,7 +37,8 @@ U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
 class StartAaf5(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A charge for `card`, ended by the charger `until` it is full, or a `limit` is reached.
 
-    `limit` is in seconds, fen or 0.01 kWh. `balance_fen` alone means: until so much money is spent.
+    `limit` is in seconds, fen or 0.01 kWh. `balance_fen` alone means: until so much money is spent. One of the two must
+    be said: a charge that nothing ends but a full battery is `until` "full" in so many words.
     """
 
     card: str = ""
@@ -84,8 +85,11 @@ class QrCodes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def _start(site: OrderSite, arguments: StartAaf5) -> list[Parcel]:
     strategy, limit = arguments.until, arguments.limit
     if not strategy:
-        strategy = "money" if arguments.balance_fen else "full"
-        limit = arguments.balance_fen
+        if not arguments.balance_fen:
+            raise OrderError(
+                "balance_fen: a start needs what the charge may cost, more than 0, or until what it goes on"
+            )
+        strategy, limit = "money", arguments.balance_fen
     if (strategy == "full") != (limit == 0):
         raise OrderError(f"limit: {limit} does not go with a charge until {strategy!r}")
     trade_no = site.new_trade_no(site.connector)

@@ -44,7 +44,10 @@ When = Literal["now", "idle"]
 
 
 class RemoteStart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`card`: the 16 digits shown on the charger; `physical_card`: its own in hex; `balance_fen`: what it may cost."""
+    """`card`: the 16 digits shown on the charger; `physical_card`: its own in hex; `balance_fen`: what it may cost.
+
+    There is no start without a balance: nobody could say when a charge ends that may cost anything.
+    """
 
     card: str = NO_CARD
     physical_card: str = NO_CARD
@@ -113,6 +116,8 @@ def _gun(connector: int) -> str:
 
 
 def _start_fields(site: OrderSite, connector: int, trade_no: str, arguments: RemoteStart | ParallelStart) -> Any:
+    if not arguments.balance_fen:
+        raise OrderError("balance_fen: a start needs what the charge may cost, more than 0")
     return {
         "trade_no": trade_no,
         "pile_code": site.pile.code,

@@ -108,7 +108,9 @@ def _add_charging(orders: Any) -> None:
     start = _order(orders, "start", _start_fields, "start a charge", "--connector 1 --card 1000000573 --balance 100.00")
     _add_connector(start)
     _add_starter(start)
-    start.add_argument("--until", choices=["full", "time", "money", "energy"], help="AAF5: what ends the charge")
+    start.add_argument(
+        "--until", choices=["full", "time", "money", "energy"], help="AAF5: what ends the charge, in place of --balance"
+    )
     start.add_argument("--limit", metavar="X", help="AAF5: its limit in minutes, yuan or kWh")
 
     parallel = _order(
@@ -215,6 +217,8 @@ def _fixed(order: str) -> _Fields:
 
 def _start_fields(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     fields = _starter(options)
+    if options.balance is None and not options.until:
+        raise OptionError("a start needs --balance, what the charge may cost, or --until (AAF5)")
     if options.until:
         fields |= {"until": options.until, "limit": _limit(options.until, options.limit)}
     elif options.limit is not None:
@@ -223,6 +227,8 @@ def _start_fields(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
 
 
 def _parallel_fields(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    if options.balance is None:
+        raise OptionError("a start needs --balance, what the charge may cost")
     return "parallel_start", {"connectors": options.connectors, **_starter(options)}
 
 

@@ -21,13 +21,15 @@ from tests.ingest.charger_frames import NOW_MS, make_pile
 PILES: dict[str, Pile] = {"ykc": make_pile(), "aaf5": aaf5_pile()}
 SESSION = "7" * 32
 ARGUMENTS: dict[tuple[str, str], dict[str, Any]] = {
-    ("ykc", "parallel_start"): {"connectors": [1, 2]},
+    ("ykc", "remote_start"): {"balance_fen": 5_000},
+    ("ykc", "parallel_start"): {"connectors": [1, 2], "balance_fen": 5_000},
     ("ykc", "balance_update"): {"balance_fen": 5_000},
     ("ykc", "card_sync"): {"cards": [{"physical_card": "D14B0A54", "logical_card": "573"}]},
     ("ykc", "card_clear"): {"cards": ["D14B0A54"]},
     ("ykc", "card_query"): {"cards": ["D14B0A54"]},
     ("ykc", "update"): {"host": "10.0.0.9", "path": "fw.bin"},
     ("ykc", "lock_control"): {"action": "raise"},
+    ("aaf5", "remote_start"): {"balance_fen": 5_000},
     ("aaf5", "int_params"): {"addr": 21, "values": [15]},
     ("aaf5", "str_params"): {"addr": 3},
     ("aaf5", "tariff"): {"tariff": "00" * 66},
@@ -56,7 +58,12 @@ def site(pile: Pile, connector: int = 1, gun_no: Callable[[int], int] = int) -> 
 def heard(frame: bytes, receive_ms: int = 5, **changes: Any) -> ChargerReply:
     """A charger's frame as it reaches the matching of orders."""
     protocol = BY_NAME["ykc" if frame[0] == 0x68 else "aaf5"]
-    fields: dict[str, Any] = {"protocol": protocol.name, "frame": frame, "seq": protocol.seq_of(frame), "receive_ms": receive_ms}
+    fields: dict[str, Any] = {
+        "protocol": protocol.name,
+        "frame": frame,
+        "seq": protocol.seq_of(frame),
+        "receive_ms": receive_ms,
+    }
     return ChargerReply(**(fields | changes))
 
 

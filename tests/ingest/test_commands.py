@@ -93,7 +93,7 @@ def test_a_stop_names_the_session_that_it_ends(tmp_path: Path) -> None:
                 assert (await charger.receive())[0][5] == 0x36
                 await charger.send(stop_reply())
                 assert await order == {"ok": True, "trade_no": trade_no_of()}
-                busy = await client.remote_start(CODE, 1)
+                busy = await client.remote_start(CODE, 1, balance_fen=5_000)
                 assert (busy["ok"], busy["error"]) == (False, "busy")
 
     run(talk())
@@ -106,11 +106,14 @@ def test_orders_that_cannot_be_sent_are_refused_at_once(tmp_path: Path) -> None:
         async with running(tmp_path, control_path=path) as here:
             charger = await Charger.logged_in(here.gateway)  # kept: a charger that is forgotten hangs up
             async with ControlClient(path) as client:
-                assert (await client.remote_start(OTHER_CODE, 1))["error"] == "offline"
-                assert (await client.remote_start("1" * 14, 1))["error"] == "unknown_pile"
+                assert (await client.remote_start(OTHER_CODE, 1, balance_fen=5_000))["error"] == "offline"
+                assert (await client.remote_start("1" * 14, 1, balance_fen=5_000))["error"] == "unknown_pile"
                 assert (await client.remote_stop(CODE, 3))["error"] == "unknown_connector"
-                assert (await client.remote_start(CODE, 1, card="abc"))["error"] == "bad_request"
+                assert (await client.remote_start(CODE, 1, card="abc", balance_fen=5_000))["error"] == "bad_request"
                 assert (await client.remote_start(CODE, 1, balance_fen=-1))["error"] == "bad_request"
+                free = await client.remote_start(CODE, 1, balance_fen=0)
+                assert free["error"] == "bad_request" and "what the charge may cost" in free["detail"]
+                assert (await client.order("remote_start", CODE, 1))["error"] == "bad_request"
                 assert (await client.request(command="explode"))["error"] == "bad_request"
                 assert (await client.request(command="explode", pile=CODE))["error"] == "unknown_order"
                 assert (await client.request(command="remote_stop", pile=CODE))["error"] == "unknown_connector"
@@ -133,9 +136,9 @@ def test_a_second_order_on_the_same_connector_is_busy(tmp_path: Path) -> None:
         async with running(tmp_path, control_path=path) as here:
             charger = await Charger.logged_in(here.gateway)
             async with ControlClient(path) as one, ControlClient(path) as two:
-                order = asyncio.create_task(one.remote_start(CODE, 1))
+                order = asyncio.create_task(one.remote_start(CODE, 1, balance_fen=5_000))
                 (request,) = await charger.receive()
-                assert (await two.remote_start(CODE, 1))["error"] == "busy"
+                assert (await two.remote_start(CODE, 1, balance_fen=5_000))["error"] == "busy"
                 await charger.send(start_reply(raw_fields(0x34, request[6:-2])["trade_no"]))
                 assert (await order)["ok"]
 
@@ -149,7 +152,7 @@ def test_a_lost_connection_answers_the_order(tmp_path: Path) -> None:
         async with running(tmp_path, control_path=path) as here:
             charger = await Charger.logged_in(here.gateway)
             async with ControlClient(path) as client:
-                order = asyncio.create_task(client.remote_start(CODE, 1))
+                order = asyncio.create_task(client.remote_start(CODE, 1, balance_fen=5_000))
                 await charger.receive()
                 charger.cut()
                 assert (await order)["error"] == "connection_lost"

@@ -108,7 +108,7 @@ def test_a_start_is_never_sent_twice(tmp_path: Path) -> None:
 
     async def talk() -> None:
         async with connected(tmp_path, clock=clock, idle_timeout_ms=10**9) as (here, charger, client):
-            order = asyncio.create_task(client.remote_start(CODE, 1, card="573"))
+            order = asyncio.create_task(client.remote_start(CODE, 1, card="573", balance_fen=5_000))
             await charger.receive()
             clock.now += 10_000
             assert (await order)["error"] == "timeout"
@@ -154,11 +154,11 @@ def test_what_needs_an_idle_charger_is_busy_while_it_charges(tmp_path: Path) -> 
                 ("tariff_set", {}),
                 ("reboot", {"when": "now"}),
                 ("update", {"when": "now", "host": "h", "path": "p"}),
-                ("parallel_start", {"connectors": [2, 1]}),
+                ("parallel_start", {"connectors": [2, 1], "balance_fen": 5_000}),
             ):
                 result = await client.order(name, CODE, **fields)
                 assert (result["error"], result["detail"]) == ("busy", "connector 1 is charging"), name
-            assert (await client.remote_start(CODE, 1))["error"] == "busy"
+            assert (await client.remote_start(CODE, 1, balance_fen=5_000))["error"] == "busy"
             assert await charger.silent(0.05)
             order = asyncio.create_task(client.order("reboot", CODE, when="now", force=True))
             await answered(charger)
@@ -275,7 +275,7 @@ def test_an_aaf5_start_may_be_answered_late(tmp_path: Path) -> None:
 def test_an_aaf5_refusal_has_its_word(tmp_path: Path) -> None:
     async def talk() -> None:
         async with aaf5_connected(tmp_path) as (_, charger, client):
-            order = asyncio.create_task(client.order("start", AAF5_CODE, 1))
+            order = asyncio.create_task(client.order("start", AAF5_CODE, 1, balance_fen=5_000))
             (request,) = await charger.receive()
             serial = aaf5_fields(7, request[8:-1])["serial"]
             await charger.send(up("start_reply", gun_no=1, result=100_002, serial=serial))
@@ -316,7 +316,7 @@ def test_an_order_goes_over_the_connection_of_its_gun(tmp_path: Path) -> None:
         pile = aaf5_pile(gun_letters=True)
         async with aaf5_connected(tmp_path, pile, AAF5_CODE + "A") as (here, first, client):
             second = await aaf5_charger(here, AAF5_CODE + "B")
-            order = asyncio.create_task(client.order("start", AAF5_CODE, 2))
+            order = asyncio.create_task(client.order("start", AAF5_CODE, 2, balance_fen=5_000))
             (request,) = await second.receive()
             assert aaf5_fields(7, request[8:-1])["gun_no"] == 2
             other = asyncio.create_task(client_of_own(tmp_path, 1))
@@ -332,4 +332,4 @@ def test_an_order_goes_over_the_connection_of_its_gun(tmp_path: Path) -> None:
 
 async def client_of_own(tmp_path: Path, connector: int) -> dict[str, Any]:
     async with ControlClient(tmp_path / "gateway.sock") as client:
-        return await client.order("start", AAF5_CODE, connector)
+        return await client.order("start", AAF5_CODE, connector, balance_fen=5_000)

@@ -172,7 +172,7 @@ def test_the_parking_lock_and_the_firmware_get_their_own_numbers() -> None:
 
 
 def test_an_aaf5_start_says_what_ends_it() -> None:
-    (fields,) = aaf5("remote_start", card="0012345678")
+    (fields,) = aaf5("remote_start", card="0012345678", until="full")
     assert (fields["strategy"], fields["strategy_param"], fields["card"]) == (0, 0, "0012345678")
     assert len(str(fields["serial"])) == 32 and fields["start_time"] is None
     (fields,) = aaf5("remote_start", balance_fen=5_000)
@@ -182,6 +182,14 @@ def test_an_aaf5_start_says_what_ends_it() -> None:
     for wrong in ({"until": "time"}, {"until": "full", "limit": 3}):
         with pytest.raises(OrderError, match="limit"):
             aaf5("remote_start", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "name"), [("ykc", "remote_start"), ("ykc", "parallel_start"), ("aaf5", "remote_start")]
+)
+def test_no_start_without_a_word_about_its_cost(protocol: str, name: str) -> None:
+    with pytest.raises(OrderError, match="balance_fen: a start needs what the charge may cost, more than 0"):
+        frames(protocol, order_named(protocol, name), balance_fen=0)
 
 
 def test_an_aaf5_stop_carries_its_parameter() -> None:

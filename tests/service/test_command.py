@@ -66,7 +66,7 @@ def test_a_start_prints_its_number_as_words_or_json(tmp_path: Path, capsys: pyte
         fields = raw_fields(0x34, order[6:-2])
         assert (fields["logical_card"], fields["balance"]) == ("0000001000000573", 12_345)
         assert (code, out, err) == (0, f"remote_start at {CODE}: done, charge {fields['trade_no']}\n", "")
-        (code, out, _), (order,) = await stage.command(CODE, "start", "--connector", "2", "--json")
+        (code, out, _), (order,) = await stage.command(CODE, "start", "--connector", "2", "--balance", "5", "--json")
         trade_no = raw_fields(0x34, order[6:-2])["trade_no"]
         assert (code, json.loads(out)) == (0, {"ok": True, "trade_no": trade_no})
         (code, out, err), _ = await stage.command("--json", CODE, "stop", "--connector", "2")
@@ -78,16 +78,21 @@ def test_a_start_prints_its_number_as_words_or_json(tmp_path: Path, capsys: pyte
 @pytest.mark.server
 def test_a_no_is_one_and_a_wrong_order_is_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async def scene(stage: Stage) -> None:
-        said, _ = await stage.command(CODE, "start", "--connector", "1", result=0, fail_reason=5)
+        said, _ = await stage.command(CODE, "start", "--connector", "1", "--balance", "5", result=0, fail_reason=5)
         assert said[0] == 1 and said[1] == "" and "refused: not_plugged" in said[2]
         said, _ = await stage.command("1" * 14, "clock", answers=0)
         assert said[0] == 1 and "unknown pile" in said[2]
         said, _ = await stage.command(CODE, "qr-codes", "x", answers=0)
         assert said[0] == 2 and "ykc has no order 'qr_codes'" in said[2]
-        said, _ = await stage.command(CODE, "start", "--connector", "7", answers=0)
+        said, _ = await stage.command(CODE, "start", "--connector", "7", "--balance", "5", answers=0)
         assert said[0] == 2 and "connectors 1 to 2, not 7" in said[2]
-        said, _ = await stage.command(CODE, "start", "--limit", "3", answers=0)
+        said, _ = await stage.command(CODE, "start", "--balance", "5", "--limit", "3", answers=0)
         assert said[0] == 2 and "--limit needs --until" in said[2]
+        for words in (["start"], ["parallel-start", "--connectors", "1,2"]):
+            said, _ = await stage.command(CODE, *words, answers=0)
+            assert said[0] == 2 and "a start needs --balance" in said[2]
+        said, _ = await stage.command(CODE, "start", "--connector", "1", "--balance", "0", answers=0)
+        assert said[0] == 2 and "more than 0" in said[2]
 
     play(tmp_path, capsys, scene)
 
@@ -124,7 +129,7 @@ def test_cards_come_from_the_line_and_from_files(tmp_path: Path, capsys: pytest.
         (["reboot"], 0x92, {"when": 2}),
         (["update", "--host", "10.0.0.9", "--path", "fw", "--timeout", "5"], 0x94, {"timeout_minutes": 5}),
         (["lock", "raise", "--connector", "2"], 0x62, {"gun_no": 2, "action": 0x55}),
-        (["parallel-start", "--connectors", "1,2"], 0xA4, {"gun_no": "01"}),
+        (["parallel-start", "--connectors", "1,2", "--balance", "5"], 0xA4, {"gun_no": "01"}),
     ],
 )
 def test_each_order_has_its_words(
@@ -171,7 +176,14 @@ def test_aaf5_words_become_the_protocol_s_units(words: list[str], order: str, fi
 
 def test_every_order_can_be_given_on_the_command_line() -> None:
     lines = [
-        *(["start"], ["stop"], ["parallel-start", "--connectors", "1,2"], ["cancel-booking"], ["realtime"], ["clock"]),
+        *(
+            ["start", "--balance", "5"],
+            ["stop"],
+            ["parallel-start", "--connectors", "1,2", "--balance", "5"],
+            ["cancel-booking"],
+            ["realtime"],
+            ["clock"],
+        ),
         *(
             ["balance", "1"],
             ["tariff"],
