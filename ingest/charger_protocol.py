@@ -25,6 +25,8 @@ class ChargerDialogue(Protocol):
     wire_code: str
     """The id that the charger goes by over this connection, with its gun's letter if it has one."""
     offered_tariff: TariffVersion | None
+    protocol_version: str
+    """What the charger's login named, "1.6"; empty while it named none."""
 
     def on_frame(self, frame_type: int, seq: bytes, body: bytes, receive_ms: int, frame: bytes = b"") -> Reaction:
         """React to one whole frame whose checksum was right; `frame` is the same with its envelope, for evidence."""

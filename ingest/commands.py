@@ -10,11 +10,12 @@ from core.connector import ConnectorCycle
 from core.directory import Pile, PileDirectory
 from core.errors import CoreError
 from ingest.command_matcher import CommandMatcher, SentCommand
+from ingest.command_result import SENT, CommandResult, OrderEnd, result_of_one, result_of_several
 from ingest.connection_registry import ConnectionRegistry, Link
 from ingest.events import CommandOutcome, SessionStart, TariffAck
 from ingest.login_rules import same_place
 from ingest.order import NO_CARD, Order, OrderError, OrderSite, Parcel
-from ingest.orders import facts_of, order_body, order_frame, order_named
+from ingest.orders import facts_of, message_since, order_body, order_frame, order_named
 from ingest.reactions import ChargerReply, CommandAnswer
 from ingest.trade_numbers import TradeNumbers
 
@@ -23,23 +24,6 @@ __all__ = ["NO_CARD", "CommandDesk", "CommandResult"]
 OrderFact = CommandOutcome | SessionStart | TariffAck
 READ_REALTIME: Final = "read_realtime"
 READING_LOOK_S: Final = 0.05
-SENT: Final = "sent"
-
-
-class CommandResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the sender of an order is told.
-
-    `error` is one of unknown_pile, unknown_connector, unknown_order, offline, busy, bad_request, refused, timeout,
-    connection_lost, replaced (by a newer order of the same kind), ambiguous (the answer may be about another order as
-    well); `detail` says more, for "refused" the charger's reason. `values` is what was asked for: cards, parameters;
-    of an order in several frames, how far it came.
-    """
-
-    ok: bool
-    trade_no: str = ""
-    error: str = ""
-    detail: str = ""
-    values: dict[str, Any] = {}
 
 
 class _RefusedError(Exception):
@@ -61,7 +45,7 @@ class _Prepared(msgspec.Struct):
     parcels: list[tuple[Parcel, bytes]]
 
 
-_Waiter = asyncio.Future[tuple[SentCommand | None, CommandOutcome]]
+_Waiter = asyncio.Future[OrderEnd]
 
 
 class CommandDesk:
@@ -185,12 +169,21 @@ class CommandDesk:
         link = self._registry.link_of(pile, connector)
         if link is None:
             raise _RefusedError("offline", f"charger {pile_code} is not connected")
+        self._refuse_unknown_to(link, pile, order)
         try:
             prepared = self._with_parcels(pile, order, connector, link, checked)
         except (OrderError, CoreError) as error:
             raise _RefusedError("bad_request", str(error)) from None
         self._refuse_busy(prepared)
         return prepared
+
+    @staticmethod
+    def _refuse_unknown_to(link: Link, pile: Pile, order: Order) -> None:
+        """Refuse what came with a later version of the protocol than the charger named when it logged in."""
+        since, spoken = message_since(pile.protocol, order), link.dialogue.protocol_version
+        if since and spoken and _version(spoken) < _version(since):
+            detail = f"charger {pile.code} speaks version {spoken}; {order.name} came with {since}"
+            raise _RefusedError("unsupported", detail)
 
     @staticmethod
     def _checked_connector(pile: Pile, order: Order, connector: int) -> int:
@@ -240,7 +233,7 @@ class CommandDesk:
     async def _run(self, prepared: _Prepared) -> CommandResult:
         if prepared.order.together:
             waiters = [self._dispatch(prepared, *parcel) for parcel in prepared.parcels]
-            return _of_several([await waiter for waiter in waiters])
+            return result_of_several([await waiter for waiter in waiters])
         ends = []
         for parcel in prepared.parcels:
             waiter = self._dispatch(prepared, *parcel)
@@ -249,7 +242,7 @@ class CommandDesk:
             ends.append(await waiter)
             if ends[-1][1].outcome not in ("ok", SENT):
                 break
-        return _of_one(ends, len(prepared.parcels))
+        return result_of_one(ends, len(prepared.parcels))
 
     def _dispatch(self, prepared: _Prepared, parcel: Parcel, body: bytes) -> _Waiter:
         pile, order, link = prepared.pile, prepared.order, prepared.link
@@ -354,6 +347,10 @@ class CommandDesk:
             waiter.set_result((sent, outcome))
 
 
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))
+
+
 def _reading_mark(cycle: ConnectorCycle | None) -> int:
     return cycle.last_ms if cycle is not None else 0
 
@@ -371,41 +368,4 @@ def _sent_only(sent: SentCommand) -> CommandOutcome:
         detail="",
         request=sent.request,
         reply=b"",
-    )
-
-
-_End = tuple[SentCommand | None, CommandOutcome]
-
-
-def _of_one(ends: list[_End], frames: int) -> CommandResult:
-    """The result of an order whose frames went one after the other: that of the last one sent."""
-    last = ends[-1][1]
-    ok = last.outcome in ("ok", SENT)
-    values: dict[str, Any] = {}
-    for sent, _ in ends:
-        for name, value in (sent.values if sent is not None else {}).items():
-            known = values.get(name)
-            values[name] = [*known, *value] if isinstance(known, list) and isinstance(value, list) else value
-    if frames > 1:
-        values |= {"frames": frames, "frames_done": len(ends) if ok else len(ends) - 1}
-    error = "" if ok else last.outcome
-    detail = "sent; the protocol has no answer to it" if last.outcome == SENT else last.detail
-    return CommandResult(ok=ok, trade_no=last.trade_no, error=error, detail=detail, values=values)
-
-
-def _of_several(ends: list[_End]) -> CommandResult:
-    """The result of an order that went to several connectors at once: good only if every one accepted."""
-    outcomes = [outcome for _, outcome in ends]
-    failed = [outcome for outcome in outcomes if outcome.outcome != "ok"]
-    each = {
-        str(outcome.connector): {
-            "trade_no": outcome.trade_no,
-            "outcome": outcome.outcome,
-            **({"detail": outcome.detail} if outcome.detail else {}),
-        }
-        for outcome in outcomes
-    }
-    words = ", ".join(f"connector {outcome.connector}: {outcome.detail or outcome.outcome}" for outcome in failed)
-    return CommandResult(
-        ok=not failed, error=failed[0].outcome if failed else "", detail=words, values={"connectors": each}
     )

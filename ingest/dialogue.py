@@ -55,6 +55,7 @@ class Dialogue(ABC):
         self.connector = connector
         self.wire_code = pile.code if pile is not None else ""
         self.offered_tariff: TariffVersion | None = None
+        self.protocol_version = ""
         self._find_pile = find_pile
         self._trade_numbers = trade_numbers
         self._connection_id = connection_id
@@ -87,6 +88,9 @@ class Dialogue(ABC):
         reaction = Reaction(replies=self._login_answer(request, accepted=True))
         reaction.events.append(self._login_event(request, "login", "", receive_ms))
         if request.identity is not None:
+            version = request.identity.protocol_version
+            # 0.0 is a field that nobody filled.
+            self.protocol_version = version if version != "0.0" else ""
             reaction.events.append(msgspec.structs.replace(request.identity, event_ms=receive_ms))
         if request.clock_ms:
             reaction.events.append(self._clock_event(request.pile, request.clock_ms, receive_ms, "login"))

@@ -55,6 +55,12 @@ def order_named(protocol: str, name: str) -> Order:
     return found
 
 
+def message_since(protocol: str, order: Order) -> str:
+    """The version of the protocol that brought an order's message, empty where every known version has it."""
+    messages = YKC_MESSAGES_BY_NAME if protocol == "ykc" else AAF5_MESSAGES_BY_NAME
+    return messages[order.message].since
+
+
 def order_body(protocol: str, order: Order, parcel: Parcel) -> bytes:
     """The content of an order's frame. Raises `CoreError` for a value that does not fit."""
     if protocol == "ykc":

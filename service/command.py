@@ -17,7 +17,7 @@ DONE, NO, WRONG_USE = 0, 1, 2
 FEN_PER_YUAN: Final = 100
 SECONDS_PER_MINUTE: Final = 60
 # The order itself was wrong, as against a charger that said no or could not be reached.
-_WRONG_ORDERS: Final = frozenset({"bad_request", "unknown_order", "unknown_connector"})
+_WRONG_ORDERS: Final = frozenset({"bad_request", "unknown_order", "unknown_connector", "unsupported"})
 _CARD_HELP: Final = "number of the card in hex"
 
 

@@ -56,12 +56,12 @@ def make_directory() -> PileDirectory:
     return PileDirectory([make_pile(), make_pile(OTHER_CODE, 12)])
 
 
-def login(code: str = CODE, seq: bytes = b"\1\0", guns: int = 2) -> bytes:
+def login(code: str = CODE, seq: bytes = b"\1\0", guns: int = 2, protocol_version: int = 0x10) -> bytes:
     fields = {
         "pile_code": code,
         "pile_type": 0,
         "gun_count": guns,
-        "protocol_version": 0x10,
+        "protocol_version": protocol_version,
         "firmware": "V1.0",
         "network_type": 0,
         "sim": "0" * 20,

@@ -185,6 +185,28 @@ def test_two_guns_are_started_together_and_the_one_that_refuses_is_named(tmp_pat
     run(talk())
 
 
+@pytest.mark.parametrize(("version", "error"), [(15, "unsupported"), (16, ""), (0, "")])
+def test_an_order_that_the_charger_s_version_does_not_have_is_not_sent(
+    tmp_path: Path, version: int, error: str
+) -> None:
+    path = tmp_path / "gateway.sock"
+
+    async def talk() -> None:
+        async with running(tmp_path, control_path=path) as here, ControlClient(path) as client:
+            charger = await Charger.logged_in(here.gateway, protocol_version=version)
+            order = asyncio.create_task(client.order("parallel_start", CODE, connectors=[1, 2], balance_fen=5_000))
+            if not error:
+                for request in await charger.receive(2):
+                    await charger.send(said_yes(request, PILES["ykc"]))
+            result = await order
+            assert result.get("error", "") == error
+            if error:
+                assert result["detail"] == f"charger {CODE} speaks version 1.5; parallel_start came with 1.6"
+                assert await charger.silent(0.05)
+
+    run(talk())
+
+
 def test_an_accepted_tariff_counts_as_held(tmp_path: Path) -> None:
     async def talk() -> None:
         async with connected(tmp_path) as (here, charger, client):
