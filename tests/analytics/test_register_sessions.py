@@ -342,6 +342,23 @@ def test_of_two_orders_before_one_charge_the_accepted_one_began_it(empty_databas
     ]
 
 
+def test_an_answer_that_came_twice_is_no_order_of_its_own(empty_database: Client) -> None:
+    facts = RegisterFacts(empty_database)
+    order(facts, ORDERED, START - 20 * SECOND)
+    order(facts, "", START + 5 * SECOND)
+    whole_charge(facts)
+    decide(facts)
+    assert (one(empty_database)["trade_no"], one(empty_database)["start_command_ms"]) == ("SN-1", START - 20 * SECOND)
+
+
+def test_an_answer_alone_still_shows_that_the_charge_was_ordered(empty_database: Client) -> None:
+    facts = RegisterFacts(empty_database)
+    order(facts, "", START + 5 * SECOND)
+    whole_charge(facts)
+    decide(facts)
+    assert one(empty_database)["start_command_ms"] == START + 5 * SECOND
+
+
 def test_an_order_that_led_to_no_charge_is_a_failed_start(empty_database: Client) -> None:
     facts = RegisterFacts(empty_database)
     order(facts, ORDERED, START - 20 * MINUTE)
