@@ -82,6 +82,11 @@ def test_every_alarm_has_a_text_and_a_picture() -> None:
     assert not [kind for kind in kinds if f"alarm.{kind}" not in EVENT_ICONS]
 
 
+def test_every_picture_of_an_event_has_a_shape() -> None:
+    style = (INGEST.parent / "dashboard" / "assets" / "20-style.css").read_text(encoding="utf-8")
+    assert not [picture for picture, _tone in EVENT_ICONS.values() if f".icon-{picture} {{ --shape: url(" not in style]
+
+
 @pytest.mark.parametrize(
     ("kind", "detail", "chinese", "english"),
     [
