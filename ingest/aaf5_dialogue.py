@@ -272,6 +272,7 @@ class Aaf5Dialogue(Dialogue):
             needs_password=bool(password),
             balance_fen=fields["card_balance"],
             frame=frame,
+            refusal=self._refusal_of_start(_asked(frame), receive_ms),
         )
 
     def _tariff_request(self, seq: bytes, body: bytes, receive_ms: int, reaction: Reaction, frame: bytes) -> None:
@@ -332,11 +333,12 @@ class Aaf5Dialogue(Dialogue):
         pile = self._known_pile()
         connector = self._connector_in(_RECORD, body)
         trade_no = session_number(pile.code, connector, fields.get("serial", ""), fields["start_time"])
+        trade_no = trade_no or trade_no_of(_RECORD, body, pile.code)
         if self._record_is_fresh(connector, trade_no, receive_ms):
             end_ms = bcd8_to_ms(fields["end_time"], pile.zone)
             if end_ms:
                 reaction.events.append(self._clock_event(pile, end_ms, receive_ms, "record"))
-        if self._first_sight(trade_no or f"{connector}/{fields['record_index']}"):
+        if self._first_sight(trade_no):
             evidence = aaf5_record_evidence(pile.pile_id, connector, trade_no, fields, receive_ms, frame)
             reaction.events.append(evidence)
 

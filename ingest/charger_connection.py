@@ -67,6 +67,11 @@ class ChargerConnection(asyncio.BufferedProtocol):
         return self.link.dialogue
 
     @property
+    def is_gone(self) -> bool:
+        """Whether nothing can be sent over it any more."""
+        return self.closing or self._transport is None or self._transport.is_closing()
+
+    @property
     def waits_for_us(self) -> bool:
         """Whether it is not read from for a reason of ours: its silence says nothing."""
         return self._holds > self._is_deaf
@@ -180,10 +185,7 @@ class ChargerConnection(asyncio.BufferedProtocol):
             self.release()
 
     def start_decided(self, reaction: Reaction, now_ms: int) -> None:
-        """Keep the facts of a start and send its answer; a charger that is gone gets none."""
-        if self.closing:
-            reaction.replies.clear()
-            reaction.durable_replies.clear()
+        """Keep the facts of a start and send its answer."""
         self.link.send_reaction(reaction, now_ms)
         self.send_answers()
 

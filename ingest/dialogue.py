@@ -10,6 +10,7 @@ from core.directory import Pile
 from core.tariff_version import TariffVersion
 from ingest.events import ClockOffset, ConnectionEvent, Event, TariffAck
 from ingest.reactions import LoginRequest, Reaction, Reason, StartDecision, StartRequest
+from ingest.start_decision import NO_DECISION
 from ingest.trade_numbers import TradeNumbers
 
 FindPile = Callable[[str], tuple[Pile, int] | None]
@@ -17,7 +18,7 @@ RecordIsFresh = Callable[[int, str, int], bool]
 
 # How long a start may wait for its decision before the same request counts as a new one.
 START_PATIENCE_MS: Final = 60_000
-# More starts than this wait for no charger with that many guns: the next one is not asked about.
+# More starts than this wait for no charger with that many guns: the next one is refused without being asked about.
 PENDING_STARTS: Final = 16
 # Numbers of records that a connection remembers, so that a record sent again tells once who started its charge: the
 # most that a charger sends after one login (ykc.md section 5).
@@ -193,14 +194,18 @@ class Dialogue(ABC):
         )
 
     def _start_is_pending(self, asked: bytes, receive_ms: int) -> bool:
-        """Whether the same request waits for its decision, or too many do; if not, it does from now on."""
+        """Whether the same request waits for its decision."""
         for key, since_ms in list(self._pending_starts.items()):
             if not 0 <= receive_ms - since_ms < START_PATIENCE_MS:
                 del self._pending_starts[key]
-        if asked in self._pending_starts or len(self._pending_starts) >= PENDING_STARTS:
-            return True
+        return asked in self._pending_starts
+
+    def _refusal_of_start(self, asked: bytes, receive_ms: int) -> str:
+        """Why a start is not even asked about, because too many wait; empty when it waits from now on."""
+        if len(self._pending_starts) >= PENDING_STARTS:
+            return NO_DECISION
         self._pending_starts[asked] = receive_ms
-        return False
+        return ""
 
     def _first_sight(self, record: str) -> bool:
         """Whether a record came over this connection for the first time, as far as it remembers."""

@@ -72,7 +72,7 @@ class LoginRequest(msgspec.Struct, frozen=True):
     identity: ChargerIdentity | None = None
 
 
-StartMode = Literal["card", "offline_card", "account", "password", "vin"]
+StartMode = Literal["card", "account", "password", "vin"]
 
 
 class StartRequest(msgspec.Struct, frozen=True):
@@ -80,7 +80,8 @@ class StartRequest(msgspec.Struct, frozen=True):
 
     `account` is the card or account number as the charger sent it (hex text of YKC's 8 bytes, digits of AAF5),
     `password` the MD5 or the raw bytes as upper-case hex text, empty where none was typed. `parallel_no` and `gun_role`
-    (0 main, 1 auxiliary) belong to a start of two guns for one vehicle. `message` is the request's name.
+    (0 main, 1 auxiliary) belong to a start of two guns for one vehicle. `message` is the request's name. `refusal` is
+    set where the dialogue already knows that it cannot be granted: too many of this charger wait.
     """
 
     message: str
@@ -97,6 +98,7 @@ class StartRequest(msgspec.Struct, frozen=True):
     gun_role: int = 0
     balance_fen: int = 0
     frame: bytes = b""
+    refusal: str = ""
 
 
 class StartDecision(msgspec.Struct, frozen=True):

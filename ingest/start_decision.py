@@ -17,6 +17,7 @@ from ingest.start_evidence import plain_card
 DecideStart = Callable[[StartRequest], StartDecision | Awaitable[StartDecision]]
 """Decides a start; it may be a coroutine function. The gateway refuses as `no_decision` what takes too long."""
 
+NO_DECISION: Final = "no_decision"
 _CARD_START_UNSUPPORTED: Final = 0x0B
 
 # ykc.md 0x32 fail_reason. What YKC has no number for is the nearest that a driver can act on.
@@ -111,7 +112,7 @@ class StartTable:
     def __call__(self, request: StartRequest) -> StartDecision:
         """Whether this start is granted."""
         match request.mode:
-            case "card" | "offline_card":
+            case "card":
                 return _decide(request, self._cards.get(plain_card(request.account), []), "card", "unknown_account")
             case "vin":
                 return _decide(request, self._vins.get(request.vin, []), "vin", "unknown_vin")

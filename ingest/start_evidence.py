@@ -2,12 +2,13 @@
 
 from typing import Any, Final
 
+import msgspec
+
 from ingest.events import SessionStart
-from ingest.reactions import StartDecision, StartRequest
+from ingest.reactions import Reaction, StartDecision, StartRequest
 
 _REQUEST_METHODS: Final = {
     "card": "card",
-    "offline_card": "offline_card",
     "account": "password",
     "password": "password",
     "vin": "vin",
@@ -15,6 +16,7 @@ _REQUEST_METHODS: Final = {
 _YKC_RECORD_METHODS: Final = {1: "app", 2: "card", 4: "offline_card", 5: "vin"}
 _AAF5_METHODS: Final = {0: "card", 1: "app", 2: "local_admin"}
 UNKNOWN: Final = "unknown"
+CONNECTION_LOST: Final = "connection_lost"
 
 
 def request_evidence(
@@ -36,15 +38,27 @@ def request_evidence(
     )
 
 
+def never_sent(reaction: Reaction) -> Reaction:
+    """What is left of the answer to a start when the charger has gone: it was told nothing, so nothing is granted."""
+    return Reaction(
+        events=[
+            msgspec.structs.replace(event, granted=0, reason=event.reason or CONNECTION_LOST, reply=b"")
+            if isinstance(event, SessionStart)
+            else event
+            for event in reaction.events
+        ]
+    )
+
+
 def ykc_record_evidence(
-    pile_id: int, connector: int, fields: dict[str, Any], receive_ms: int, frame: bytes
+    pile_id: int, connector: int, trade_no: str, fields: dict[str, Any], receive_ms: int, frame: bytes
 ) -> SessionStart:
     """What a 0x3B says of the start of its charge; `fields` in wire units."""
     method = _YKC_RECORD_METHODS.get(fields["start_mode"], UNKNOWN)
     return SessionStart(
         pile_id=pile_id,
         connector=connector,
-        trade_no=fields["trade_no"],
+        trade_no=trade_no,
         event_ms=receive_ms,
         method=method,
         account=fields["vin"] if method == "vin" else plain_card(fields["physical_card"]),

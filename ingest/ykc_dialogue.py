@@ -73,7 +73,7 @@ class YkcDialogue(Dialogue):
 
     def start_answer(self, request: StartRequest, decision: StartDecision, now_ms: int) -> Reaction:
         """0x32 or 0xA2 under a new trade number, which a refusal has as well (ykc.md section 5), and the evidence."""
-        self._pending_starts.pop(_asked(request.seq, request.connector, request.message), None)
+        self._pending_starts.pop(_asked(request.frame), None)
         pile = self._known_pile()
         trade_no = self._trade_numbers.make(pile.code, request.connector, now_ms, pile.zone)
         fields: dict[str, Any] = {
@@ -214,7 +214,7 @@ class YkcDialogue(Dialogue):
         connector = ykc_types.connector_of(frame_type, body)
         fields = raw_fields(frame_type, body)
         complete = "vin" in fields if message == "start_request" else "parallel_no" in fields
-        if connector == 0 or not complete or self._start_is_pending(_asked(seq, connector, message), receive_ms):
+        if connector == 0 or not complete or self._start_is_pending(_asked(frame), receive_ms):
             return
         mode = _start_mode(fields)
         account = fields["card_or_account"]
@@ -233,6 +233,7 @@ class YkcDialogue(Dialogue):
             parallel_no=fields.get("parallel_no", ""),
             gun_role=fields.get("gun_role", 0),
             frame=frame,
+            refusal=self._refusal_of_start(_asked(frame), receive_ms),
         )
 
     # Facts
@@ -248,12 +249,13 @@ class YkcDialogue(Dialogue):
         if result != RECORD_STORED:
             return
         connector = ykc_types.connector_of(ykc_types.RECORD, body)
+        session = ykc_types.trade_no_of(ykc_types.RECORD, body)
         fields = raw_fields(ykc_types.RECORD, body)
-        if self._record_is_fresh(connector, trade_no, receive_ms):
+        if self._record_is_fresh(connector, session, receive_ms):
             self._clock_offset(fields["trade_time"], receive_ms, "record", reaction)
-        if self._first_sight(trade_no):
+        if self._first_sight(session):
             pile_id = self._known_pile().pile_id
-            reaction.events.append(ykc_record_evidence(pile_id, connector, fields, receive_ms, frame))
+            reaction.events.append(ykc_record_evidence(pile_id, connector, session, fields, receive_ms, frame))
 
     def _time_sync_reply(self, seq: bytes, body: bytes, receive_ms: int, reaction: Reaction, frame: bytes) -> None:
         time = raw_fields(ykc_types.TIME_SYNC_REPLY, body).get("time")
@@ -267,9 +269,9 @@ class YkcDialogue(Dialogue):
             reaction.events.append(self._clock_event(pile, pile_ms, receive_ms, source))
 
 
-def _asked(seq: bytes, connector: int, message: str) -> bytes:
-    """What makes a start sent again the same start: a charger answers a new swipe with a new sequence number."""
-    return b"%b %d %b" % (seq, connector, message.encode())
+def _asked(frame: bytes) -> bytes:
+    """What makes a start sent again the same start: the number, which a new swipe counts up, and all that it says."""
+    return frame[2:-2]
 
 
 def _start_mode(fields: dict[str, Any]) -> StartMode:

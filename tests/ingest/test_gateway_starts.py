@@ -1,6 +1,7 @@
 """Starts at the charger over real sockets: the function that decides may be slow, broken or a table."""
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Awaitable
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from core.directory import PileDirectory
 from core.ykc.codec import encode_raw, raw_fields
+from ingest import start_desk
+from ingest.dialogue import PENDING_STARTS
 from ingest.events import SessionStart
 from ingest.gateway import Ports
 from ingest.reactions import StartDecision, StartRequest
@@ -114,6 +117,74 @@ def test_a_decision_that_does_not_come_is_a_refusal(tmp_path: Path) -> None:
     run(talk())
 
 
+def test_a_decision_that_does_not_obey_keeps_no_driver_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start_desk, "LEAVE_S", 0.05)
+    monkeypatch.setattr(start_desk, "MAX_WAITING", 2)
+    asked: list[str] = []
+    enough = asyncio.Event()
+
+    async def decide(request: StartRequest) -> StartDecision:
+        asked.append(request.account)
+        while not enough.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await enough.wait()
+        raise ConnectionError("too late for anybody")
+
+    async def talk() -> None:
+        async with running(tmp_path, decide_start=decide, start_timeout_ms=50) as here:
+            charger = await Charger.logged_in(here.gateway)
+            for card in ("1", "2", "3"):
+                await charger.send(ask(card.rjust(16, "0")))
+                assert (await answer_to(charger))["auth"] == 0
+            assert [card.lstrip("0") for card in asked] == ["1", "2"]  # no third one beside two that do not end
+            await here.until(lambda: here.gateway.status().incidents.get("start_decision_stuck") == 2)
+            assert here.gateway.starts.given_up == 2
+            enough.set()
+            await here.until(lambda: here.gateway.starts.given_up == 0)
+
+    run(talk())
+
+
+def test_two_cards_with_one_sequence_number_are_two_starts(tmp_path: Path) -> None:
+    decided = asyncio.Event()
+
+    async def decide(request: StartRequest) -> StartDecision:
+        await decided.wait()
+        return GRANTED
+
+    async def talk() -> None:
+        async with running(tmp_path, decide_start=decide) as here:
+            charger = await Charger.logged_in(here.gateway)
+            await charger.send(ask() + ask("0" * 15 + "9") + ask())
+            await here.until(lambda: here.gateway.status().frames == 4)
+            decided.set()
+            assert [frame[5] for frame in await charger.receive(2)] == [0x32, 0x32]
+            assert await charger.silent(0.05)
+
+    run(talk())
+
+
+def test_more_starts_than_a_charger_can_have_are_refused_at_once(tmp_path: Path) -> None:
+    decided = asyncio.Event()
+
+    async def decide(request: StartRequest) -> StartDecision:
+        await decided.wait()
+        return GRANTED
+
+    async def talk() -> None:
+        async with running(tmp_path, decide_start=decide) as here:
+            charger = await Charger.logged_in(here.gateway)
+            await charger.send(b"".join(ask(f"{card:016d}") for card in range(1, PENDING_STARTS + 2)))
+            answer = await answer_to(charger)
+            assert (answer["auth"], answer["fail_reason"]) == (0, YKC_FAIL_REASONS["no_decision"])
+            status = here.gateway.status()
+            assert (status.incidents["too_many_starts"], status.starts_refused) == (1, {"no_decision": 1})
+            decided.set()
+            assert len(await charger.receive(PENDING_STARTS)) == PENDING_STARTS
+
+    run(talk())
+
+
 async def _broken_later(request: StartRequest) -> StartDecision:
     raise ConnectionError("the back office is away")
 
@@ -140,12 +211,15 @@ def test_a_decision_that_breaks_is_a_refusal(tmp_path: Path, decide: Any) -> Non
     run(talk())
 
 
-def test_a_decision_for_a_charger_that_left_is_kept_without_an_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("decision", "reason"), [(refuse("frozen"), "frozen"), (GRANTED, "connection_lost")])
+def test_a_decision_for_a_charger_that_left_grants_nothing(
+    tmp_path: Path, decision: StartDecision, reason: str
+) -> None:
     decided = asyncio.Event()
 
     async def decide(request: StartRequest) -> StartDecision:
         await decided.wait()
-        return refuse("frozen")
+        return decision
 
     async def talk() -> None:
         async with running(tmp_path, decide_start=decide) as here:
@@ -155,9 +229,11 @@ def test_a_decision_for_a_charger_that_left_is_kept_without_an_answer(tmp_path: 
             charger.cut()
             await here.until(lambda: here.gateway.status().connections == 0)
             decided.set()
-            await here.until(lambda: here.gateway.status().starts_refused == {"frozen": 1})
+            await here.until(lambda: here.gateway.status().starts_refused == {reason: 1})
+            assert here.gateway.status().starts_granted == 0
             content = await here.content()
-            assert [start.reason for start in content.of(SessionStart)] == ["frozen"]
+            (start,) = content.of(SessionStart)
+            assert (start.granted, start.reason, start.frame, start.reply) == (0, reason, ask(), b"")
             assert 0x32 not in {frame[5] for frame in content.down}
 
     run(talk())
