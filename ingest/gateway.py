@@ -13,6 +13,7 @@ from ingest.aaf5_values import Aaf5ValueTable
 from ingest.alarm_desk import AlarmDesk
 from ingest.charger_connection import ChargerConnection
 from ingest.charger_link import ChargerLink
+from ingest.charger_networks import ChargerNetworks
 from ingest.charger_protocol import ChargerProtocol, OnConnectorEvent
 from ingest.charger_stream import ChargerStream
 from ingest.commands import CommandDesk, OrderFact
@@ -29,6 +30,7 @@ from ingest.incident_log import IncidentLog
 from ingest.line_health import LineLimits
 from ingest.listening_ports import CLOSED, HandshakeCount, PortKind, Ports, open_ports
 from ingest.login_desk import LoginDesk
+from ingest.login_rules import address_of
 from ingest.protocol_detection import ProtocolDetector
 from ingest.protocols import BY_NAME
 from ingest.reactions import Reason
@@ -60,7 +62,7 @@ class Gateway:
     The spool and its group commit belong to the caller, who closes them after `stop`. `clock` gives UTC epoch
     milliseconds. `decide_start` says who may charge by card, VIN or password at the charger, by default nobody.
     `aaf5_values` is what AAF5 chargers are told that ask for a tariff or for QR codes.
-    Nothing that a charger sends raises out of here.
+    Nothing that a charger sends raises out of here. Raises `NetworkError` for `charger_networks` that are none.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Gateway:
             login_ms=self.settings.login_timeout_ms,
         )
         self.bills_acked = 0
+        self._networks = ChargerNetworks(self.settings.charger_networks)
         self._directory = directory
         self._spool = spool
         self._started_ms = clock()
@@ -264,7 +267,10 @@ class Gateway:
         self._connections[connection.connection_id] = connection
         self._all_closed.clear()
         self._keep_event(connection, connection.event("opened", connection.opened_ms), connection.opened_ms)
-        if len(self._connections) > self.settings.max_connections:
+        if not self._networks.admit(connection.peer):
+            self.log.note("address_not_allowed", address_of(connection.peer))
+            connection.close("address_not_allowed")
+        elif len(self._connections) > self.settings.max_connections:
             connection.close("too_many_connections")
 
     def speaks(self, connection: ChargerConnection, protocol_name: str) -> None:

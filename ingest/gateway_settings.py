@@ -31,6 +31,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     `tariff_grace_ms`: time for a charger that has logged in to fetch the valid tariff by itself; then, and every
     `tariff_push_ms`, it is sent when nothing charges.
     `start_timeout_ms`: how long the decision about a start at the charger may take.
+    `charger_networks`: the only networks that chargers may connect from; none = any.
     `tls`: the files of the TLS port. `handshake_timeout_ms`: how long its handshake may take.
     `status_path`, `beat_path`, `control_path`: files of the running gateway, None to do without.
     """
@@ -56,6 +57,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     tariff_grace_ms: int = 60_000
     tariff_push_ms: int = 300_000
     start_timeout_ms: int = 5_000
+    charger_networks: tuple[str, ...] = ()
     tls: TlsFiles | None = None
     handshake_timeout_ms: int = 10_000
     status_path: Path | None = None

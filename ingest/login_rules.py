@@ -221,15 +221,21 @@ def same_place(connector: int, other: int) -> bool:
     return connector == other or connector == 0 or other == 0
 
 
-def address_of(peer: str) -> str:
-    """The address that limits count for a peer "host:port". Of IPv6 the network: one line has 2^64 addresses."""
+def ip_of(peer: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address of a peer "host:port", None where that is none. An IPv4 address in its IPv6 form is the former."""
     host = peer.rpartition(":")[0].strip("[]") or peer
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return host
+        return None
+    return (address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None) or address
+
+
+def address_of(peer: str) -> str:
+    """The address that limits count for a peer "host:port". Of IPv6 the network: one line has 2^64 addresses."""
+    address = ip_of(peer)
+    if address is None:
+        return peer.rpartition(":")[0].strip("[]") or peer
     if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
         return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))
     return str(address)

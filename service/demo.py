@@ -15,6 +15,7 @@ from backoffice.database import open_database
 from backoffice.master_file import load_master_file
 from benchmarks.fleet.accounts import start_accounts
 from ingest.start_decision import StartAccount
+from service.charger_access import require_safe_access
 from service.child_process import ChildProcess
 from service.demo_counts import acked_bills_missing, count_period
 from service.demo_history import load_rest, replay_history
@@ -34,6 +35,7 @@ DONE, BILL_MISSING = 0, 1
 def demo(settings: Settings, *, seconds: float | None, as_json: bool) -> int:
     """Run it until Ctrl-C or for `seconds`; gives 1 when a bill that a charger saw acknowledged is not stored."""
     interrupt_on_signal()
+    require_safe_access(settings)
     settings = apart(settings)
     empty(settings)
     load_master_file(open_database(settings.database_url), MASTER_FILE)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from pathlib import Path
 
 import uvloop
 
@@ -12,7 +11,8 @@ from ingest.group_commit import GroupCommit
 from ingest.login_rules import LoginLimits
 from ingest.spool import Spool, SpoolBrokenError
 from ingest.start_decision import StartTable
-from ingest.tls import TlsFiles
+from ingest.tls import TlsFileError
+from service.charger_access import tls_files
 from service.lifeline import on_stop, say_ready
 from service.role import MS_PER_S, RoleSettings, now_ms, refreshed_directory, run_role
 from service.settings import Settings
@@ -22,7 +22,11 @@ LOOK_EVERY_S = 1.0
 
 def run_gateway(role: RoleSettings) -> None:
     """Serve chargers until told to stop."""
-    uvloop.run(_serve_chargers(role))
+    try:
+        uvloop.run(_serve_chargers(role))
+    except TlsFileError as error:
+        # The files were good when the platform started; its owner reads this line, not where it was raised.
+        raise SystemExit(f"tls_certificate, tls_key or tls_client_ca: {error}") from error
 
 
 async def _serve_chargers(role: RoleSettings) -> None:
@@ -65,18 +69,12 @@ def _gateway_settings(role: RoleSettings) -> GatewaySettings:
         node=settings.node,
         idle_timeout_ms=settings.idle_timeout_s * MS_PER_S,
         login_limits=LoginLimits(per_pile=settings.logins_per_pile, per_address=settings.logins_per_address),
-        tls=_tls_files(settings),
+        charger_networks=settings.charger_networks,
+        tls=tls_files(settings),
         status_path=role.run / "gateway.json",
         beat_path=role.run / "beat.json",
         control_path=role.run / "gateway.sock",
     )
-
-
-def _tls_files(settings: Settings) -> TlsFiles | None:
-    if not settings.tls_certificate and not settings.tls_key:
-        return None
-    client_ca = Path(settings.tls_client_ca) if settings.tls_client_ca else None
-    return TlsFiles(Path(settings.tls_certificate), Path(settings.tls_key), client_ca)
 
 
 async def _until_stopped(stopped: asyncio.Event, spool: Spool) -> None:

@@ -14,6 +14,7 @@ from analytics.client import ClickHouseAddress, connect
 from analytics.migrate import migrate
 from backoffice.database import open_database
 from dashboard.loopback import require_loopback
+from service.charger_access import require_safe_access
 from service.child_process import ChildProcess
 from service.database_process import DatabaseProcess
 from service.errors import AlreadyRunsError, StartError
@@ -83,7 +84,11 @@ class Platform:
         return connect(self.address)
 
     def start(self) -> None:
-        """Start every process; raises `StartError` when one does not come up (those before it are stopped)."""
+        """Start every process; raises `StartError` when one does not come up (those before it are stopped).
+
+        Raises `SettingsError` before anything starts when the chargers' ports must not be opened as they are set.
+        """
+        require_safe_access(self.settings)
         if self.address is None:
             self.prepare()
         role_file = self._write_role_file()

@@ -21,6 +21,7 @@ PREFIX = "PILESTREAM_"
 FILE_NAME = "pilestream.toml"
 MASK = "***"
 CLOSED = -1
+LISTS = ("charger_networks",)
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `detect_port` takes chargers of every protocol, `tls_port` the same over TLS (it needs `tls_certificate` and
     `tls_key`; with `tls_client_ca` only chargers that show a certificate of that authority). Who names `ykc_port` and
     no `aaf5_port` gets no port for AAF5: two platforms on one machine then never want the same one.
+    `charger_networks` are the only ones that chargers may connect from, a list (in the environment with commas);
+    `allow_plain` opens plain ports on a `bind` that other machines reach without it (`service.charger_access`).
     `logins_per_pile` and `logins_per_address` are limits per minute. `idle_timeout_s` 0: a charger is silent after
     three missed heartbeats of its protocol. `start_accounts` may charge by card, VIN or password at the charger;
     `aaf5_values` is what AAF5 chargers are told that ask for a tariff or QR codes. Both are tables of
@@ -48,6 +51,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_certificate: str = ""
     tls_key: str = ""
     tls_client_ca: str = ""
+    charger_networks: tuple[str, ...] = ()
+    allow_plain: bool = False
     dashboard_bind: str = "127.0.0.1"
     dashboard_port: int = 8050
     language: str = "zh"
@@ -115,12 +120,13 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} is not valid TOML: {error}") from error
 
 
-def _read_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    return {
+def _read_environment(environment: Mapping[str, str]) -> dict[str, str | list[str]]:
+    values = {
         name.removeprefix(PREFIX).lower(): value
         for name, value in environment.items()
         if name.startswith(PREFIX) and value != ""
     }
+    return {name: value.split(",") if name in LISTS else value for name, value in values.items()}
 
 
 def _checked(values: Mapping[str, Any], origin: str) -> dict[str, Any]:

@@ -96,3 +96,33 @@ def test_pages_without_sign_in_refuse_an_address_that_others_reach(tmp_path: Pat
     assert answer.returncode == 1
     assert "no sign-in yet" in answer.stderr
     assert not (tmp_path / "clickhouse").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"BIND": "0.0.0.0"}, ["bind", "ykc_port, aaf5_port", "charger_networks", "allow_plain"]),
+        ({"BIND": "::", "YKC_PORT": "-1", "DETECT_PORT": "0"}, ["bind", "detect_port", "charger_networks"]),
+        ({"CHARGER_NETWORKS": "10.0.0.0/33"}, ["charger_networks", "'10.0.0.0/33' is no network"]),
+        ({"CHARGER_NETWORKS": "10.0.0.1/8"}, ["charger_networks", "host bits"]),
+        ({"TLS_CERTIFICATE": "a.pem", "TLS_KEY": "a.key"}, ["tls_certificate, tls_key", "tls_port"]),
+        ({"TLS_CLIENT_CA": "ca.pem"}, ["tls_client_ca", "tls_port"]),
+        ({"TLS_PORT": "0"}, ["tls_port", "set tls_certificate and tls_key"]),
+        ({"TLS_PORT": "0", "TLS_CERTIFICATE": "a.pem"}, ["tls_port", "set tls_key"]),
+        (
+            {"TLS_PORT": "0", "TLS_CERTIFICATE": "a.pem", "TLS_KEY": "a.key"},
+            ["tls_certificate", "a.pem cannot be read"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_ports_less_safe_than_they_look_are_refused_at_the_start(
+    tmp_path: Path, command: str, settings: dict[str, str], words: list[str]
+) -> None:
+    environment = {f"PILESTREAM_{name}": value for name, value in settings.items()}
+    answer = run(command, cwd=tmp_path, PILESTREAM_DATA=str(tmp_path / "data"), **environment)
+    assert answer.returncode == 2, answer.stderr
+    assert "Traceback" not in answer.stderr
+    for word in words:
+        assert word in answer.stderr
+    assert not (tmp_path / "data").exists()

@@ -323,6 +323,23 @@ def test_too_many_connections_are_turned_away(tmp_path: Path) -> None:
     run(talk())
 
 
+def test_only_the_chargers_networks_get_in(tmp_path: Path) -> None:
+    async def talk() -> None:
+        async with running(tmp_path / "a", charger_networks=("10.0.0.0/8", "::1")) as here:
+            for _ in range(2):
+                stranger = await Charger.connect(here.gateway)
+                await stranger.send(login())
+                assert await stranger.hung_up() == b""
+            await here.until(lambda: here.gateway.status().connections == 0)
+            status = here.gateway.status()
+            assert status.closed == {"address_not_allowed": 2}
+            assert (status.incidents, status.bytes_in) == ({"address_not_allowed": 2}, 0)
+        async with running(tmp_path / "b", charger_networks=("10.0.0.0/8", "127.0.0.0/8")) as here:
+            await (await Charger.logged_in(here.gateway)).close()
+
+    run(talk())
+
+
 def test_a_cut_line_leaves_its_half_frame_as_evidence(tmp_path: Path) -> None:
     async def talk() -> None:
         async with running(tmp_path) as here:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.charger_networks import ChargerNetworks, NetworkError
 from ingest.login_rules import (
     ADDRESS_LIMIT,
     ID_IN_USE,
@@ -214,3 +216,13 @@ def test_the_address_that_limits_count() -> None:
     assert address_of("2001:db8:1:2:3:4:5:6:4711") == "2001:db8:1:2::/64" == address_of("2001:db8:1:2::9:4712")
     assert address_of("fe80::1%eth0:9") == "fe80::/64"
     assert address_of("") == ""
+
+
+def test_networks_that_chargers_come_from() -> None:
+    networks = ChargerNetworks(["10.20.0.0/16", " 192.0.2.7", "2001:db8::/32"])
+    assert all(map(networks.admit, ["10.20.255.1:5", "192.0.2.7:1", "::ffff:10.20.0.1:4711", "2001:db8:1::2:4711"]))
+    assert not any(map(networks.admit, ["10.21.0.1:5", "192.0.2.8:1", "2001:db9::1:2", "/run/socket", ""]))
+    assert ChargerNetworks([]).admit("")
+    for text in ("10.20.1.0/16", "chargers", ""):
+        with pytest.raises(NetworkError, match="is no network"):
+            ChargerNetworks([text])

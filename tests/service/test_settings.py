@@ -73,3 +73,10 @@ def test_an_account_with_an_unknown_key_is_named(tmp_path: Path) -> None:
     (tmp_path / "pilestream.toml").write_text('[[start_accounts]]\ncrad = "1"\n')
     with pytest.raises(SettingsError, match="crad"):
         load_settings({}, {})
+
+
+def test_a_list_comes_from_the_file_or_with_commas_from_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "pilestream.toml").write_text('charger_networks = ["10.0.0.0/8"]\n')
+    assert load_settings({}, {}).charger_networks == ("10.0.0.0/8",)
+    settings = load_settings({}, {"PILESTREAM_CHARGER_NETWORKS": "10.1.0.0/16,2001:db8::/32"})
+    assert settings.charger_networks == ("10.1.0.0/16", "2001:db8::/32")
