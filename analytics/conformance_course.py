@@ -12,8 +12,8 @@ from core.conformance.rules import ANSWER_MS, GAP_MS, MINUTE_MS, SECOND_MS
 from core.conformance.steps import CHARGING, NO_FRAME, NOT_SAID, STILL_OPEN_MS, STOPPED, Course, Span, StepSeen
 from core.directory import Pile
 
-BEFORE_MS: Final = 4 * MINUTE_MS
-"""How long before its start a session may have been ordered or asked for."""
+BEFORE_MS: Final = 30 * MINUTE_MS
+"""How long before its start, which may be the first reading that came, a session's first steps are looked for."""
 AFTER_MS: Final = 30 * MINUTE_MS
 """How long after its end, or its record, what belongs to a session is looked for."""
 LONGEST_MS: Final = 3 * 24 * 60 * MINUTE_MS
@@ -142,6 +142,7 @@ def course_of(session: EndedSession, pile: Pile, around: Surroundings) -> Course
     first_ms = min([began_ms, *(one.frame.receive_ms for one in (*named, *started))])
     stopped = _stop_orders([*named, *others], first_ms, ended_ms) if ended_ms else []
     frames = [*(one for one in named if one.says.name not in (*_STOP_ORDERS, *_STOP_ANSWERS)), *started, *stopped]
+    frames += _record_acks(named, others)
     steps = (*runs, *(one.step() for one in frames if one.says.name))
     return Course(
         protocol=pile.protocol,
@@ -177,8 +178,13 @@ class _Seen(msgspec.Struct, frozen=True):
 
 def _runs_as_steps(protocol: str, runs: Sequence[Run]) -> list[StepSeen]:
     """Runs as steps; of the readings in another state only the first one after the last charging one is a step."""
-    charged_ms = max((run.last_ms for run in runs if run.kind == _CHARGING_STATE and not run.stored), default=0)
-    idle = [run for run in runs if run.kind == _OTHER_STATE and not run.stored and run.first_ms > charged_ms > 0]
+    charging = [run for run in runs if run.kind == _CHARGING_STATE]
+    # A clock that is far behind makes every reading look like one that was kept.
+    exact = [run for run in charging if not run.stored] or charging
+    charged = max(((run.last_ms, run.last_key) for run in exact), default=(0, NO_FRAME))
+    others = [run for run in runs if run.kind == _OTHER_STATE and not run.stored]
+    # The state may change within the millisecond of the last reading.
+    idle = [run for run in others if (run.first_ms, run.first_key) > charged > (0, NO_FRAME)]
     stopped = min(idle, key=lambda run: (run.first_ms, run.first_key), default=None)
     steps = []
     for run in runs:
@@ -212,7 +218,7 @@ def _ended_ms(session: EndedSession, charged_ms: int, steps: Iterable[StepSeen])
     if not charged_ms:
         return 0
     signs = [session.after_ms, *(step.event_ms for step in steps if step.name in (STOPPED, *_END_STEPS))]
-    found = [sign for sign in signs if charged_ms < sign <= charged_ms + GAP_MS]
+    found = [sign for sign in signs if charged_ms <= sign <= charged_ms + GAP_MS]
     return min(found, default=charged_ms + READING_PERIOD_MS)
 
 
@@ -260,6 +266,24 @@ def _aaf5_start(
         and (one.says.name == "account_reply" or not card or one.says.card == card)
     ]
     return asked if any(one.says.name == "account_query" for one in asked) else []
+
+
+def _record_acks(named: Sequence[_Seen], others: Sequence[_Seen]) -> list[_Seen]:
+    """The answers to records without a serial: they name the card, and come over the record's connection."""
+    acks = [one for one in others if one.says.name == "record_ack" and not one.frame.trade_no]
+    found = []
+    for record in named:
+        if record.says.name != "record":
+            continue
+        mine = [
+            ack
+            for ack in acks
+            if ack.frame.connection_id == record.frame.connection_id
+            and ack.says.card == record.says.card
+            and 0 <= ack.frame.receive_ms - record.frame.receive_ms <= ANSWER_MS
+        ]
+        found += mine[:1]
+    return list(dict.fromkeys(found))
 
 
 def _stop_orders(seen: Sequence[_Seen], first_ms: int, ended_ms: int) -> list[_Seen]:

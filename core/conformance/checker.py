@@ -8,7 +8,7 @@ import msgspec
 
 from core.conformance.flows import FLOWS, flow_of
 from core.conformance.patterns import order_text, pattern_text
-from core.conformance.rules import ENDED, SECOND_MS, Flow, Rule
+from core.conformance.rules import ENDED, MINUTE_MS, SECOND_MS, Flow, Rule
 from core.conformance.steps import (
     CHARGING,
     NO_FRAME,
@@ -25,6 +25,8 @@ from core.conformance.steps import (
 
 CROSSING_MS: Final = 5 * SECOND_MS
 """A repetition so soon after its answer had left before it was heard."""
+FIRST_STEPS_MS: Final = MINUTE_MS
+"""How long before the first step that was heard the ones before it may have come."""
 MOST_EVIDENCE: Final = 8
 
 
@@ -112,9 +114,11 @@ class _Check:
         from_ms, to_ms = self._window(rule)
         if rule.period_ms and to_ms - from_ms <= rule.period_ms:
             return False
+        asked = self._owed.get(rule.answers)
+        if asked is not None and asked.seen:
+            from_ms = min(from_ms, asked.seen[0].event_ms)
         if self._excused(rule, from_ms, to_ms):
             return False
-        asked = self._owed.get(rule.answers)
         anchor = self._anchor(rule)
         never_answered = asked is not None and bool(asked.seen)
         self._note(
@@ -150,7 +154,8 @@ class _Check:
             begin = max([*before, *(step.event_ms for step in charging[:1])], default=0)
             return begin, max([begin, *(step.end_ms for step in charging)])
         times = [step.event_ms for step in self._steps]
-        from_ms = max(before, default=min(times, default=0))
+        # What comes first of all may have come while the charger could not be heard, before anything else did.
+        from_ms = max(before, default=min(times, default=0) - FIRST_STEPS_MS)
         ended = [self._course.ended_ms] if self._course.ended_ms > from_ms else []
         return from_ms, max(from_ms, min([*behind, *ended], default=max(times, default=from_ms)))
 
@@ -305,10 +310,19 @@ class _Check:
         conflicts: dict[str, set[str]] = {}
         for owed in self._owed.values():
             for before in self._before(owed.rule):
-                if owed.first and before.first and owed.first < before.first:
+                if owed.first and before.first and owed.first < before.first and not self._is_backlog(owed):
                     conflicts.setdefault(owed.rule.name, set()).add(before.rule.name)
                     conflicts.setdefault(before.rule.name, set()).add(owed.rule.name)
         return conflicts
+
+    def _is_backlog(self, owed: _Owed) -> bool:
+        """A record that waited for the next login comes in any order, and its answer with it (section 5 of both)."""
+        if owed.rule.answers and (asked := self._owed.get(owed.rule.answers)) is not None and self._is_backlog(asked):
+            return True
+        ended_ms, first = self._course.ended_ms, owed.first
+        if not owed.rule.answered_by or first is None or not ended_ms:
+            return False
+        return was_away(min(ended_ms, first.event_ms), first.event_ms, self._course.away)
 
     def _note_out_of_order(self, owed: _Owed) -> None:
         first = owed.first

@@ -214,3 +214,26 @@ def test_a_record_that_a_charger_never_sent_after_it_had_come_back_is_missing() 
     script = ykc_remote().without("record", "record_ack")
     back = ((T0 + 602 * SECOND, T0 + 900 * SECOND),)
     assert kinds(check_session(script.course(away=back))) == [("record", "missing")]
+
+
+def test_the_steps_before_the_first_one_that_was_heard_may_have_come_in_an_absence() -> None:
+    names = ("start_request", "start_reply", "bms_handshake", "bms_params", "record")
+    script = ykc_card().without(*names).up(603, "record", mode=4, energy_e4kwh=80_000)
+    assert kinds(check_session(script.course(away=((T0 - 60 * SECOND, T0 + 9 * SECOND),)))) == []
+    earlier = ((T0 - 200 * SECOND, T0 - 90 * SECOND),)
+    missing = [("bms_handshake", "missing"), ("bms_params", "missing")]
+    assert sorted(kinds(check_session(script.course(away=earlier)))) == missing
+
+
+def test_an_answer_that_fell_due_in_an_absence_is_excused_even_if_the_charge_was_seen_only_later() -> None:
+    script = aaf5_remote().without("start_reply")
+    script.steps = [step for step in script.steps if step.name != "charging" or step.event_ms > T0 + 60 * SECOND]
+    assert kinds(check_session(script.course(away=((T0 + 5 * SECOND, T0 + 59 * SECOND),)))) == []
+    assert kinds(check_session(script.course())) == [("start_reply", "never_answered")]
+
+
+def test_a_record_from_the_backlog_may_come_before_the_state_after_the_login() -> None:
+    script = aaf5_remote().without("stopped", "record", "record_ack")
+    script.up(700, "record", mode=1, energy_e4kwh=80_000).down(700.1, "record_ack").up(701, "stopped", mode=1)
+    assert ("stopped", "out_of_order") in kinds(check_session(script.course()))
+    assert check_session(script.course(away=((T0 + 599 * SECOND, T0 + 699 * SECOND),))).deviations == ()
