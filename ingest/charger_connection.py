@@ -163,9 +163,9 @@ class ChargerConnection(asyncio.BufferedProtocol):
 
     # The gateway's side
 
-    def send(self, frame: bytes, connector: int, now_ms: int) -> None:
-        """Send a frame that the platform starts by itself."""
-        self.link.stream.keep_sent(frame, connector, now_ms)
+    def send(self, frame: bytes, connector: int, now_ms: int, kept: bytes = b"") -> None:
+        """Send a frame that the platform starts by itself; `kept` is stored in its place where it holds a secret."""
+        self.link.stream.keep_sent(kept or frame, connector, now_ms)
         self.write(frame)
 
     def probe(self, now_ms: int) -> None:

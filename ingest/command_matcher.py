@@ -25,9 +25,9 @@ class SentCommand(msgspec.Struct):
 
     `number` tells the orders of one gateway apart. `place` is the connector that the answer will name, None = that of
     the order; `subject` as in `Parcel`. `content` is what was asked for: of two orders with the same content it does
-    not matter which one is answered. `session` is the one that a repeat is bound to.
-    `connection_id` is where the last attempt went, `link_place` the gun that this connection speaks for, 0 = all;
-    `seqs` are the sequence fields of all attempts, by connection, and whether each was answered.
+    not matter which one is answered. `session` is the one that a repeat is bound to. `note` says what the kept
+    `request` leaves out. `connection_id` is where the last attempt went, `link_place` the gun that this connection
+    speaks for, 0 = all; `seqs` are the sequence fields of all attempts, by connection, and whether each was answered.
     """
 
     command: str
@@ -47,6 +47,7 @@ class SentCommand(msgspec.Struct):
     last_sent_ms: int = 0
     content: bytes = b""
     session: str = ""
+    note: str = ""
     connection_id: int = 0
     link_place: int = 0
     seqs: dict[tuple[int, bytes], bool] = msgspec.field(default_factory=dict)

@@ -15,7 +15,7 @@ from ingest.connection_registry import ConnectionRegistry, Link
 from ingest.events import CommandOutcome, SessionStart, TariffAck
 from ingest.login_rules import same_place
 from ingest.order import NO_CARD, Order, OrderError, OrderSite, Parcel
-from ingest.orders import facts_of, message_since, order_body, order_frame, order_named
+from ingest.orders import facts_of, message_since, order_body, order_frame, order_named, without_secrets
 from ingest.reactions import ChargerReply, CommandAnswer
 from ingest.trade_numbers import TradeNumbers
 
@@ -24,6 +24,7 @@ __all__ = ["NO_CARD", "CommandDesk", "CommandResult"]
 OrderFact = CommandOutcome | SessionStart | TariffAck
 READ_REALTIME: Final = "read_realtime"
 READING_LOOK_S: Final = 0.05
+SECRETS_NOT_KEPT: Final = "password not kept"
 
 
 class _RefusedError(Exception):
@@ -248,7 +249,7 @@ class CommandDesk:
         pile, order, link = prepared.pile, prepared.order, prepared.link
         now_ms = self._clock()
         seq = link.dialogue.next_seq()
-        request = order_frame(pile.protocol, order, body, seq)
+        request, kept = _request_and_kept(pile.protocol, order, parcel, body, seq)
         self._orders += 1
         sent = SentCommand(
             command=order.name,
@@ -257,7 +258,7 @@ class CommandDesk:
             connector=parcel.connector or link.dialogue.connector,
             trade_no=parcel.trade_no,
             sent_ms=now_ms,
-            request=request,
+            request=kept,
             number=self._orders,
             place=parcel.connector if parcel.place is None else parcel.place,
             subject=parcel.subject,
@@ -266,6 +267,7 @@ class CommandDesk:
             # An order that is made anew each time asks for the same in other words.
             content=b"" if order.made_anew else body,
             session=parcel.trade_no if order.while_session_lasts else "",
+            note="" if kept == request else SECRETS_NOT_KEPT,
             connection_id=link.connection_id,
             link_place=link.dialogue.connector,
             seqs={(link.connection_id, seq): False},
@@ -273,14 +275,14 @@ class CommandDesk:
         waiter: _Waiter = asyncio.get_running_loop().create_future()
         self._waiters[sent.number] = waiter
         if not order.answer:
-            link.send(request, sent.connector, now_ms)
+            link.send(request, sent.connector, now_ms, kept)
             self._settle(sent, _sent_only(sent))
             return waiter
         for replaced in self._matcher.sent(sent):
             self._settle(*replaced)
         if order.attempts > 1:
             self._repeats[sent.number] = msgspec.structs.replace(prepared, parcels=[(parcel, body)])
-        link.send(request, sent.connector, now_ms)
+        link.send(request, sent.connector, now_ms, kept)
         return waiter
 
     def _send_again(self, sent: SentCommand, now_ms: int) -> None:
@@ -290,14 +292,14 @@ class CommandDesk:
         if prepared is None or link is None or not self._is_still_wanted(prepared, sent):
             sent.max_attempts = sent.attempts
             return
-        ((_, body),) = prepared.parcels
+        ((parcel, body),) = prepared.parcels
         if prepared.order.made_anew:
             again = self._with_parcels(prepared.pile, prepared.order, prepared.connector, link, prepared.arguments)
-            ((_, body),) = again.parcels
+            ((parcel, body),) = again.parcels
         seq = link.dialogue.next_seq()
-        request = order_frame(prepared.pile.protocol, prepared.order, body, seq)
-        self._matcher.sent_again(sent, request, (link.connection_id, seq), now_ms)
-        link.send(request, sent.connector, now_ms)
+        request, kept = _request_and_kept(prepared.pile.protocol, prepared.order, parcel, body, seq)
+        self._matcher.sent_again(sent, kept, (link.connection_id, seq), now_ms)
+        link.send(request, sent.connector, now_ms, kept)
 
     def _same_way(self, prepared: _Prepared, sent: SentCommand) -> Link | None:
         """The connection that took the order, or the one that came after it for the same gun or charger."""
@@ -334,7 +336,8 @@ class CommandDesk:
                 self.answer(pile.pile_id, answer, reply)
 
     def _settle(self, sent: SentCommand | None, outcome: CommandOutcome) -> None:
-        self._record(outcome)
+        noted = ", ".join(filter(None, (outcome.detail, sent.note if sent is not None else "")))
+        self._record(msgspec.structs.replace(outcome, detail=noted))
         pile = self._directory.by_id(outcome.pile_id)
         if pile is not None:
             for fact in facts_of(outcome, pile):
@@ -345,6 +348,15 @@ class CommandDesk:
         waiter = self._waiters.pop(sent.number, None)
         if waiter is not None and not waiter.done():
             waiter.set_result((sent, outcome))
+
+
+def _request_and_kept(protocol: str, order: Order, parcel: Parcel, body: bytes, seq: bytes) -> tuple[bytes, bytes]:
+    """The frame that is sent, and the one that is stored."""
+    request = order_frame(protocol, order, body, seq)
+    public = without_secrets(order, parcel)
+    if public is parcel:
+        return request, request
+    return request, order_frame(protocol, order, order_body(protocol, order, public), seq)
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -30,8 +30,8 @@ class Link(Protocol):
     def dialogue(self) -> ChargerDialogue:
         """The talk with the charger."""
 
-    def send(self, frame: bytes, connector: int, now_ms: int) -> None:
-        """Send a frame that the platform starts by itself."""
+    def send(self, frame: bytes, connector: int, now_ms: int, kept: bytes = b"") -> None:
+        """Send a frame that the platform starts by itself; `kept` is stored in its place where it holds a secret."""
 
     def replaced(self) -> None:
         """The charger has logged in over another connection: hang up."""

@@ -69,6 +69,7 @@ class Order(msgspec.Struct, frozen=True):
     the one before was answered, unless they go `together`. A repeat is the same content, or is `made_anew`:
     the time. Such an order also replaces an older one that waits, any other is refused as "busy".
     `reasons`: the charger's own numbers for a no. `more_answers`: those of them after which it may still say yes.
+    `secrets`: text fields that the charger is sent and nobody else: the frame is kept with them empty.
     """
 
     name: str
@@ -85,3 +86,4 @@ class Order(msgspec.Struct, frozen=True):
     made_anew: bool = False
     reasons: dict[int, str] = {}
     more_answers: frozenset[int] = frozenset()
+    secrets: tuple[str, ...] = ()

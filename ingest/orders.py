@@ -68,6 +68,12 @@ def order_body(protocol: str, order: Order, parcel: Parcel) -> bytes:
     return aaf5_codec.encode_raw(order.message, parcel.fields)[8:-1]
 
 
+def without_secrets(order: Order, parcel: Parcel) -> Parcel:
+    """What of an order is kept: the same where it has no secret."""
+    emptied = {name: "" for name in order.secrets if parcel.fields.get(name)}
+    return msgspec.structs.replace(parcel, fields=parcel.fields | emptied) if emptied else parcel
+
+
 def order_frame(protocol: str, order: Order, body: bytes, seq: bytes) -> bytes:
     """The frame around such a content."""
     if protocol == "ykc":

@@ -338,6 +338,7 @@ YKC_ORDERS: Final[tuple[Order, ...]] = (
         _update,
         needs_idle=_idle_unless_later,
         reasons={1: "wrong_pile", 2: "wrong_model", 3: "download_timed_out"},
+        secrets=("password",),
     ),
     Order(
         "lock_control",

@@ -14,6 +14,7 @@ from core.ykc.codec import encode_raw, raw_fields
 from ingest.control import ControlClient
 from ingest.events import CommandOutcome, SessionStart, TariffAck
 from ingest.gateway import Ports
+from ingest.ykc_protocol import YKC
 from tests.ingest.aaf5_frames import AAF5_CODE, aaf5_login, aaf5_pile, up
 from tests.ingest.charger_frames import CODE, NOW_MS, charging, make_pile, realtime, trade_no_of
 from tests.ingest.order_talk import PILES, said_yes
@@ -216,6 +217,29 @@ def test_an_accepted_tariff_counts_as_held(tmp_path: Path) -> None:
             acks = (await here.content()).of(TariffAck)
             assert [(ack.model_no, ack.source) for ack in acks] == [("0008", "tariff_set_reply")]
             assert here.gateway.registry.state_of(make_pile()).held_tariff_id == 8
+
+    run(talk())
+
+
+def test_the_password_of_the_firmware_s_server_goes_to_the_charger_only(tmp_path: Path) -> None:
+    secret = "s3cr3t-of-ftp"
+
+    async def talk() -> None:
+        async with connected(tmp_path) as (here, charger, client):
+            fields: dict[str, Any] = {"host": "10.0.0.9", "path": "fw.bin", "user": "pile", "password": secret}
+            order = asyncio.create_task(client.order("update", CODE, **fields))
+            (request,) = await charger.receive()
+            assert raw_fields(0x94, request[6:-2])["password"] == secret
+            await charger.send(said_yes(request, PILES["ykc"]))
+            assert await order == {"ok": True}
+            content = await here.content()
+            (kept,) = [frame for frame in content.down if frame[5] == 0x94]
+            assert raw_fields(0x94, kept[6:-2]) == raw_fields(0x94, request[6:-2]) | {"password": ""}
+            assert YKC.whole_frame_kind(kept) == YKC.whole_frame_kind(request)
+            (outcome,) = await outcomes(here, "update")
+            assert (outcome.outcome, outcome.detail, outcome.request) == ("ok", "password not kept", kept)
+        spooled = b"".join(path.read_bytes() for path in (tmp_path / "spool").rglob("*") if path.is_file())
+        assert b"10.0.0.9" in spooled and secret.encode() not in spooled
 
     run(talk())
 
