@@ -11,6 +11,10 @@ _FACTS: Final = {
     "silent": re.compile(r"no good frame for (?P<seconds>\d+) s"),
     "clock_off": re.compile(r"(?P<offset>[+-]\d+) s, by its \w+"),
     "tariff_mismatch": re.compile(r"it holds (?:model )?(?P<held>.+), valid is (?P<valid>\S+) \(version \d+\)"),
+    "too_many_connections": re.compile(r"(?P<most>\d+) connections are open; .+"),
+    "too_many_unidentified": re.compile(
+        r"(?P<count>\d+) connections of (?P<address>\S+) have not logged in; the oldest made room"
+    ),
     "unknown_connector": re.compile(
         r"readings or records name the connectors (?P<named>[\d, ]+); the master data have (?P<known>\d+)"
     ),

@@ -5,7 +5,7 @@ import functools
 from typing import TYPE_CHECKING, Final, cast
 
 from core.directory import Pile
-from ingest.charger_link import ChargerLink
+from ingest.charger_link import ACCEPT, WAIT, ChargerLink
 from ingest.charger_protocol import ChargerDialogue
 from ingest.connection_registry import PileState
 from ingest.events import CommandOutcome, ConnectionEvent
@@ -155,6 +155,8 @@ class ChargerConnection(asyncio.BufferedProtocol):
         settings = self._gateway.settings
         self.silence_ms = settings.idle_timeout_ms or HEARTBEATS_MISSED * heartbeat_ms + settings.silence_grace_ms
         self._verdict = self._gateway.logins.wanted(self, request)
+        if self._verdict in (ACCEPT, WAIT):
+            self._gateway.slots.identified(self)
         return self._verdict
 
     def start_wanted(self, link: ChargerLink, request: StartRequest) -> None:

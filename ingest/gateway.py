@@ -18,6 +18,7 @@ from ingest.charger_protocol import ChargerProtocol, OnConnectorEvent
 from ingest.charger_stream import ChargerStream
 from ingest.commands import CommandDesk, OrderFact
 from ingest.connection_registry import ConnectionRegistry
+from ingest.connection_slots import ConnectionSlots
 from ingest.connection_watch import ConnectionWatch
 from ingest.control import ControlServer
 from ingest.event_log import EventLog
@@ -86,6 +87,12 @@ class Gateway:
         self.alarms = AlarmDesk(self.events, self.log, clock)
         self.logins = LoginDesk(
             self.registry, self.alarms, self.log, clock, self.settings.login_limits, self.settings.probe_ms
+        )
+        self.slots = ConnectionSlots(
+            self.alarms,
+            most=self.settings.max_connections,
+            per_address=self.settings.unidentified_per_address,
+            grace_ms=self.settings.unidentified_grace_ms,
         )
         self.starts = StartDesk(decide_start or StartTable(), clock, self.log, self.settings.start_timeout_ms)
         pending_limit = min(PENDING_LIMIT_BYTES, spool.max_bytes // PENDING_PARTS_OF_SPOOL)
@@ -270,8 +277,8 @@ class Gateway:
         if not self._networks.admit(connection.peer):
             self.log.note("address_not_allowed", address_of(connection.peer))
             connection.close("address_not_allowed")
-        elif len(self._connections) > self.settings.max_connections:
-            connection.close("too_many_connections")
+        else:
+            self.slots.opened(connection, len(self._connections))
 
     def speaks(self, connection: ChargerConnection, protocol_name: str) -> None:
         """Give a connection the link of its protocol; before any byte of it was handled."""
@@ -312,6 +319,7 @@ class Gateway:
         self._connections.pop(connection.connection_id, None)
         if not self._connections:
             self._all_closed.set()
+        self.slots.gone(connection)
         self._past.add_closed(connection.close_reason)
         self.watch.look_at_connectors(connection)
         self._past_bills += connection.link.bills

@@ -17,6 +17,8 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     `idle_timeout_ms`: 0 = silent is who missed three heartbeats of its protocol (of its own period, where the login
     names one) and `silence_grace_ms` more; anything else is the limit for all.
     `login_timeout_ms`: a connection that never says who it is. `frames_before_login`: what it may say instead.
+    `max_connections` of all, and `unidentified_per_address` of one address without a login (0 = no limit), counted
+    against those that had `unidentified_grace_ms` to log in (`ingest.connection_slots`).
     `fact_limits`: what one charger may bring to the part of the spool that is never shed.
     `login_limits`: logins per charger and per address. `probe_ms`: how long the living connection of an id may take to
     answer when the same id logs in again.
@@ -51,6 +53,8 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     turn_bytes: int = 1_048_576
     backlog: int = 4_096
     max_connections: int = 50_000
+    unidentified_per_address: int = 200
+    unidentified_grace_ms: int = 10_000
     drain_timeout_ms: int = 500
     time_sync_interval_ms: int = 86_400_000
     clock_limit_ms: int = 180_000

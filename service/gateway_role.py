@@ -68,6 +68,9 @@ def _gateway_settings(role: RoleSettings) -> GatewaySettings:
     return GatewaySettings(
         node=settings.node,
         idle_timeout_ms=settings.idle_timeout_s * MS_PER_S,
+        login_timeout_ms=settings.login_timeout_s * MS_PER_S,
+        max_connections=settings.max_connections,
+        unidentified_per_address=settings.unidentified_per_address,
         login_limits=LoginLimits(per_pile=settings.logins_per_pile, per_address=settings.logins_per_address),
         charger_networks=settings.charger_networks,
         tls=tls_files(settings),

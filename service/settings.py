@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -33,7 +33,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `charger_networks` are the only ones that chargers may connect from, a list (in the environment with commas);
     `allow_plain` opens plain ports on a `bind` that other machines reach without it (`service.charger_access`).
     `logins_per_pile` and `logins_per_address` are limits per minute. `idle_timeout_s` 0: a charger is silent after
-    three missed heartbeats of its protocol. `start_accounts` may charge by card, VIN or password at the charger;
+    three missed heartbeats of its protocol. A connection must log in within `login_timeout_s`; there may be
+    `max_connections`, and `unidentified_per_address` of one address that have not logged in (0 = any number).
+    `start_accounts` may charge by card, VIN or password at the charger;
     `aaf5_values` is what AAF5 chargers are told that ask for a tariff or QR codes. Both are tables of
     `pilestream.toml`.
     """
@@ -60,6 +62,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accept_unknown_piles: bool = False
     node: str = "node-1"
     idle_timeout_s: int = 0
+    login_timeout_s: Annotated[int, msgspec.Meta(ge=1)] = 30
+    max_connections: Annotated[int, msgspec.Meta(ge=1)] = 50_000
+    unidentified_per_address: Annotated[int, msgspec.Meta(ge=0)] = 200
     logins_per_pile: int = 10
     logins_per_address: int = 1200
     group_commit_ms: int = 50

@@ -27,6 +27,8 @@ EVENT_ICONS = {
     "alarm.clock_off": ("clock", "held"),
     "alarm.tariff_mismatch": ("coin", "held"),
     "alarm.register_not_continued": ("gauge", "held"),
+    "alarm.too_many_connections": ("shield", "fault"),
+    "alarm.too_many_unidentified": ("shield", "fault"),
     "alarm.unknown_connector": ("alert", "held"),
     "alarm.charger_alarm": ("alert", "fault"),
 }

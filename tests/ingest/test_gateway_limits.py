@@ -13,7 +13,17 @@ from ingest.events import Alarm, ConnectionEvent, PlatformOutage
 from ingest.record_buffer import LANE_FACTS, LANE_TELEMETRY, scan_records
 from ingest.segment import SEGMENT_HEADER_BYTES
 from ingest.spool import Spool
-from tests.ingest.charger_frames import CODE, SpoolContent, charging, heartbeat, login, make_pile, record, trade_no_of
+from tests.ingest.charger_frames import (
+    CODE,
+    OTHER_CODE,
+    SpoolContent,
+    charging,
+    heartbeat,
+    login,
+    make_pile,
+    record,
+    trade_no_of,
+)
 from tests.ingest.running_gateway import Charger, now_ms, run, running
 
 pytestmark = pytest.mark.server
@@ -319,6 +329,66 @@ def test_too_many_connections_are_turned_away(tmp_path: Path) -> None:
             await first.send(heartbeat())
             await first.receive()
             assert here.gateway.status().closed == {"too_many_connections": 1}
+
+    run(talk())
+
+
+def test_when_all_places_are_taken_the_oldest_without_a_login_makes_room(tmp_path: Path) -> None:
+    async def talk() -> None:
+        async with running(tmp_path, max_connections=4) as here:
+            first = await Charger.logged_in(here.gateway)
+            idle = [await Charger.connect(here.gateway) for _ in range(3)]
+            await here.until(lambda: here.gateway.status().connections == 4)
+            second = await Charger.logged_in(here.gateway, code=OTHER_CODE)
+            assert await idle[0].hung_up() == b""
+            for charger in (first, second):
+                await charger.send(heartbeat(CODE if charger is first else OTHER_CODE))
+                await charger.receive()
+            assert await idle[1].silent(0.05)
+            status = here.gateway.status()
+            assert (status.closed, status.connections) == ({"too_many_connections": 1}, 4)
+            assert status.alarms == status.incidents == {"too_many_connections": 1}
+            (alarm,) = (await here.content()).of(Alarm)
+            assert (alarm.kind, alarm.pile_id) == ("too_many_connections", 0)
+            assert idle[0].peer in alarm.detail
+
+    run(talk())
+
+
+def test_one_address_has_so_many_places_without_a_login(tmp_path: Path) -> None:
+    async def talk() -> None:
+        async with running(tmp_path, unidentified_per_address=2, unidentified_grace_ms=0) as here:
+            first = await Charger.logged_in(here.gateway)
+            idle = [await Charger.connect(here.gateway) for _ in range(4)]
+            assert [await charger.hung_up() for charger in idle[:2]] == [b"", b""]
+            # A login that waits for a probe has said who it is, and waits in no place of theirs.
+            newcomer = await Charger.connect(here.gateway)
+            await newcomer.send(login())
+            await first.receive()  # the probe
+            assert await idle[2].hung_up() == b""
+            more = [await Charger.connect(here.gateway) for _ in range(3)]
+            await here.until(lambda: here.gateway.status().closed == {"too_many_unidentified": 5})
+            assert await newcomer.silent(0.05)
+            await first.send(heartbeat())
+            assert (await first.receive())[0][5] == 0x04
+            status = here.gateway.status()
+            assert (status.incidents["too_many_unidentified"], status.alarms["too_many_unidentified"]) == (5, 1)
+            assert len(here.gateway.slots) == 2
+            for charger in (*idle, *more):
+                await charger.close()
+            await here.until(lambda: len(here.gateway.slots) == 0)
+
+    run(talk())
+
+
+def test_chargers_that_come_back_all_at_once_have_time_to_log_in(tmp_path: Path) -> None:
+    async def talk() -> None:
+        async with running(tmp_path, unidentified_per_address=2) as here:
+            chargers = [await Charger.connect(here.gateway) for _ in range(10)]
+            await here.until(lambda: here.gateway.status().connections == 10)
+            await chargers[0].send(login())
+            await chargers[0].receive(2)
+            assert here.gateway.status().closed == {}
 
     run(talk())
 

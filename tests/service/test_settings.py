@@ -80,3 +80,10 @@ def test_a_list_comes_from_the_file_or_with_commas_from_the_environment(tmp_path
     assert load_settings({}, {}).charger_networks == ("10.0.0.0/8",)
     settings = load_settings({}, {"PILESTREAM_CHARGER_NETWORKS": "10.1.0.0/16,2001:db8::/32"})
     assert settings.charger_networks == ("10.1.0.0/16", "2001:db8::/32")
+
+
+@pytest.mark.parametrize("setting", ["max_connections=0", "login_timeout_s=0", "unidentified_per_address=-1"])
+def test_a_limit_that_would_let_nobody_in_is_refused(setting: str) -> None:
+    name, _, value = setting.partition("=")
+    with pytest.raises(SettingsError, match=f"PILESTREAM_{name.upper()} in the environment cannot be '{value}'"):
+        load_settings({}, {f"PILESTREAM_{name.upper()}": value})
