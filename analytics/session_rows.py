@@ -140,7 +140,8 @@ def _life(
     if last_ms and not ended_ms:
         silent_ms = as_of_ms - int(facts.readings["receive_ms"].max())
         return "open" if silent_ms < thresholds.offline_ms and stays_since_ms is None else "ended_offline"
-    if measured.without_energy and measured.result.end_ms - measured.result.start_ms <= LONGEST_FAILED_START_MS:
+    took_nothing = measured.without_energy and not (facts.bill and facts.bill.energy_e4kwh)
+    if took_nothing and measured.result.end_ms - measured.result.start_ms <= LONGEST_FAILED_START_MS:
         return "failed_start"
     if last_ms and ended_ms - last_ms > measured.gap_ms:
         return "ended_offline"

@@ -8,7 +8,7 @@ from core.meter.final_figure import FinalFigure, final_figure
 from core.meter.flags import Flag, Quality, flag_names
 from core.meter.measurement import Measurement, RegisterFacts, measure
 from core.meter.profile import MeterProfile
-from core.meter.reading_times import ToldSpan, at_times_taken, told_span
+from core.meter.reading_times import LONGEST_KEPT_MS, ToldSpan, at_times_taken, told_span
 from core.meter.readings import ReadingArrays
 from core.session_slots import BillParts, SessionSlots, share_out
 from core.tariff import TariffTimeline
@@ -175,6 +175,10 @@ def _window(session: SessionInput, measured: Measurement) -> _Window:
         return _Window(measured.began_ms, measured.first_ms, measured.last_ms, end_high_ms, longest_ms)
     if bill and bill.has_times:
         return _Window(bill.start_ms, bill.start_ms, bill.end_ms, bill.end_ms, bill.end_ms - bill.start_ms)
+    if bill and not (bill.start_ms and bill.end_ms):
+        # Nothing tells how long the charge lasted, so that only the longest of all refutes its energy.
+        at_ms = bill.end_ms if 0 < bill.end_ms <= bill.receive_ms <= bill.end_ms + LONGEST_KEPT_MS else bill.receive_ms
+        return _Window(at_ms, at_ms, at_ms, at_ms, LONGEST_BILL_MS)
     at_ms = bill.receive_ms if bill else session.after_ms
     return _Window(at_ms, at_ms, at_ms, at_ms, 0)
 

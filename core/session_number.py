@@ -1,6 +1,7 @@
 """Session numbers of every protocol, as text and as the two 64-bit halves that hot columns hold."""
 
 import re
+from datetime import datetime
 from hashlib import blake2b
 
 NO_SESSION = (0, 0)
@@ -29,6 +30,17 @@ def session_halves(trade_no: str) -> tuple[int, int]:
         else int.from_bytes(blake2b(trade_no.encode(), digest_size=16).digest(), "big")
     )
     return whole >> _SHIFT, whole & _LOW
+
+
+def unnamed_record(pile_code: str, connector: int, end: datetime | None, said: bytes) -> str:
+    """The number of a charge whose record names none: `PILE-GUN-R`, its end if it has one, and a digest of its content.
+
+    `end` is the local time of the charger's clock; `said` what tells the record from others and is equal for its
+    repeats. Two charges get one number only when all of that is equal.
+    """
+    digest = blake2b(said, digest_size=4).hexdigest().upper()
+    told = f"{end.year:04d}{end:%m%d%H%M%S}-" if end is not None else ""
+    return f"{pile_code}-{connector}-R{told}{digest}"
 
 
 def packed_text(trade_hi: int, trade_lo: int) -> str:

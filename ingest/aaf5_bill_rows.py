@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from core.aaf5.bcd_time import bcd8_to_ms
 from core.aaf5.codec import HEADER_BYTES, raw_fields
-from core.aaf5.messages import MESSAGES
+from core.aaf5.record_content import said_of_the_charge
 from core.directory import PileDirectory
 from ingest.aaf5_types import RECORD, RECORD_BODY_BYTES, trade_no_of
 from ingest.bill_rows import DEFAULT_ZONE, content_digest, was_stored
@@ -22,9 +22,6 @@ CHECKSUM_BYTES = 1
 _U32_MAX = 0xFFFF_FFFF
 _E4_PER_E2 = 100
 _CLASSES = 4
-_NOT_OF_THE_CHARGE = frozenset(
-    {"reserved1", "reserved2", "reserved3", "reserved4", "record_index", "record_total"},
-)
 
 
 def aaf5_bill_rows(
@@ -60,29 +57,8 @@ def aaf5_bill_rows(
 
 
 def record_digest(body: bytes) -> int:
-    """Equal for every upload of one record: `content_digest` of what the body of a 202 says of the charge.
-
-    Left out is what may differ when it is sent again (aaf5.md sections 3 and 4): `record_total` grows with every
-    charge, `record_index` is a place in a ring, and the reserved fields say nothing; firmware F writes a user id into
-    the first of them. `balance_before` stays in: it is the card's balance before the charge, written once, so that
-    another balance is another record.
-    """
-    return content_digest(b"".join(body[said] for said in _SAID_OF_THE_CHARGE))
-
-
-def _said_of_the_charge() -> tuple[slice, ...]:
-    """Where a body speaks of the charge, up to its end whatever its length."""
-    pieces: list[slice] = []
-    start = at = 0
-    for field in MESSAGES[RECORD].fields:
-        if field.name in _NOT_OF_THE_CHARGE:
-            pieces.append(slice(start, at))
-            start = at + field.length
-        at += field.length
-    return (*pieces, slice(start, None))
-
-
-_SAID_OF_THE_CHARGE = _said_of_the_charge()
+    """Equal for every upload of one record: `content_digest` of what the body of a 202 says of the charge."""
+    return content_digest(said_of_the_charge(body))
 
 
 def _saturated_e4(value_e2: int) -> int:

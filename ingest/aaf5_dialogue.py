@@ -9,6 +9,7 @@ from core.aaf5.messages import MESSAGES
 from core.aaf5.session_no import session_number
 from core.directory import Pile
 from ingest.aaf5_answers import ANSWER_TYPES, CLOCK_ADDRESS, QUERY, SET, answer_of
+from ingest.aaf5_types import trade_no_of
 from ingest.aaf5_values import Aaf5ValueTable, clock_field, qr_code_fields, tariff_fields
 from ingest.dialogue import Dialogue, FindPile
 from ingest.events import Alarm, ChargerIdentity

@@ -2,8 +2,11 @@
 
 from typing import Final
 
+from core.aaf5.bcd_time import bcd8_to_local
 from core.aaf5.messages import TABLE
+from core.aaf5.record_content import said_of_the_charge
 from core.aaf5.session_no import connector_of_gun, session_number
+from core.session_number import unnamed_record
 from core.wire.fields import DOWN
 
 HEARTBEAT: Final = 102
@@ -50,6 +53,12 @@ def _offsets_of(name: str) -> dict[int, int]:
 
 _CODES: Final = frozenset(_offsets_of("pile_code"))
 _GUNS: Final = _offsets_of("gun_no")
+_END_TIME, _METER_AFTER, _RECORD_INDEX = (
+    slice(field.offset, field.offset + field.length)
+    for name in ("end_time", "meter_after", "record_index")
+    for field in TABLE.by_type[RECORD].fields
+    if field.name == name
+)
 DOWN_COMMANDS: Final = frozenset(number for number, message in TABLE.by_type.items() if message.direction == DOWN)
 
 
@@ -85,7 +94,8 @@ def connector_of(command: int, body: bytes) -> int:
 def trade_no_of(command: int, body: bytes, pile_code: str) -> str:
     """The session that the frame names: its serial, else what the start time of a 104 or 202 makes; empty for none.
 
-    `pile_code` is the platform's code of the charger.
+    A record that has neither is told from others by all that it says: no two charges become one. `pile_code` is the
+    platform's code of the charger.
     """
     serial = ""
     if command in _SERIALS:
@@ -96,4 +106,13 @@ def trade_no_of(command: int, body: bytes, pile_code: str) -> str:
     if len(body) < _START_TIMES[command].stop:
         return ""
     connector = gun_letter_of(text_of(body[CODE]), pile_code) or connector_of(command, body)
-    return session_number(pile_code, connector, serial, body[_START_TIMES[command]])
+    number = session_number(pile_code, connector, serial, body[_START_TIMES[command]])
+    if number or command != RECORD or len(body) < RECORD_BODY_BYTES:
+        return number
+    return unnamed_record(pile_code, connector_of_gun(connector), bcd8_to_local(body[_END_TIME]), _told_apart_by(body))
+
+
+def _told_apart_by(body: bytes) -> bytes:
+    """What the record says of its charge; where its meter says nothing, its place in the charger's memory too."""
+    said = said_of_the_charge(body)
+    return said if any(body[_METER_AFTER]) else said + body[_RECORD_INDEX]

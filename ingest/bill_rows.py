@@ -11,7 +11,7 @@ from core.tariff_version import CLASS_NAMES
 from core.ykc.codec import HEADER_BYTES, raw_fields
 from core.ykc.cp56 import cp56_to_ms
 from ingest.table_rows import TableRows
-from ingest.ykc_types import RECORD, RECORD_BODY_BYTES, connector_from_bcd
+from ingest.ykc_types import RECORD, RECORD_BODY_BYTES, connector_from_bcd, trade_no_of
 
 if TYPE_CHECKING:
     from ingest.batch import Batch
@@ -74,7 +74,7 @@ def _bill(body: bytes, zone: str) -> dict[str, Any]:
     fields = raw_fields(RECORD, body)
     return {
         "connector": connector_from_bcd(int(fields["gun_no"], 16)),
-        "trade_no": fields["trade_no"],
+        "trade_no": trade_no_of(RECORD, body),
         "start_ms": cp56_to_ms(fields["start_time"], zone),
         "end_ms": cp56_to_ms(fields["end_time"], zone),
         "trade_time_ms": cp56_to_ms(fields["trade_time"], zone),

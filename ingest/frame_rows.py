@@ -12,7 +12,7 @@ from core.directory import PileDirectory
 from core.ykc.codec import HEADER_BYTES, START_BYTE, decode_body
 from core.ykc.messages import MESSAGES
 from ingest.aaf5_protocol import AAF5
-from ingest.aaf5_types import CODE, SESSION_PARTS, text_of
+from ingest.aaf5_types import CODE, RECORD, SESSION_PARTS, text_of
 from ingest.protocols import BY_NUMBER
 from ingest.record_buffer import FRAME_DOWN, PROTOCOL_AAF5, QUARANTINE
 from ingest.table_rows import TableRows
@@ -103,13 +103,17 @@ class _Aaf5Sessions:
         if places is None:
             return ""
         body = AAF5.body_of(frame)
+        if command == RECORD:
+            return AAF5.trade_no_of(command, body, self._code_of(pile_id, body))
         key = (pile_id, command, len(body), b"".join([body[place] for place in places]))
         named = self._named.get(key)
         if named is None:
-            pile = self._directory.by_id(pile_id)
-            code = pile.code if pile is not None else text_of(body[CODE])
-            named = self._named[key] = AAF5.trade_no_of(command, body, code)
+            named = self._named[key] = AAF5.trade_no_of(command, body, self._code_of(pile_id, body))
         return named
+
+    def _code_of(self, pile_id: int, body: bytes) -> str:
+        pile = self._directory.by_id(pile_id)
+        return pile.code if pile is not None else text_of(body[CODE])
 
 
 def _header(frame: bytes) -> tuple[int, int]:

@@ -2,6 +2,9 @@
 
 from typing import Final
 
+from core.session_number import unnamed_record
+from core.ykc.cp56 import cp56_to_local
+
 LOGIN: Final = 0x01
 LOGIN_ACK: Final = 0x02
 HEARTBEAT: Final = 0x03
@@ -47,6 +50,7 @@ PARALLEL_REMOTE_START: Final = 0xA4
 
 RECORD_BODY_BYTES: Final = 158
 TRADE_NO_BYTES: Final = 16
+_RECORD_END: Final = slice(31, 38)
 
 # Where pile_code stands in the body, by frame type. Types that are not here carry none, or are unknown.
 _PILE_CODE_FIRST = (
@@ -98,11 +102,19 @@ def connector_from_bcd(raw: int) -> int:
 
 
 def trade_no_of(frame_type: int, body: bytes) -> str:
-    """The 32 digits of the session that the frame names, empty when it names none or the number is all zero."""
+    """The 32 digits of the session that the frame names, empty when it names none or the number is all zero.
+
+    A record without a number is told from others by all that it says: no two charges become one.
+    """
     if PILE_CODE_OFFSET.get(frame_type) != TRADE_NO_BYTES and frame_type != RECORD_ACK:
         return ""
     raw = body[:TRADE_NO_BYTES]
-    return raw.hex().upper() if len(raw) == TRADE_NO_BYTES and any(raw) else ""
+    if len(raw) == TRADE_NO_BYTES and any(raw):
+        return raw.hex().upper()
+    if frame_type == RECORD and len(body) >= RECORD_BODY_BYTES:
+        code = pile_code_of(RECORD, body) or ""
+        return unnamed_record(code, connector_of(RECORD, body), cp56_to_local(body[_RECORD_END]), body)
+    return ""
 
 
 def is_down(frame_type: int) -> bool:

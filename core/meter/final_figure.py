@@ -41,6 +41,7 @@ def final_figure(
     can have lasted; with Pmax it gives the physical limit. `end_high_ms`: its latest possible end.
 
     A bill that nothing but itself speaks for (no reading at all) is ESTIMATED by rule 1: it has no second witness.
+    Where it does not even say when it charged, it is the proposal.
     """
     witnesses = _Witnesses(measured, bill_e4kwh, profile, duration_ms, end_high_ms)
     if witnesses.bill_confirmed:
@@ -51,8 +52,7 @@ def final_figure(
         return witnesses.decided(3, measured.counter_e4kwh, Quality.DERIVED)
     if witnesses.measurement_is_narrow:
         return witnesses.decided(4, measured.best_e4kwh, measured.quality)
-    proposal = None if measured.quality == Quality.MISSING else measured.best_e4kwh
-    return witnesses.decided(5, proposal, min(measured.quality, Quality.ESTIMATED))
+    return witnesses.decided(5, witnesses.proposal, min(measured.quality, Quality.ESTIMATED))
 
 
 def _confirmed_quality(measured: Quality) -> Quality:
@@ -81,6 +81,13 @@ class _Witnesses:
     def decided(self, rule: int, energy_e4kwh: int | None, quality: Quality) -> FinalFigure:
         inside = energy_e4kwh is None or energy_e4kwh <= self._limit
         return FinalFigure(rule, energy_e4kwh, quality, inside)
+
+    @property
+    def proposal(self) -> int | None:
+        """The best that is known, measured or, where nothing was, told."""
+        if self._measured.quality != Quality.MISSING:
+            return self._measured.best_e4kwh
+        return self._bill if self._bill and self._bill <= self._limit else None
 
     @property
     def bill_confirmed(self) -> bool:

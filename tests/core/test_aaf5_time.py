@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from core.aaf5.bcd_time import bcd8_to_local, bcd8_to_ms, local_to_bcd8, ms_to_bcd8
 from core.aaf5.session_no import connector_of_gun, session_number, session_number_of
+from core.session_number import is_packed, unnamed_record
 from core.wire.errors import WireTimeError
 
 SHANGHAI = "Asia/Shanghai"
@@ -96,6 +97,20 @@ def test_session_number(gun_no: int, serial: str, start: bytes, expected: str) -
     assert session_number("P1", gun_no, serial, start) == expected
     fields = {"gun_no": gun_no, "serial": serial, "start_time": start}
     assert session_number_of(fields, "P1") == expected
+
+
+def test_a_record_that_names_no_charge_is_told_from_others_by_its_content() -> None:
+    end = bcd8_to_local(EXAMPLE)
+    assert unnamed_record("P1", 2, end, b"said") == "P1-2-R20250808120101-F185AA08"
+    numbers = {
+        unnamed_record(pile, gun, at, said)
+        for pile in ("P1", "P2")
+        for gun in (1, 2)
+        for at in (end, None)
+        for said in (b"said", b"said otherwise")
+    }
+    assert len(numbers) == 16
+    assert not any(is_packed(number) for number in numbers)
 
 
 def test_message_without_such_fields_names_no_session() -> None:

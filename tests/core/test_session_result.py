@@ -133,10 +133,25 @@ def test_only_a_bill() -> None:
 
 
 def test_only_a_bill_without_usable_times() -> None:
+    """What the charger says is the proposal, unless no charge can be that large; a person decides."""
     unusable = msgspec.structs.replace(bill(300_000), start_ms=0, end_ms=0)
     result = evaluate(readings=ReadingArrays.empty(), bill=unusable)
     assert (result.start_ms, result.end_ms) == (unusable.receive_ms, unusable.receive_ms)
-    assert not result.inside_physical_limit or result.final_energy_e4kwh is None, "no time, no energy"
+    assert (result.final_rule, result.final_energy_e4kwh, result.final_quality) == (5, 300_000, Quality.MISSING)
+    assert (result.slot_energy_e4kwh, result.slot_start_ms[0] // 1_800_000) == (
+        (300_000,),
+        unusable.receive_ms // 1_800_000,
+    )
+    absurd = msgspec.structs.replace(unusable, energy_e4kwh=50_000_000)
+    assert evaluate(readings=ReadingArrays.empty(), bill=absurd).final_energy_e4kwh is None
+
+
+def test_only_a_bill_that_knows_no_begin() -> None:
+    half = msgspec.structs.replace(bill(300_000), start_ms=0)
+    result = evaluate(readings=ReadingArrays.empty(), bill=half)
+    assert (result.start_ms, result.end_ms, result.final_energy_e4kwh) == (half.end_ms, half.end_ms, 300_000)
+    impossible = msgspec.structs.replace(half, end_ms=half.receive_ms + 1)
+    assert evaluate(readings=ReadingArrays.empty(), bill=impossible).end_ms == half.receive_ms
 
 
 def test_nothing_at_all() -> None:

@@ -1,5 +1,6 @@
 """What the loader writes of AAF5 chargers: every column says what was in the frame."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ from core.aaf5.bcd_time import ms_to_bcd8
 from core.aaf5.codec import wrap_body
 from core.directory import PileDirectory
 from core.session_number import session_halves
+from core.ykc.cp56 import ms_to_cp56
 from ingest.aaf5_types import trade_no_of
 from ingest.record_buffer import FLAG_STORED, FRAME_DOWN, FRAME_UP, PROTOCOL_AAF5, QUARANTINE
 from ingest.segment import SEGMENT_HEADER_BYTES, list_segments
 from ingest.stored_frames import frame_hex
 from tests.ingest.aaf5_frames import AAF5_CODE, SERIAL, aaf5_login, aaf5_pile, aaf5_record, up
 from tests.ingest.aaf5_status import charging, heartbeat, status
-from tests.ingest.charger_frames import ZONE, make_pile
+from tests.ingest.charger_frames import CODE, ZONE, make_pile
 from tests.ingest.charger_frames import charging as ykc_charging
 from tests.ingest.charger_frames import record as ykc_record
 from tests.ingest.loader_parts import TRADE, counts, make_loader, rows
@@ -288,6 +290,58 @@ def test_a_repeat_is_told_by_what_a_record_says_of_the_charge(
     add(spool, aaf5_record(**changes), receive_ms=NOW_MS + 1)
     load(tmp_path, spool, database_address)
     assert database.execute("SELECT count(), sum(uploads) FROM pile_bills") == [(bills, 2)]
+
+
+def unnamed(**changes: Any) -> bytes:
+    """A record without a serial, of a charger that lost the begin of its charge."""
+    return aaf5_record(serial=None, **{"start_time": bytes(8), **changes})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"energy": 4_001},
+        {"end_time": ms_to_bcd8(NOW_MS - 60_000, ZONE)},
+        {"meter_before": 1_004_000, "meter_after": 1_008_000},
+        {"card": "0012345679"},
+        {"gun_no": 1},
+    ],
+)
+def test_charges_that_no_record_names_stay_apart(
+    tmp_path: Path, database_address: ClickHouseAddress, database: Client, other: dict[str, Any]
+) -> None:
+    spool = open_spool(tmp_path)
+    add(spool, unnamed(), connector=2)
+    add(spool, unnamed(**other), connector=other.get("gun_no", 2))
+    add(spool, unnamed(record_index=8, record_total=101, reserved1=5), connector=2, receive_ms=NOW_MS + 1)
+    load(tmp_path, spool, database_address)
+    first, second, again = (row["trade_no"] for row in rows(database, "pile_bill_uploads", "trade_no"))
+    assert first.startswith(f"{AAF5_CODE}-2-R20261122062640-")
+    assert first == again != second
+    assert [row["trade_no"] for row in rows(database, "frames", "trade_no")] == [first, second, again]
+    assert database.execute("SELECT uploads FROM pile_bills ORDER BY uploads") == [(1,), (2,)]
+
+
+def test_records_of_a_charger_without_clock_and_meter_are_told_apart_by_their_place() -> None:
+    blank = {"end_time": bytes(8), "meter_before": 0, "meter_after": 0}
+    bodies = [unnamed(**blank, record_index=index)[8:-1] for index in (1, 2, 1)]
+    first, second, again = (trade_no_of(202, body, AAF5_CODE) for body in bodies)
+    assert first == again != second
+    assert re.fullmatch(f"{AAF5_CODE}-2-R[0-9A-F]{{8}}", first)
+
+
+def test_ykc_charges_that_no_record_names_stay_apart(
+    tmp_path: Path, database_address: ClickHouseAddress, database: Client
+) -> None:
+    spool = open_spool(tmp_path)
+    bodies = [ykc_record("0" * 32, energy=energy, end_time=ms_to_cp56(NOW_MS, ZONE)) for energy in (100, 200, 100)]
+    for body in bodies:
+        add_frame(spool, body, connector=1)
+    load(tmp_path, spool, database_address)
+    first, second, again = (row["trade_no"] for row in rows(database, "pile_bill_uploads", "trade_no"))
+    assert first.startswith(f"{CODE}-1-R20261122062640-")
+    assert first == again != second
+    assert [row["trade_no"] for row in rows(database, "frames", "trade_no")] == [first, second, again]
 
 
 def test_a_session_is_named_by_what_the_frame_holds() -> None:
