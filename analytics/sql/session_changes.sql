@@ -2,6 +2,7 @@
 -- `entries` are the moments of insertion with their rows: a caller that asks with an overlap sees what is new.
 -- An AAF5 charger that does not charge repeats the number of its last session (aaf5.md section 4): its readings are news
 -- of the connector, not of that session, and count under no number.
+-- An answer to an order that nobody gave (`unasked`) makes no session: anybody can send it. Readings or a record do.
 -- `told_ms`: since when the facts speak; a record that came late speaks of a time long before.
 SELECT
     'readings' AS kind,
@@ -39,7 +40,7 @@ UNION ALL
 SELECT 'command', pile_id, connector, trade_no, min(sent_ms), max(sent_ms), 0, 0, 0, 0, min(sent_ms),
     sumMap([inserted_ms], [toUInt64(1)])
 FROM commands
-WHERE inserted_ms > %(since_ms)s AND trade_no != '' AND command = 'remote_start'
+WHERE inserted_ms > %(since_ms)s AND trade_no != '' AND command = 'remote_start' AND outcome != 'unasked'
 GROUP BY pile_id, connector, trade_no
 UNION ALL
 SELECT 'tariff', pile_id, 0, '', min(event_ms), max(event_ms), 0, 0, 0, 0, min(event_ms), sumMap([inserted_ms], [toUInt64(1)])

@@ -146,3 +146,35 @@ def test_running_charge_without_any_bill_is_written_with_nulls(
     assert (line["start"], line["held"], line["quality"]) == ("2023-11-15T08:00:00+08:00", False, "MISSING")
     # what the platform measured when it saw the charge first is no measure of it now
     assert [line[name] for name in ("platform_energy_kwh", "low_kwh", "high_kwh", "final_energy_kwh")] == [None] * 4
+
+
+def test_an_answer_that_nobody_asked_for_makes_no_session(
+    database: Client, facts: Facts, biller: Biller, clock: Clock
+) -> None:
+    facts.insert("commands", [order("unasked")])
+    facts.heard(T0 - MINUTE, T0 + HOUR)
+    for clock.now_ms in (T0, T0 + HOUR):
+        assert biller.run_once().sessions_evaluated == 0
+    assert (lives(database), bills(database)) == ([], [])
+    # readings make one; the answer tells when it was started, not that a record is owed for it
+    facts.insert("readings", facts.charging(T0, 20)[:1])
+    facts.insert("readings", [facts.idle(T0 + MINUTE)])
+    clock.now_ms = T0 + 2 * HOUR
+    biller.run_once()
+    ((start_command_ms, acked, bill_state),) = database.execute(
+        "SELECT start_command_ms, start_acked, bill_state FROM sessions"
+    )
+    assert (start_command_ms, acked, bill_state) == (T0 - 5 * SECOND, 0, "not_expected")
+
+
+def test_a_record_with_energy_and_no_begin_is_no_failed_start(
+    database: Client, facts: Facts, biller: Biller, clock: Clock
+) -> None:
+    facts.insert("pile_bill_uploads", [{**facts.bill(T0, 20), "start_ms": 0}])
+    clock.now_ms = T0 + HOUR
+    biller.run_once()
+    assert lives(database) == ["ended"]
+    ((status, energy, amount_fen, held, codes, causes),) = bills(database)
+    assert (status, energy, held, codes) == ("final", 200_000, 1, [3])
+    assert amount_fen > 0
+    assert "START_FAILED" not in causes
