@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from concurrent.futures import Executor, Future
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from benchmarks.fleet.master_data import fleet_of
 from benchmarks.fleet.orders import ControlSocketOrders
 from benchmarks.fleet.piles import SimPile
 from benchmarks.fleet.plan import HOUR_MS, MINUTE_MS, build_plan
+from benchmarks.leaping_loop import LeapingLoop
 from core.directory import PileDirectory
 from ingest.gateway import Ports
 from ingest.group_commit import GroupCommit
@@ -35,7 +35,6 @@ from ingest.spool import Spool
 from ingest.start_decision import StartAccount, StartTable
 from service.demo import MASTER_FILE
 from service.master_data import Publisher
-from tests.benchmarks.conftest import LeapingLoop
 from tests.ingest.running_gateway import running
 
 pytestmark = pytest.mark.server
@@ -45,21 +44,11 @@ LIVE_MINUTES = 90
 OFTEN = ["remote_start", "local_start", "offline_start", "login"]
 
 
-class AtOnce(Executor):
-    """Runs work where it is ordered: on a loop whose time leaps nobody may be away with something."""
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
-
-
-class CommitAtOnce(GroupCommit):
-    """A group commit that waits for the disk in the loop's own thread, and not often: an hour is over in seconds."""
+class SeldomCommit(GroupCommit):
+    """Not twenty times a second: an hour is over in seconds."""
 
     def __init__(self, spool: Spool) -> None:
         super().__init__(spool, interval_ms=20_000)
-        self._executor = AtOnce()  # type: ignore[assignment]
 
 
 def small_fleet() -> tuple[SimPile, ...]:
@@ -129,7 +118,7 @@ def test_a_live_fleet_without_faults_has_no_deviation(
             tmp_path,
             directory=directory,
             clock=clock.now_ms,
-            group_commit=CommitAtOnce,
+            group_commit=SeldomCommit,
             ports=Ports(ykc=0, aaf5=0),
             decide_start=drivers,
             control_path=control,
