@@ -1,7 +1,5 @@
 """The number of an AAF5 session: its serial, or what names it when the charger gives none (aaf5.md section 4)."""
 
-from collections.abc import Mapping
-
 from core.aaf5.bcd_time import bcd8_to_local
 
 
@@ -22,14 +20,3 @@ def session_number(pile_code: str, gun_no: int, serial: str, start_time: bytes) 
     if start is None:
         return ""
     return f"{pile_code}-{connector_of_gun(gun_no)}-{start.year:04d}{start:%m%d%H%M%S}"
-
-
-def session_number_of(fields: Mapping[str, object], pile_code: str) -> str:
-    """The number of the session that a message's raw fields name (`core.aaf5.codec.raw_fields`); empty when none."""
-    serial, start_time, gun_no = fields.get("serial", ""), fields.get("start_time", b""), fields.get("gun_no", 0)
-    return session_number(
-        pile_code,
-        gun_no if isinstance(gun_no, int) else 0,
-        serial if isinstance(serial, str) else "",
-        start_time if isinstance(start_time, bytes) else b"",
-    )

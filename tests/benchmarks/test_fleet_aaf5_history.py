@@ -15,11 +15,16 @@ from benchmarks.fleet.history import HistoryFrame, history_frames, write_capture
 from benchmarks.fleet.piles import simple_aaf5_fleet, simple_fleet
 from benchmarks.fleet.plan import HOUR_MS, MINUTE_MS, Plan, build_plan, demo_plan
 from core.aaf5.codec import START_BYTES, decode_body, raw_fields
-from core.aaf5.session_no import session_number_of
+from core.aaf5.session_no import session_number
 from core.aaf5.splitter import FRAME_LE, Aaf5Splitter
 
 LIVE_MS = 1_795_363_200_000
 FROM_MS = LIVE_MS - 8 * HOUR_MS
+
+
+def named(fields: dict[str, Any], code: str) -> str:
+    """The session that a status or a record names."""
+    return session_number(code, fields["gun_no"], fields.get("serial", ""), fields["start_time"])
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +100,9 @@ def test_clean_charges_read_and_bill_the_truth(clean: tuple[Plan, list[HistoryFr
         command, fields = fields_of(frame)
         code = fields.get("pile_code", "")[:14]
         if command == 104 and fields["work_state"] == 2:
-            readings[session_number_of(fields, code)].append((time_ms, fields))
+            readings[named(fields, code)].append((time_ms, fields))
         elif command == 202:
-            records[session_number_of(fields, code)].append((time_ms, fields))
+            records[named(fields, code)].append((time_ms, fields))
     traits = {pile.pile.code: pile.aaf5 for pile in plan.piles}
     charges = [charge for charge in plan.charges() if charge.plug_ms > FROM_MS + 15_000]
     assert len(charges) > 20

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.aaf5.bcd_time import bcd8_to_local, bcd8_to_ms, local_to_bcd8, ms_to_bcd8
-from core.aaf5.session_no import connector_of_gun, session_number, session_number_of
+from core.aaf5.session_no import connector_of_gun, session_number
 from core.session_number import is_packed, unnamed_record
 from core.wire.errors import WireTimeError
 
@@ -95,8 +95,6 @@ def test_unknown_zone_is_named() -> None:
 )
 def test_session_number(gun_no: int, serial: str, start: bytes, expected: str) -> None:
     assert session_number("P1", gun_no, serial, start) == expected
-    fields = {"gun_no": gun_no, "serial": serial, "start_time": start}
-    assert session_number_of(fields, "P1") == expected
 
 
 def test_a_record_that_names_no_charge_is_told_from_others_by_its_content() -> None:
@@ -113,6 +111,5 @@ def test_a_record_that_names_no_charge_is_told_from_others_by_its_content() -> N
     assert not any(is_packed(number) for number in numbers)
 
 
-def test_message_without_such_fields_names_no_session() -> None:
-    assert session_number_of({"counter": 1}, "P1") == ""
+def test_a_gun_without_a_number_is_the_first() -> None:
     assert (connector_of_gun(0), connector_of_gun(1), connector_of_gun(3)) == (1, 1, 3)
