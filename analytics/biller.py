@@ -8,7 +8,7 @@ any point is completed by the next one.
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from itertools import islice
 from typing import Any
@@ -65,14 +65,19 @@ class _Decision(msgspec.Struct, frozen=True):
     """Up to when a pass decides: `as_of_ms`, and until when the chargers were observed to get there."""
 
     as_of_ms: int
-    stays_since_ms: int | None = None
-    """Not None: from this moment to `as_of_ms` each charger is taken to stay as it was last seen."""
+    stays_since_ms: Mapping[int, int] | None = None
+    """Not None: from this moment, by charger, to `as_of_ms` it is taken to stay as it was last seen."""
 
-    def for_session(self, facts: SessionFacts, before: CurrentRevision) -> "_Decision":
-        """A session of a replayed capture stays decided as it was until something newer is known of it."""
-        if self.stays_since_ms is not None or not before.stays_since_ms or facts.last_fact_ms > before.stays_since_ms:
-            return self
-        return _Decision(before.computed_ms, before.stays_since_ms)
+    def for_session(self, facts: SessionFacts, before: CurrentRevision) -> tuple[int, int | None]:
+        """As of when a session is decided, and since when its charger stays as it was seen (None: it does not).
+
+        A session of a replayed capture stays decided as it was until something newer is known of it.
+        """
+        if self.stays_since_ms is not None:
+            return self.as_of_ms, max(self.stays_since_ms[facts.key.pile_id], before.stays_since_ms)
+        if before.stays_since_ms and facts.last_fact_ms <= before.stays_since_ms:
+            return before.computed_ms, before.stays_since_ms
+        return self.as_of_ms, None
 
 
 class Biller:
@@ -138,20 +143,25 @@ class Biller:
         self._keep_progress(reader, as_of_ms, worked=bool(report.session_revisions))
         return report
 
-    def settle(self, pile_ids: Iterable[int], as_of_ms: int, observed_until_ms: int | None = None) -> BillerReport:
+    def settle(
+        self, pile_ids: Iterable[int], as_of_ms: int, observed_until_ms: Mapping[int, int] | None = None
+    ) -> BillerReport:
         """Decide every session of these chargers as if `as_of_ms` had come.
 
-        Until `observed_until_ms` (default: when any of them was heard last) the facts tell; from then on each charger
-        stays as it was last seen: one that was online stays so without sending the bill it owes, a car that was
-        plugged stays plugged. One that fell silent in the middle of a charge stays silent.
+        Until `observed_until_ms`, by charger (default for all: when any of them was heard last), the facts tell, and
+        longer where the session was decided with a later moment; from then on each charger stays as it was last seen:
+        one that was online stays so without sending the bill it owes, a car that was plugged stays plugged. One that
+        fell silent in the middle of a charge stays silent.
         """
-        piles = [{"pile_id": pile_id} for pile_id in sorted(set(pile_ids))]
+        wanted = sorted(set(pile_ids))
+        piles = [{"pile_id": pile_id} for pile_id in wanted]
         if not piles:
             return BillerReport()
         table = [{"name": "piles", "structure": [("pile_id", "UInt32")], "data": piles}]
         if observed_until_ms is None:
             heard = self._client.execute(sql_text("session_last_heard"), external_tables=table)
-            observed_until_ms = max((last for _pile_id, last in heard), default=as_of_ms)
+            last_heard_ms = max((last for _pile_id, last in heard), default=as_of_ms)
+            observed_until_ms = dict.fromkeys(wanted, last_heard_ms)
         rows = self._client.execute(sql_text("session_of_piles"), external_tables=table)
         hints = {SessionKey(pile_id, connector, trade_no): since for pile_id, connector, trade_no, since in rows}
         return self._evaluate(hints, _Decision(as_of_ms, observed_until_ms))
@@ -205,6 +215,9 @@ class Biller:
         for key, revision in current.items():
             if revision.start_ms > _UNHEARD_MS:
                 hints[key] = min(hints[key], revision.start_ms)
+        if decision.stays_since_ms is not None:
+            # A bill that a replay called lost was lost if the charger stayed; the facts alone may say otherwise by now.
+            current = {key: revision._replace(bill_state="") for key, revision in current.items()}
         versions = {version.tariff_version_id: version for pile in self._directory for version in pile.tariffs}
         undecided = frozenset(key for key in hints if key not in current or current[key].bill_state != "lost")
         found, failed = self._read(hints, undecided)
@@ -213,9 +226,9 @@ class Biller:
         for facts in found:
             before = current.get(facts.key, CurrentRevision())
             try:
-                own = decision.for_session(facts, before)
-                _forget_later(facts, own.as_of_ms)
-                row = session_row(facts, before, own.as_of_ms, own.stays_since_ms, self._thresholds, versions)
+                as_of_ms, stays_since_ms = decision.for_session(facts, before)
+                _forget_later(facts, as_of_ms)
+                row = session_row(facts, before, as_of_ms, stays_since_ms, self._thresholds, versions)
             except Exception:
                 logger.exception("session %s of charger %s cannot be billed", facts.key.trade_no, facts.pile.code)
                 failed.add(facts.key)

@@ -19,10 +19,14 @@ _STAGING_PREFIX: Final = "staging-"
 
 
 class LedgerEntry(msgspec.Struct, frozen=True):
-    """What one replay took: the identities of its lines (uint64, sorted, little-endian) and their chargers."""
+    """What one replay took: the identities of its lines (uint64, sorted, little-endian) and their chargers.
+
+    `until_ms`: the time of the capture's last line, taken or not; 0 in entries of versions that did not keep it.
+    """
 
     lines: bytes
     pile_ids: list[int]
+    until_ms: int = 0
 
 
 class CaptureLedger:
@@ -66,13 +70,34 @@ class CaptureLedger:
         """Where the replay with that name writes its segments."""
         return self._folder / f"{_STAGING_PREFIX}{name}"
 
-    def commit(self, name: str, identities: npt.NDArray[np.uint64], pile_ids: set[int]) -> None:
+    def commit(self, name: str, identities: npt.NDArray[np.uint64], pile_ids: set[int], until_ms: int) -> None:
         """The staged segments are complete and on the disk: from now on these lines are taken."""
-        entry = LedgerEntry(np.sort(identities).astype("<u8").tobytes(), sorted(pile_ids))
-        self._disk.replace(self._entry_path(name), msgspec.msgpack.encode(entry))
+        self._write_entry(name, identities, pile_ids, until_ms)
         staging = self.staging(name)
         self._spool.adopt(staging)
         shutil.rmtree(staging)
+
+    def extend(self, identities: npt.NDArray[np.uint64], pile_ids: set[int], until_ms: int) -> None:
+        """Keep the end of a capture all of whose lines were taken before, where it is later than those of the others.
+
+        What is decided of its chargers must not depend on which of the captures was replayed last.
+        """
+        known = self.observed_until(pile_ids)
+        if any(known.get(pile_id, 0) < until_ms for pile_id in pile_ids):
+            self._write_entry(self.name_of(identities), identities, pile_ids, until_ms)
+
+    def observed_until(self, pile_ids: set[int]) -> dict[int, int]:
+        """Of each of the chargers that any replay spoke of: when the last capture that spoke of it ended (epoch ms)."""
+        until: dict[int, int] = {}
+        for path in self._folder.glob(f"*{_SUFFIX}"):
+            entry = _read_entry(path)
+            for pile_id in pile_ids.intersection(entry.pile_ids):
+                until[pile_id] = max(entry.until_ms, until.get(pile_id, 0))
+        return until
+
+    def _write_entry(self, name: str, identities: npt.NDArray[np.uint64], pile_ids: set[int], until_ms: int) -> None:
+        entry = LedgerEntry(np.sort(identities).astype("<u8").tobytes(), sorted(pile_ids), until_ms)
+        self._disk.replace(self._entry_path(name), msgspec.msgpack.encode(entry))
 
     def _entry_path(self, name: str) -> Path:
         return self._folder / f"{name}{_SUFFIX}"

@@ -43,7 +43,8 @@ class ReplayReport(msgspec.Struct):
     """What a replay brought: good frames (readings and bills among them), lines in quarantine, the chargers spoken of.
 
     `repeated` are lines that an earlier replay took, `other_protocols` lines that this version cannot read. Times are
-    those of the frames that were taken, 0 when there were none.
+    those of the frames that were taken, 0 when there were none. `observed_until_ms`, of captures only: for each of the
+    chargers, the end of the last capture that spoke of it, whatever the order in which they were replayed.
     """
 
     frames: int = 0
@@ -54,6 +55,7 @@ class ReplayReport(msgspec.Struct):
     from_ms: int = 0
     to_ms: int = 0
     pile_ids: set[int] = msgspec.field(default_factory=set)
+    observed_until_ms: dict[int, int] = msgspec.field(default_factory=dict)
     other_protocols: dict[str, int] = msgspec.field(default_factory=dict)
 
 
@@ -94,6 +96,7 @@ class Replayer:
         taken, pile_ids = ledger.taken(capture.identities)
         fresh = [i for i, was_taken in enumerate(taken.tolist()) if not was_taken]
         report = ReplayReport()
+        until_ms = capture.frames[-1].ts if capture.frames else 0
         if fresh:
             name = ledger.name_of(capture.identities[fresh])
             staged = Spool(ledger.staging(name), clock=lambda: 1 + capture.frames[fresh[0]].ts, node=self._spool.node)
@@ -110,9 +113,13 @@ class Replayer:
             finally:
                 staged.close()
             report = run.report
-            ledger.commit(name, capture.identities[fresh], report.pile_ids)
+            report.pile_ids |= pile_ids
+            ledger.commit(name, capture.identities[fresh], report.pile_ids, until_ms)
+        else:
+            report.pile_ids = pile_ids
+            ledger.extend(capture.identities, pile_ids, until_ms)
+        report.observed_until_ms = ledger.observed_until(report.pile_ids)
         report.repeated = len(capture.frames) - len(fresh)
-        report.pile_ids |= pile_ids
         report.other_protocols = capture.other_protocols
         return report
 

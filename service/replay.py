@@ -84,7 +84,8 @@ def _take(settings: Settings, address: ClickHouseAddress, capture: Path) -> Repl
     loader.load_available()
     loader.close()
     biller = Biller(client, directory, clock=now_ms)
-    decided = biller.settle(report.pile_ids, max(report.to_ms, now_ms()) + WEEK_MS, report.to_ms)
+    last_ms = max(report.observed_until_ms.values(), default=0)
+    decided = biller.settle(report.pile_ids, max(last_ms, now_ms()) + WEEK_MS, report.observed_until_ms)
     if decided.failed_sessions:
         print(f"{decided.failed_sessions} sessions cannot be decided; the log above says why", file=sys.stderr)
     checker = ConformanceChecker(client, directory)

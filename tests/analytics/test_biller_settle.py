@@ -59,7 +59,7 @@ def test_connector_that_fell_silent_while_its_charger_was_heard(database: Client
 def test_charger_away_long_before_the_end_of_the_capture_stays_away(database: Client, facts: Facts) -> None:
     facts.insert("readings", [*facts.charging(T0, 20), facts.idle(END + SECOND, 0)])
     biller = Biller(database, facts.directory, clock=lambda: END + WEEK)
-    biller.settle([4], END + WEEK, observed_until_ms=END + HOUR)
+    biller.settle([4], END + WEEK, observed_until_ms={4: END + HOUR})
     assert database.execute("SELECT codes FROM bills") == [([2],)]
 
 
