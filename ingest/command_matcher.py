@@ -16,6 +16,11 @@ __all__ = ["AMBIGUOUS", "ANSWER_TIMEOUT_MS", "CommandMatcher", "SentCommand"]
 # after its answer was due: an answer that comes late must not be taken for one to a newer order.
 REMEMBERED_MS: Final = 80_000
 AMBIGUOUS: Final = "ambiguous"
+# What the detail of an outcome says beside the charger's own reason.
+NOT_SEEN: Final = "order not seen"
+WENT_ELSEWHERE: Final = "order went over another connection"
+ANSWERED_BEFORE: Final = "answered before"
+MAY_BE_ANOTHER_S: Final = "may be the answer to another order"
 
 _Key = tuple[int, str, int, str]
 
@@ -112,12 +117,12 @@ class CommandMatcher:
         candidates = _candidates(near, answer, reply)
         said = refusal_text(answer, reply.protocol)
         if not candidates:
-            detail = "order not seen" if near or not known else "order went over another connection"
+            detail = NOT_SEEN if near or not known else WENT_ELSEWHERE
             return None, _outcome(None, pile_id, answer, reply, _joined(detail, said))
         if len(candidates) > 1:
             return self._ambiguous(candidates, answer, reply, said)
         (sent,) = candidates
-        detail = _joined("answered before", said) if sent.answered else said
+        detail = _joined(ANSWERED_BEFORE, said) if sent.answered else said
         outcome = _outcome(sent, pile_id, answer, reply, detail)
         sent.settled = True
         sent.answered = sent.answered or not may_still_accept(answer, reply.protocol)
@@ -130,7 +135,7 @@ class CommandMatcher:
     def _ambiguous(
         candidates: list[SentCommand], answer: CommandAnswer, reply: ChargerReply, said: str
     ) -> tuple[SentCommand | None, CommandOutcome]:
-        detail = f"the charger said {said or 'ok'}, which may be about any of {len(candidates)} orders"
+        detail = _joined(MAY_BE_ANOTHER_S, said or "accepted")
         waiting = next((sent for sent in candidates if not sent.settled), None)
         outcome = _outcome(waiting, candidates[0].pile_id, answer, reply, detail)
         if waiting is not None:

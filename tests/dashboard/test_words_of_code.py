@@ -9,9 +9,12 @@ from core.conformance.flows import FLOWS
 from dashboard.alarm_words import alarm_detail
 from dashboard.catalogue import LANGUAGES, Catalogue, all_texts
 from dashboard.overview.feeds import EVENT_ICONS, event_text
-from ingest import line_health, login_rules
+from ingest import command_matcher, line_health, login_rules
+from ingest.commands import SECRETS_NOT_KEPT
 from ingest.orders import ORDERS
 from ingest.start_decision import REFUSALS
+from ingest.start_evidence import CONNECTION_LOST
+from ingest.unasked import UNASKED
 
 INGEST = Path(__file__).parents[2] / "ingest"
 CODE = "\n".join(path.read_text(encoding="utf-8") for path in sorted(INGEST.glob("*.py")))
@@ -50,8 +53,9 @@ def test_every_source_of_a_tariff_acknowledgement_has_a_text() -> None:
 
 
 def test_every_order_and_outcome_has_a_text() -> None:
-    outcomes = words_in(r'_unanswered\(\w+, "(\w+)"\)') | {"ok", "refused", "sent"}
-    assert not unsaid("event.command.any", outcomes, at_least=6)
+    outcomes = words_in(r'_unanswered\(\w+, "(\w+)"\)') | {command_matcher.AMBIGUOUS, UNASKED}
+    outcomes |= {"ok", "refused", "sent"}
+    assert not unsaid("event.command.any", outcomes, at_least=8)
     assert not unsaid("order", {name for orders in ORDERS.values() for name in orders}, at_least=15)
     for language in LANGUAGES:
         for name in ("card_sync", "remote_start", "qr_codes"):
@@ -63,6 +67,12 @@ def test_every_order_and_outcome_has_a_text() -> None:
 def test_every_reason_of_a_charger_has_a_text() -> None:
     reasons = {reason for orders in ORDERS.values() for order in orders.values() for reason in order.reasons.values()}
     assert not unsaid("detail", reasons - {""}, at_least=15)
+
+
+def test_every_detail_of_an_order_s_outcome_has_a_text() -> None:
+    m = command_matcher
+    details = {m.NOT_SEEN, m.WENT_ELSEWHERE, m.ANSWERED_BEFORE, m.MAY_BE_ANOTHER_S, SECRETS_NOT_KEPT, "accepted"}
+    assert not unsaid("detail", details, at_least=6)
 
 
 def test_every_end_of_a_connection_and_every_refused_login_has_a_text() -> None:
@@ -159,7 +169,7 @@ def test_every_step_and_deviation_has_a_text() -> None:
 
 
 def test_every_way_to_start_has_a_text() -> None:
-    assert not unsaid("start_refusal", set(REFUSALS), at_least=10)
+    assert not unsaid("start_refusal", {*REFUSALS, CONNECTION_LOST}, at_least=10)
     evidence = (INGEST / "start_evidence.py").read_text(encoding="utf-8")
     methods = {
         word
