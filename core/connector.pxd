@@ -79,6 +79,10 @@ cdef class ConnectorCycle:
     cdef bint next_is_stored                    # of the reading that `observe` takes next
     cdef uint64_t timed_hi
     cdef uint64_t timed_lo
+    # The same where a reading carries the charger's own time: how far that was behind at the last live one
+    cdef bint has_device_lag
+    cdef int64_t device_lag_ms
+    cdef int64_t device_start_ms                # by the charger's clock, which may be set in the middle of a charge
 
     # Prices of 48 half-hours in a row; they repeat daily
     cdef bint has_prices

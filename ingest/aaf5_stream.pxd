@@ -12,7 +12,9 @@ cdef struct Gun:
     uint64_t trade_lo
     int64_t start_ms  # by the platform's clock as far as the charger's is known, 0 = unknown
     int64_t last_receive_ms  # 0 = nothing heard over this connection
-    int64_t lag_ms  # by how much the charger's clock is behind, as readings that kept their pace showed it
+    int64_t lag_ms  # by how much the time of its last charging reading was behind
+    bint has_lag
+    bint clock_shown  # its login showed the charger's clock
     bint named
     uint8_t serial[TEXT_BYTES]
 
@@ -32,8 +34,7 @@ cdef class Aaf5Stream(ChargerStream):
     cdef bint _take_status(self, const uint8_t* frame, Py_ssize_t length) except -1
     cdef Gun* _gun(self, int connector) except NULL
     cdef int _name_session(self, Gun* gun, int connector) except -1
-    cdef int64_t _told_ms(self, const Gun* gun) noexcept nogil
-    cdef int64_t _taken_ms(self, Gun* gun, int64_t told_ms, bint* kept) noexcept nogil
+    cdef int64_t _taken_ms(self, Gun* gun, ConnectorCycle cycle, int state, bint* kept) noexcept
     cdef int _observe(self, ConnectorCycle cycle, const Gun* gun, int64_t taken_ms, int state) noexcept
     cdef int _acknowledge_status(self, const uint8_t* frame) except -1
     cdef int _acknowledge_heartbeat(self, const uint8_t* frame) except -1

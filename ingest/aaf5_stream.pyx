@@ -40,11 +40,11 @@ cdef enum:
     PLUGGED = 2
     DC = 1
     SECOND_MS = 1000
-    TOLD_AHEAD_MS = 180000
     STORED_LAG_MS = 120000  # further behind than this, a reading was kept by the charger (DESIGN invariant 6)
     # Kept readings come back to back after a silence as long as they are late; live ones 3 s apart at least (section 5).
     PACED_FROM_MS = 2500
     PACED_TO_MS = STORED_LAG_MS
+    TOLD_PLAY_MS = 5000  # a frame needs its time on the way, and the charger counts whole seconds
 
 cdef int64_t TOLD_BEHIND_MS = 31 * 86400000  # longer than any charge lasts and any charger keeps its readings
 
@@ -174,10 +174,10 @@ cdef class Aaf5Stream(ChargerStream):
         cdef ConnectorCycle cycle
         cdef Gun* gun
         cdef int connector, events, state
-        cdef int64_t told_ms, taken_ms
+        cdef int64_t taken_ms
         cdef uint32_t accepted = 0
         cdef uint32_t amount = 0
-        cdef bint stored, kept = False
+        cdef bint kept = False
         if not parse_verified_status(frame, length, status):
             return False
         connector = self._connector_of(frame + HEADER_BYTES, status.gun_no)
@@ -195,17 +195,15 @@ cdef class Aaf5Stream(ChargerStream):
             state = STATE_CHARGING
         elif status.work_state == WORK_FAULT:
             state = STATE_FAULT
-        told_ms = self._told_ms(gun) if state == STATE_CHARGING else self._receive_ms
-        stored = self._receive_ms - told_ms > STORED_LAG_MS
-        taken_ms = self._taken_ms(gun, told_ms, &kept)
         cycle = self._cycle(connector)
+        taken_ms = self._taken_ms(gun, cycle, state, &kept)
         cycle.next_is_stored = kept
         events = self._observe(cycle, gun, taken_ms, state)
         if cycle.session_start_ms != 0 and gun.trade_hi == cycle.trade_hi and gun.trade_lo == cycle.trade_lo:
             accepted = as_u32(cycle.accepted_e4kwh)
             amount = as_u32(cycle.amount_fen)
         self._keep_reading(
-            frame, length, connector, FLAG_STORED if stored else 0, told_ms, accepted, amount,
+            frame, length, connector, FLAG_STORED if kept else 0, taken_ms, accepted, amount,
             cycle.reading_flags | (READING_WAS_STORED if kept else 0),
         )
         self._acknowledge_status(frame)
@@ -240,35 +238,55 @@ cdef class Aaf5Stream(ChargerStream):
         gun.start_ms = bcd8_to_ms(start, self._zone)
         if gun.start_ms != 0:
             gun.start_ms -= <int64_t>self._state.clock_offset_ms(gun.start_ms)
-        if gun.start_ms != 0:
-            gun.start_ms -= <int64_t>self._state.clock_offset_ms(gun.start_ms)
+        gun.clock_shown = self._state.clock_shown
+        gun.has_lag = False
         gun.start_time = status.start_time
         memcpy(gun.serial, status.serial, TEXT_BYTES)
         gun.named = True
         return 0
 
-    cdef int64_t _told_ms(self, const Gun* gun) noexcept nogil:
-        """When the reading was taken by the charger's word; when it came, where that word cannot be."""
-        cdef int64_t told_ms = gun.start_ms + <int64_t>self._status.duration_s * SECOND_MS
-        if gun.start_ms != 0 and -TOLD_AHEAD_MS <= self._receive_ms - told_ms <= TOLD_BEHIND_MS:
-            return told_ms
-        return self._receive_ms
+    cdef int64_t _taken_ms(self, Gun* gun, ConnectorCycle cycle, int state, bint* kept) noexcept:
+        """When the reading was taken by the platform's clock, and whether the charger had kept it.
 
-    cdef int64_t _taken_ms(self, Gun* gun, int64_t told_ms, bint* kept) noexcept nogil:
-        """When it was taken by the platform's clock, and whether the charger had kept it."""
-        cdef int64_t lag_ms = self._receive_ms - told_ms
-        cdef bint paced = PACED_FROM_MS <= self._receive_ms - gun.last_receive_ms <= PACED_TO_MS
+        A hint: for the screen, for the state, and to find rows by; the bill takes the times that
+        `core.meter.device_times` finds in the whole session. A reading that keeps its pace, and whose own time goes on
+        no faster than the platform's, is live, whatever the charger's clock says, and shows how far that is behind. So
+        what is late against it came from the charger's memory. Where neither a live reading of the session nor a login
+        has shown the clock, only readings tell that came back to back with times of their own.
+        """
+        cdef int64_t gap_ms = self._receive_ms - gun.last_receive_ms
+        cdef int64_t lag_ms, behind_ms, gained_ms
+        cdef bint paced, knows
+        cdef bint first = not gun.has_lag
         gun.last_receive_ms = self._receive_ms
         kept[0] = False
-        if lag_ms <= STORED_LAG_MS:
+        gun.has_lag = state == STATE_CHARGING and gun.start_ms != 0
+        if not gun.has_lag:
             return self._receive_ms
-        if paced:
-            gun.lag_ms = lag_ms
+        lag_ms = self._receive_ms - gun.start_ms - <int64_t>self._status.duration_s * SECOND_MS
+        gained_ms = lag_ms - gun.lag_ms
+        gun.lag_ms = lag_ms
+        knows = cycle.has_device_lag and cycle.timed_hi == gun.trade_hi and cycle.timed_lo == gun.trade_lo
+        knows = knows and cycle.device_start_ms == gun.start_ms
+        behind_ms = cycle.device_lag_ms if knows else 0
+        paced = PACED_FROM_MS <= gap_ms <= PACED_TO_MS
+        if first:
+            paced = paced and (knows or not gun.clock_shown)
+        else:
+            paced = paced and -TOLD_PLAY_MS <= gained_ms <= gap_ms + TOLD_PLAY_MS
+        if paced and not first:
+            cycle.has_device_lag = True
+            cycle.device_lag_ms = lag_ms
+            cycle.device_start_ms = gun.start_ms
+            cycle.timed_hi = gun.trade_hi
+            cycle.timed_lo = gun.trade_lo
+        if paced or not STORED_LAG_MS < lag_ms - behind_ms <= TOLD_BEHIND_MS:
             return self._receive_ms
-        if lag_ms - gun.lag_ms <= STORED_LAG_MS:
-            return self._receive_ms
+        if not knows and not gun.clock_shown:
+            if first or gap_ms >= PACED_FROM_MS or -TOLD_PLAY_MS <= gained_ms <= TOLD_PLAY_MS:
+                return self._receive_ms
         kept[0] = True
-        return told_ms + gun.lag_ms
+        return self._receive_ms - lag_ms + behind_ms
 
     cdef int _observe(self, ConnectorCycle cycle, const Gun* gun, int64_t taken_ms, int state) noexcept:
         cdef Status* status = &self._status

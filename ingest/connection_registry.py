@@ -91,6 +91,11 @@ class PileState:
         elif not self._clock_right_since_ms:
             self._clock_right_since_ms = at_ms
 
+    @property
+    def clock_shown(self) -> bool:
+        """Whether the charger's clock was ever seen."""
+        return bool(self._clock_offset_ms or self._clock_right_since_ms)
+
     def clock_offset_ms(self, told_ms: int) -> int:
         """Charger less platform when its clock told that time; 0 for one that is in order, or merely imprecise.
 

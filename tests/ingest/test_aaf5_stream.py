@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -264,25 +265,96 @@ def test_states_and_plugs_have_one_meaning_for_all_protocols() -> None:
     ("start_ms", "duration_s", "event_ms", "stored"),
     [
         (NOW_MS - 600_000, 600, NOW_MS, False),
-        (NOW_MS - 600_000, 481, NOW_MS - 119_000, False),
+        (NOW_MS - 600_000, 481, NOW_MS, False),
         (NOW_MS - 600_000, 479, NOW_MS - 121_000, True),
-        (NOW_MS + 179_000, 0, NOW_MS + 179_000, False),
-        (NOW_MS + 181_000, 0, NOW_MS, False),  # a clock that is ahead tells nothing
+        (NOW_MS + 179_000, 0, NOW_MS, False),
         (NOW_MS - 31 * 86_400_000, 0, NOW_MS - 31 * 86_400_000, True),
-        (NOW_MS - 32 * 86_400_000, 0, NOW_MS, False),  # nor one that lost its battery
+        (NOW_MS - 32 * 86_400_000, 0, NOW_MS, False),  # nothing is kept for so long
         (0, 600, NOW_MS, False),
     ],
 )
-def test_the_time_of_a_reading_is_start_plus_duration(
+def test_a_late_reading_of_a_charger_whose_clock_was_seen_was_kept(
     start_ms: int, duration_s: int, event_ms: int, stored: bool
 ) -> None:
-    """DESIGN invariant 6. NOW_MS is a whole second, so that BCD8 holds it."""
-    stream, _, _ = make_stream()
+    """NOW_MS is a whole second, so that BCD8 holds it."""
+    stream, state, _ = make_stream()
+    state.note_clock(NOW_MS - 5_000, NOW_MS - 5_000)
     changes: dict[str, Any] = {} if start_ms else {"start_time": bytes(8)}
     left_for_python(stream, charging(0, duration_s, start_ms=start_ms or NOW_MS, **changes))
     found, _ = kept(stream)
     assert (found.event_ms.tolist(), found.receive_ms.tolist()) == ([event_ms], [NOW_MS])
     assert found.flags.tolist() == [FLAG_STORED if stored else 0]
+
+
+@pytest.mark.parametrize("off_ms", [-170_000, -3 * 3_600_000, 3 * 3_600_000, -20 * 365 * 86_400_000])
+@pytest.mark.parametrize("idle_before", [False, True])
+def test_a_clock_that_nobody_has_seen_makes_no_live_reading_late(off_ms: int, idle_before: bool) -> None:
+    stream, _, _ = make_stream()
+    if idle_before:
+        left_for_python(stream, status(), NOW_MS - 15_000)
+    for n in range(41):
+        left_for_python(stream, charging(n, 15 * n, start_ms=NOW_MS + off_ms), NOW_MS + 15_000 * n)
+    left_for_python(stream, charging(41, 601, start_ms=NOW_MS + off_ms), NOW_MS + 601_000)  # at once, on a change
+    found, _ = kept(stream)
+    assert set(found.flags.tolist()) == {0}
+    assert found.event_ms.tolist() == found.receive_ms.tolist()
+    # what it kept while the line was down lies where it belongs, by the clock as the live ones showed it
+    for n in range(20):
+        left_for_python(stream, charging(42 + n, 615 + 15 * n, start_ms=NOW_MS + off_ms), NOW_MS + 1_000_000 + 40 * n)
+    found, _ = kept(stream)
+    late = found.receive_ms - (NOW_MS + 615_000 + 15_000 * np.arange(20)) > 120_000
+    assert (found.flags == FLAG_STORED).tolist() == late.tolist()
+    told_ms = np.where(late, NOW_MS + 615_000 + 15_000 * np.arange(20), found.receive_ms)
+    assert np.abs(found.event_ms - told_ms).max() <= 1_000
+
+
+def test_a_charge_that_pauses_stays_live_and_over_a_new_connection_too() -> None:
+    """The duration stands still: the charger's time falls behind by the length of the pause."""
+    stream, state, told = make_stream()
+    for n in range(61):
+        left_for_python(stream, charging(min(n, 20), 15 * min(n, 20), start_ms=NOW_MS), NOW_MS + 15_000 * n)
+    found, _ = kept(stream)
+    again = Aaf5Stream(RecordBuffer(), 8, told)
+    told.stream = again
+    state.note_clock(NOW_MS + 930_000, NOW_MS + 930_000)
+    again.bind(aaf5_pile(), state)
+    left_for_python(again, charging(20, 300, start_ms=NOW_MS), NOW_MS + 931_000)
+    resumed_found, _ = kept(again)
+    for one in (found, resumed_found):
+        assert set(one.flags.tolist()) == {0}
+        assert one.event_ms.tolist() == one.receive_ms.tolist()
+
+
+def test_a_charge_that_paused_in_another_state_is_live_when_it_goes_on() -> None:
+    stream, _, _ = make_stream()
+    for n in range(11):
+        left_for_python(stream, charging(n, 15 * n, start_ms=NOW_MS), NOW_MS + 15_000 * n)
+    for n in range(11, 51):
+        idle = charging(10, 150, start_ms=NOW_MS, work_state=FINISHED)
+        left_for_python(stream, idle, NOW_MS + 15_000 * n)
+    left_for_python(stream, charging(10, 150, start_ms=NOW_MS), NOW_MS + 15_000 * 51)
+    found, _ = kept(stream)
+    assert set(found.flags.tolist()) == {0}
+    assert found.event_ms.tolist() == found.receive_ms.tolist()
+
+
+@pytest.mark.parametrize("clock_shown", [False, True])
+def test_a_whole_charge_from_the_memory_is_told_from_live_readings(clock_shown: bool) -> None:
+    stream, state, _ = make_stream()
+    if clock_shown:
+        state.note_clock(NOW_MS, NOW_MS)
+    began_ms = NOW_MS - 6 * 3_600_000
+    left_for_python(stream, status(), NOW_MS)
+    for n in range(30):
+        left_for_python(stream, charging(n, 15 * n, start_ms=began_ms), NOW_MS + 3_000 + 40 * n)
+    for n in range(30, 60):  # and some more slowly, as live ones come
+        left_for_python(stream, charging(n, 15 * n, start_ms=began_ms), NOW_MS + 4_200 + 3_000 * (n - 29))
+    found, _ = kept(stream)
+    of_memory = slice(1 if clock_shown else 2, 31)
+    assert set(found.flags[of_memory].tolist()) == {FLAG_STORED}
+    assert found.event_ms[of_memory].tolist() == [began_ms + 15_000 * n for n in range(of_memory.start - 1, 30)]
+    if clock_shown:
+        assert set(found.flags[31:].tolist()) == {FLAG_STORED}
 
 
 def test_an_idle_reading_has_the_time_of_its_receipt() -> None:
@@ -302,8 +374,8 @@ def test_a_charger_whose_clock_is_slow_is_still_followed_live() -> None:
     assert told.calls[1][1] == NOW_MS + 900_000  # by the platform's clock
     found, _ = kept(stream)
     charging_ones = slice(1, -1)
-    assert set(found.flags[charging_ones].tolist()) == {FLAG_STORED}
-    assert found.event_ms[charging_ones].tolist() == [NOW_MS + n * 15_000 for n in range(41)]
+    assert set(found.flags[charging_ones].tolist()) == {0}
+    assert found.event_ms[charging_ones].tolist() == [NOW_MS + 900_000 + n * 15_000 for n in range(41)]
 
 
 @pytest.mark.parametrize("off_ms", [-342_000, -8 * 3_600_000, 600_000])
@@ -330,7 +402,7 @@ def test_a_charge_that_began_before_the_clock_was_set_keeps_the_wrong_begin() ->
     left_for_python(stream, charging(9, 600, start_ms=NOW_MS - 600_000 + off_ms), NOW_MS + 5_000)
     left_for_python(stream, charging(0, 0, start_ms=NOW_MS + 60_000, serial="NEXT"), NOW_MS + 60_000)
     found, _ = kept(stream)
-    assert found.event_ms.tolist() == [NOW_MS, NOW_MS + 60_000]
+    assert found.event_ms.tolist() == [NOW_MS + 5_000, NOW_MS + 60_000]
     assert found.flags.tolist() == [0, 0]
 
 
@@ -338,7 +410,7 @@ def test_a_clock_that_is_merely_imprecise_moves_nothing() -> None:
     stream, state, _ = make_stream()
     state.note_clock(NOW_MS - 59_000, NOW_MS)
     left_for_python(stream, charging(0, 0, start_ms=NOW_MS), NOW_MS + 3_000)
-    assert kept(stream)[0].event_ms.tolist() == [NOW_MS]
+    assert kept(stream)[0].event_ms.tolist() == [NOW_MS + 3_000]
 
 
 def test_readings_kept_by_the_charger_do_not_disturb_the_live_figure() -> None:
@@ -354,7 +426,11 @@ def test_readings_kept_by_the_charger_do_not_disturb_the_live_figure() -> None:
     cycle = state.cycles[1]
     assert cycle is not None and cycle.accepted_e4kwh == 68_000
     found, _ = kept(stream)
-    assert sorted(found.event_ms.tolist()) == [ts for n, (ts, _, _) in enumerate(lines) if n != 30]
+    taken = sorted(
+        ts for n, (ts, _, _) in enumerate(lines) if n != 30 and not NOW_MS + 340_000 <= ts < NOW_MS + 460_000
+    )
+    in_two_minutes = [NOW_MS + 460_000] * (len(found.event_ms) - len(taken))  # as good as live
+    assert sorted(found.event_ms.tolist()) == sorted([*taken, *in_two_minutes])
 
 
 def resumed(cycle_energy: int, **changes: Any) -> tuple[Told, PileState]:
