@@ -62,7 +62,8 @@ def share_out(
     if not final_e4kwh:
         return SessionSlots([], [], [], [], "none", False)
     start_ms, end_ms = window
-    end_ms = max(end_ms, measured.trusted_until_ms)  # the counter may supply its end after the last charging reading
+    counted = np.flatnonzero(measured.trusted)  # the counter may supply its end after the last charging reading
+    end_ms = max(end_ms, int(measured.event_ms[counted[-1]]) if len(counted) else 0)
     if parts and any(parts.half_hour_e4kwh):
         start_ms, end_ms = _with_the_bills_own((start_ms, end_ms), parts.window)
     # A wrong clock can make a charge of months: what lies further back goes to the first half-hour that is kept.

@@ -121,13 +121,16 @@ cdef class MeterCalculator:
         """Judge a reading that was sent when the connector did not charge: it may supply the end, and nothing else.
 
         One firmware repeats the last session while idle (metering.md, "Rules"), so such a value raises no doubt and
-        no flag; it counts when it follows from the reference.
+        no flag; it counts when it follows from the reference. An absolute register that has not moved shows that
+        nothing flowed until then.
         """
+        cdef bint risen
         cdef int64_t before = self.accepted_e4kwh
         self.reading_flags = self.earlier_flags = 0
         self.count += 1
         if self.has_last and self.has_reference and not self.has_doubt and event_ms >= self.last_ms:
-            if value > self.reference_value and self.follows(self.reach_since_ms, self.reference_value, event_ms, value):
+            risen = value > self.reference_value or (value == self.reference_value and not self.is_session_counter)
+            if risen and self.follows(self.reach_since_ms, self.reference_value, event_ms, value):
                 self.step_power = 0
                 self.accept(event_ms, value)
         return self.accepted_e4kwh - before

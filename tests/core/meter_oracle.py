@@ -238,7 +238,9 @@ class Oracle:
 
     def _offer_end(self, place: int) -> None:
         reading = self.readings[place]
-        if self.reference is not None and reading.value > self.reference.value and self._follows_reference(reading):
+        if self.reference is None or reading.value < self.reference.value or not self._follows_reference(reading):
+            return
+        if reading.value > self.reference.value or self.profile.register_kind != "session":
             self._accept(place, 0, 0)
 
     def _follows_reference(self, reading: Reading) -> bool:
