@@ -233,14 +233,13 @@ class _Figure:
         delay_ms = self._calculator.baseline_ms - self._began_ms
         if not self.is_valid or delay_ms <= 0:
             return
-        late = delay_ms > LATE_BASELINE_MS
-        if late and self._take_start_from(facts, delay_ms):
+        if delay_ms >= LATE_BASELINE_MS and self._take_start_from(facts, delay_ms):
             return
         self._baseline_unsure = self._profile.energy_at_pmax(delay_ms)
         since_previous = self._calculator.baseline_value - facts.previous_end_e4kwh
         if facts.previous_end_e4kwh and since_previous >= 0:
             self._baseline_unsure = min(self._baseline_unsure, since_previous)  # it had not fallen in between
-        if late:
+        if delay_ms > LATE_BASELINE_MS:
             self.flags |= Flag.LATE_BASELINE
 
     def _take_start_from(self, facts: RegisterFacts, delay_ms: int) -> bool:

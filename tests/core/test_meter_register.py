@@ -162,3 +162,28 @@ def test_a_told_begin_is_taken_once_and_before_the_first_reading() -> None:
     counter = MeterCalculator(MeterProfile("session", 1, 132_000), T0)
     counter.told_start(T0, BEFORE)
     assert counter.observe(T0 + 15_000, STEP_E4KWH, 72_000) == STEP_E4KWH
+
+
+@pytest.mark.parametrize("risen", [0, 50])
+def test_a_word_after_the_charge_with_the_register_where_it_was_closes_the_tail(risen: int) -> None:
+    readings = charge()
+    end_ms, last = int(readings.event_ms[-1]) + 15_000, int(readings.counter_e4kwh[-1]) + risen
+    word = ReadingArrays.of([end_ms], [last], state=[2], before_e4kwh=[BEFORE])
+    both = ReadingArrays(
+        **{name: np.concatenate([getattr(readings, name), getattr(word, name)]) for name in readings.__struct_fields__}
+    )
+    measured = measure(both, PROFILE, end_high_ms=end_ms)
+    delivered = STEP_E4KWH * 79 + risen
+    assert figures(measured) == (delivered, delivered - 100, delivered + 100)
+    assert measured.trusted_until_ms == end_ms
+    figure = final_figure(measured, None, PROFILE, duration_ms=80 * 15_000, end_high_ms=end_ms)
+    assert (figure.rule, figure.energy_e4kwh, figure.quality) == (4, delivered, Quality.VALID)
+
+
+def test_a_first_true_value_a_minute_late_begins_where_the_charge_before_ended() -> None:
+    values = np.where(np.arange(80) < 4, 0, BEFORE + STEP_E4KWH * np.arange(80))
+    readings = charge(before=0, values=values)
+    measured = measure(readings, PROFILE, register=RegisterFacts(previous_end_e4kwh=BEFORE))
+    assert measured.best_e4kwh == STEP_E4KWH * 79
+    assert {Flag.BASELINE_PREV_END, Flag.ZERO_BASELINE} <= set(measured.flags)
+    assert measured.quality == Quality.DERIVED
