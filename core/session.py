@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from core.meter.final_figure import FinalFigure, final_figure
 from core.meter.flags import Flag, Quality, flag_names
@@ -13,7 +14,7 @@ from core.meter.readings import ReadingArrays
 from core.session_slots import BillParts, SessionSlots, share_out
 from core.tariff import TariffTimeline
 
-RULE_VERSION = 2
+RULE_VERSION = 3
 """Stored with each result; raise it when a change of the rules changes results."""
 
 LONGEST_BILL_MS = 36 * 3_600_000  # anomaly-codes.md, code 5
@@ -123,7 +124,7 @@ def evaluate_session(session: SessionInput) -> SessionResult:
 
     Repeated readings change no figure; they only add the flag DUP and count in `readings`.
     """
-    session = _with_times_taken(session)
+    session = _as_measured(session)
     measured = _measure(session)
     window = _window(session, measured)
     figure = final_figure(
@@ -146,12 +147,16 @@ def evaluate_session(session: SessionInput) -> SessionResult:
 
 def measure_session(session: SessionInput) -> Measurement:
     """The measurement alone, with its curves: reported, accepted, flags (for the evidence page)."""
-    return _measure(_with_times_taken(session))
+    return _measure(_as_measured(session))
 
 
-def _with_times_taken(session: SessionInput) -> SessionInput:
+def _as_measured(session: SessionInput) -> SessionInput:
     told = session.bill.told if session.bill else None
-    return msgspec.structs.replace(session, readings=at_times_taken(session.readings, told))
+    return msgspec.structs.replace(
+        session,
+        readings=at_times_taken(session.readings, told),
+        profile=session.profile.as_counted(np.unique(session.readings.counter_e4kwh).tolist()),
+    )
 
 
 def _measure(session: SessionInput) -> Measurement:

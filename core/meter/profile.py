@@ -1,5 +1,7 @@
 """What must be known of a meter to judge its readings."""
 
+from collections.abc import Sequence
+from math import gcd
 from typing import Literal
 
 import msgspec
@@ -15,6 +17,11 @@ W_MS_PER_E4KWH = 360_000  # 1e-4 kWh = 0.1 Wh = 360 W s
 NETWORK_DELAY_MS = 30_000
 """A YKC reading has no time of its own, it is stamped on arrival. It can be late by as much as a link may be silent
 before the charger counts it as lost and logs in again: three heartbeats of 10 s (ykc.md section 5)."""
+
+
+QUANTA_E4KWH = (10_000, 1_000, 100, 10)
+ENOUGH_DIFFERENCES = 20
+ENOUGH_VALUES = 5
 
 
 class MeterProfileError(CoreError):
@@ -62,6 +69,20 @@ class MeterProfile(msgspec.Struct, frozen=True):
             pmax_w=pile.rated_power_w * 110 // 100,
             digits=pile.register_digits,
         )
+
+    def as_counted(self, registers: Sequence[int]) -> "MeterProfile":
+        """The profile with the quantum in which these values of an absolute register count, where that is larger.
+
+        A decimal step of a kWh that divides all differences, where there are enough of them (anomaly-codes.md, "q");
+        of fewer values one that divides each. Session counters stay as they are. Zeros are no values.
+        """
+        values = sorted({int(value) for value in registers if value > 0})
+        if self.register_kind == "session" or len(values) < ENOUGH_VALUES:
+            return self
+        differences = [value - values[0] for value in values[1:]]
+        step = gcd(*(differences if len(differences) >= ENOUGH_DIFFERENCES else values))
+        quantum = next((one for one in QUANTA_E4KWH if step % one == 0), 1)
+        return msgspec.structs.replace(self, quantum_e4kwh=quantum) if quantum > self.quantum_e4kwh else self
 
     @property
     def gap_ms(self) -> int:
