@@ -4,6 +4,8 @@ The charger's clock may be off and its duration may stand still while the vehicl
 with when the readings arrived: live ones arrive at their pace, and tell how far its time is behind the platform's.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +18,8 @@ STORED_LAG_MS = 120_000
 PACED_FROM_MS, PACED_TO_MS = 2_000, 60_000
 """Live readings come every 3 s or slower (aaf5.md section 5); kept ones are sent back to back."""
 LONGEST_KEPT_MS = 31 * 24 * 3_600_000
+MOST_STARTS = 8
+HEARD_FROM_BEGIN_MS = 300_000
 
 
 def device_times(receive_ms: Int64s, start_ms: Int64s, duration_s: Int64s) -> tuple[Int64s, Bools]:
@@ -23,16 +27,47 @@ def device_times(receive_ms: Int64s, start_ms: Int64s, duration_s: Int64s) -> tu
 
     What the charger says holds where its live readings show that both clocks agree, and where nothing shows that they
     do not: a charge that came as one late burst keeps its times. Else it is moved by what the live readings show. No
-    reading is later than its receipt.
+    reading is later than its receipt. A charge that began at more than a few different times has no time of its own.
     """
     event_ms = receive_ms.copy()
     stored = np.zeros(len(receive_ms), dtype=np.bool_)
-    for start in np.unique(start_ms):  # a clock that was set in the middle of a charge gives it another start
-        places = np.flatnonzero(start_ms == start)
-        places = places[np.lexsort([duration_s[places], receive_ms[places]])]
-        told_ms = start + duration_s[places] * 1_000
+    for places, told_ms in _by_start(receive_ms, start_ms, duration_s):
         event_ms[places], stored[places] = _in_order_of_arrival(receive_ms[places], told_ms)
     return event_ms, stored
+
+
+def clocks_behind(receive_ms: Int64s, start_ms: Int64s, duration_s: Int64s) -> list[int]:
+    """How far behind the platform's the charger's clock was (ms), one for each begin that its readings told of.
+
+    Only live readings tell, the least of them, and only where they were heard from the begin on: later a pause of the
+    vehicle looks the same. A clock that is ahead shows at any time: no pause looks like that.
+    """
+    found = []
+    for places, told_ms in _by_start(receive_ms, start_ms, duration_s):
+        lag_ms = without_wrong_words(receive_ms[places] - told_ms, STORED_LAG_MS)
+        live = _live(receive_ms[places], lag_ms)
+        if live.any():
+            behind_ms = int(lag_ms[live].min())
+            heard_from_begin = int((told_ms[live] - start_ms[places[0]]).min()) <= HEARD_FROM_BEGIN_MS
+            if heard_from_begin or behind_ms < 0:
+                found.append(behind_ms)
+    return found
+
+
+def _by_start(
+    receive_ms: Int64s, start_ms: Int64s, duration_s: Int64s
+) -> Iterator[tuple[npt.NDArray[np.intp], Int64s]]:
+    """The readings of each begin in the order of arrival, and what they tell of the time; none of too many begins.
+
+    A clock that was set in the middle of a charge gives it another begin, once or twice. One that is told anew with
+    every reading says nothing.
+    """
+    order = np.lexsort([duration_s, receive_ms, start_ms])
+    borders = np.flatnonzero(np.diff(start_ms[order])) + 1
+    if not len(order) or len(borders) >= MOST_STARTS:
+        return
+    for places in np.split(order, borders):
+        yield places, start_ms[places] + duration_s[places] * 1_000
 
 
 def _in_order_of_arrival(receive_ms: Int64s, told_ms: Int64s) -> tuple[Int64s, Bools]:

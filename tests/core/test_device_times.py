@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.meter.device_times import clocks_behind
 from core.meter.reading_times import at_times_taken
 from core.meter.readings import ReadingArrays, in_order
 
@@ -151,3 +152,41 @@ def test_times_depend_on_the_set_alone_and_never_lie_in_the_future(
     found = placed(order)
     assert found == placed(list(range(len(arrivals))))
     assert all(event_ms <= T0 + at for (at, _seconds), (event_ms, _stored) in found.items())
+
+
+def test_a_begin_that_is_told_anew_with_every_reading_is_no_time() -> None:
+    seconds = list(range(0, 60_000, 3))
+    arrival_ms = np.array([T0 + s * SECOND for s in seconds])
+    ticking = msgspec.structs.replace(
+        statuses(arrival_ms.tolist(), [0] * len(seconds)), start_ms=arrival_ms - 40 * MINUTE
+    )
+    placed = at_times_taken(ticking)
+    assert (placed.event_ms == placed.receive_ms).all()
+    assert not placed.stored.any()
+
+
+@pytest.mark.parametrize("off_ms", [-20 * 365 * DAY, -3 * HOUR, -170 * SECOND, 0, 10 * MINUTE])
+def test_live_readings_tell_how_far_the_clock_is_behind(off_ms: int) -> None:
+    readings = live(10, clock_off_ms=off_ms)
+    assert behind(readings) == [300 - off_ms]
+    late = statuses([T0 + 5 * HOUR + 30 * n for n in range(50)], [15 * n for n in range(50)])
+    assert behind(late) == [], "a backlog tells nothing"
+
+
+def test_a_clock_that_was_set_tells_of_both() -> None:
+    readings = together(live(5, clock_off_ms=-HOUR), live(10, from_s=5 * 60 + PACE_S))
+    assert behind(readings) == [HOUR + 300], "what the later begin tells may be a pause"
+    early = together(live(3, clock_off_ms=-HOUR), live(10, from_s=3 * 60 + PACE_S))
+    assert sorted(behind(early)) == [300, HOUR + 300]
+
+
+def test_a_pause_is_no_wrong_clock() -> None:
+    seconds = list(range(0, 300, PACE_S)) + [300] * 60
+    paused = statuses([T0 + PACE_S * n * SECOND for n in range(len(seconds))], seconds)
+    assert behind(paused) == [0]
+    later = statuses([T0 + HOUR + PACE_S * n * SECOND for n in range(20)], [1_200 + PACE_S * n for n in range(20)])
+    assert behind(later) == [], "it may have paused before it was heard"
+
+
+def behind(readings: ReadingArrays) -> list[int]:
+    return clocks_behind(readings.receive_ms, readings.start_ms, readings.duration_s)
