@@ -16,7 +16,6 @@ from analytics.session_facts import CHARGING, SessionFacts, SessionKey, overlap_
 from analytics.session_measurement import Measured, measure
 from analytics.thresholds import MINUTE_MS, Thresholds
 from core.meter.flags import Quality
-from core.session import RULE_VERSION
 from core.tariff import TariffTimeline
 from core.tariff_version import TariffVersion
 
@@ -30,7 +29,28 @@ _START_METHODS: dict[str, dict[int, str]] = {
 }
 """What the start modes of records mean (ykc.md section 2, 0x3B; aaf5.md section 4)."""
 _LATEST_ANSWER_MS = 3 * MINUTE_MS
-_NOT_INPUTS = ("computed_ms", "recheck_ms", "stays_since_ms")
+_NOT_INPUTS = frozenset(
+    (
+        *("computed_ms", "recheck_ms", "stays_since_ms"),
+        # These came after the first version and follow from what was there: their inputs are in the digest already.
+        *("start_method", "stored_readings", "register_start_e4kwh", "register_end_e4kwh", "bill_half_hour_mask"),
+    )
+)
+_RULES_OF_CODES_AND_MONEY = 2
+"""Stands in the digest for the version of the rules. A rule of core that gives other figures is seen by the figures,
+which are in the digest; raise this where `codes.sql` or `bill.sql` must look again at sessions whose figures stay."""
+_LATER_INPUTS: dict[str, Any] = {
+    "bill_duration_s": 0,
+    "bill_half_hour_e4kwh": [],
+    "bill_stored": 0,
+    "previous_end_e4kwh": 0,
+    "previous_end_ms": -1,
+    "protocol": "ykc",
+    "register_digits": 0,
+    "register_kind": "session",
+}
+"""Inputs that the first version did not know, each with what it is where there is nothing new to it. Such a one is not
+in the digest, so that sessions which the first version billed get no second revision from a later one."""
 
 Life = Literal["open", "ended", "ended_offline", "failed_start", "other_number"]
 _WITHOUT_BILL = ("open", "other_number")
@@ -372,9 +392,11 @@ def _digest(facts: SessionFacts, columns: dict[str, Any], life: Life) -> int:
     """A number for the inputs of a revision. A charge under way gets one when it begins, and none with each reading."""
     if life in _WITHOUT_BILL:
         stage = "ordered" if life == "open" and not facts.last_charging_ms else life
-        inputs: list[Any] = [facts.key, stage, columns["operator_id"], RULE_VERSION]
+        inputs: list[Any] = [facts.key, stage, columns["operator_id"], _RULES_OF_CODES_AND_MONEY]
         return _hash(msgspec.msgpack.encode(inputs))
-    inputs = [columns[name] for name in sorted(columns) if name not in _NOT_INPUTS]
+    columns = {**columns, "rule_version": _RULES_OF_CODES_AND_MONEY}
+    inputs = [columns[name] for name in sorted(columns.keys() - _NOT_INPUTS - _LATER_INPUTS.keys())]
+    inputs += [(name, columns[name]) for name, nothing in _LATER_INPUTS.items() if columns[name] != nothing]
     return _hash(msgspec.msgpack.encode(inputs), _canonical_readings(facts))
 
 

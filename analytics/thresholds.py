@@ -1,11 +1,13 @@
 """The thresholds of the anomaly rules (anomaly-codes.md, "Thresholds to expose as configuration")."""
 
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
+_LATER = ("duration_field_ms",)
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,8 +61,17 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     lost_energy_power_ms: int = MINUTE_MS
 
     def digest(self) -> int:
-        """A number that differs whenever a threshold differs; kept with each revision."""
-        return int.from_bytes(blake2b(msgspec.json.encode(self), digest_size=8).digest(), "big")
+        """A number that differs whenever a threshold differs; kept with each revision.
+
+        A threshold that came after the first version counts only where it is not the default: a later version by
+        itself is no other input.
+        """
+        default = type(self)()
+        values: dict[str, Any] = msgspec.to_builtins(self)
+        for name in _LATER:
+            if values[name] == getattr(default, name):
+                del values[name]
+        return int.from_bytes(blake2b(msgspec.json.encode(values), digest_size=8).digest(), "big")
 
     def sql_parameters(self) -> dict[str, int]:
         """Every threshold under its name, for the SQL files."""

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from analytics.session_facts import AfterFacts, BillFacts, SessionFacts, SessionKey
+from analytics.session_facts import AfterFacts, BillFacts, PreviousEnd, SessionFacts, SessionKey
 from analytics.session_rows import CurrentRevision, SessionRow, session_row
 from analytics.thresholds import Thresholds
 from core.directory import Ownership
@@ -69,6 +69,12 @@ def test_any_other_reading_is_another_input(name: str) -> None:
         {"outages": [(T0 + MINUTE, T0 + 2 * MINUTE)]},
         {"pile": pile(rated_power_w=60_000)},
         {"pile": pile(occupancy_grace_ms=-1)},
+        {"pile": pile(register_digits=6)},
+        {"previous_end": PreviousEnd(T0 - HOUR, 5)},
+        {"previous_end": PreviousEnd(0, 0)},
+        {"bill": msgspec.structs.replace(BILL, duration_s=60)},
+        {"bill": msgspec.structs.replace(BILL, stored=1)},
+        {"bill": msgspec.structs.replace(BILL, half_hour_energy_e4kwh=(0,) * 48)},
     ],
 )
 def test_any_other_fact_is_another_input(change: dict[str, object]) -> None:
@@ -96,4 +102,17 @@ def test_charge_that_no_reading_shows_belongs_to_the_day_and_owner_of_its_facts(
 
 
 def test_other_thresholds_are_another_input() -> None:
-    assert Thresholds().digest() != Thresholds(clock_ms=1).digest()
+    digests = {
+        thresholds.digest() for thresholds in (Thresholds(), Thresholds(clock_ms=1), Thresholds(duration_field_ms=1))
+    }
+    assert len(digests) == 3
+
+
+def test_sessions_that_the_first_version_billed_keep_their_digests() -> None:
+    """The numbers are those of version 0.1.0: another one would give each old session a second, equal revision."""
+    nothing = {name: array[:0] for name, array in readings().items()}
+    ordered: dict[str, object] = {"bill": None, "after": AfterFacts(), "start_command_ms": T0, "start_acked": True}
+    assert row_of(readings()).inputs_digest == 2713140092469205678
+    assert row_of(readings(), changes={"bill": None}).inputs_digest == 10694415511832164176
+    assert row_of(nothing, T0 + 80 * HOUR, ordered).inputs_digest == 3904572859078789820
+    assert Thresholds().digest() == 14957890858572581210
