@@ -9,6 +9,7 @@ from clickhouse_driver import Client
 from analytics.session_facts import LONGEST_KEPT_MS, NO_TRADE_NO, SessionKey
 from analytics.sql_files import sql_text
 from analytics.thresholds import HOUR_MS, Thresholds
+from core.start_commands import START_COMMANDS
 
 OVERLAP_MS = 30_000
 """Rows become visible a little after the moment in `inserted_ms`; each look goes back by this much."""
@@ -57,7 +58,11 @@ class ChangeReader:
         ((now_ms,),) = self._client.execute("SELECT toUnixTimestamp64Milli(now64(3))")
         rows = self._client.execute(
             sql_text("session_changes"),
-            {"since_ms": self.watermark_ms - OVERLAP_MS, "longest_kept_ms": LONGEST_KEPT_MS},
+            {
+                "since_ms": self.watermark_ms - OVERLAP_MS,
+                "longest_kept_ms": LONGEST_KEPT_MS,
+                "start_commands": START_COMMANDS,
+            },
         )
         changes, seen = [], {}
         for *fields, (moments, counts) in rows:

@@ -12,6 +12,7 @@ from clickhouse_driver import Client
 from analytics.session_facts import CHARGING, SessionFacts, SessionKey, wanted_table
 from analytics.sql_files import sql_text
 from analytics.thresholds import HOUR_MS
+from core.start_commands import START_COMMANDS
 
 ReadCharges = Callable[[Mapping[SessionKey, int]], list[SessionFacts]]
 """Gives readings, in their time, and records of sessions; the values say from when on there may be readings."""
@@ -41,7 +42,11 @@ class OrderFactsReader:
     def _add_orders(self, facts: Sequence[SessionFacts], from_ms: int) -> list[str]:
         """Gives for each session the number of the order that it takes over, empty where it takes none."""
         wanted = wanted_table([one.key for one in facts], [_may_be_ordered_until_ms(one) for one in facts])
-        parameters = {"from_ms": from_ms - _COMMAND_MARGIN_MS, "order_before_ms": _ORDER_BEFORE_MS}
+        parameters = {
+            "from_ms": from_ms - _COMMAND_MARGIN_MS,
+            "order_before_ms": _ORDER_BEFORE_MS,
+            "start_commands": START_COMMANDS,
+        }
         taken = [""] * len(facts)
         by_time: dict[int, tuple[int, bool, str]] = {}
         for number, is_by_time, sent_ms, acked, trade_no in self._client.execute(

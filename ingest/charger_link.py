@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 from core.connector import EVENT_BILLED, EVENT_CHARGING, EVENT_NAMES, EVENT_REGISTER_BROKEN, EVENT_STOPPED
 from core.directory import Pile
+from core.start_commands import START_COMMANDS
 from core.tariff_version import TariffVersion
 from ingest.charger_protocol import ChargerDialogue, ChargerProtocol, OnConnectorEvent
 from ingest.charger_stream import ChargerStream
@@ -17,7 +18,6 @@ from ingest.record_intake import Intake, RecordIntake
 ACCEPT: Final = "accept"
 WAIT: Final = "wait"
 # What the charger's agreement to one of these orders says: a charge starts.
-_STARTS: Final = frozenset({"remote_start", "parallel_start"})
 
 Frame = tuple[int, int, bytes]
 
@@ -291,7 +291,7 @@ class ChargerLink:
             return
         if answer.command == "time_sync" and answer.accepted:
             self.state.note_clock(receive_ms, receive_ms)
-        if answer.command in _STARTS and answer.accepted and answer.connector and answer.trade_no.strip("0"):
+        if answer.command in START_COMMANDS and answer.accepted and answer.connector and answer.trade_no.strip("0"):
             cycle = self.state.cycle(answer.connector, receive_ms)
             events = cycle.started(answer.trade_no, receive_ms)
             self._connector_changed(

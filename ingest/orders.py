@@ -9,6 +9,7 @@ from core.aaf5 import codec as aaf5_codec
 from core.aaf5.messages import MESSAGES as AAF5_MESSAGES
 from core.aaf5.messages import MESSAGES_BY_NAME as AAF5_MESSAGES_BY_NAME
 from core.directory import Pile
+from core.start_commands import START_COMMANDS
 from core.ykc import codec as ykc_codec
 from core.ykc.messages import MESSAGES as YKC_MESSAGES
 from core.ykc.messages import MESSAGES_BY_NAME as YKC_MESSAGES_BY_NAME
@@ -27,7 +28,6 @@ ORDERS: Final[dict[str, dict[str, Order]]] = {
 """By protocol and name."""
 
 _ALIASES: Final = {"start": "remote_start", "stop": "remote_stop"}
-_STARTS: Final = frozenset({"remote_start", "parallel_start"})
 _CONTROLS: Final = {CONTROL_CANCEL_BOOKING: "cancel_booking", CONTROL_REBOOT: "reboot"}
 _UNKNOWN_ORDER: Final = Order("", "", "", msgspec.Struct, lambda site, arguments: [])
 
@@ -114,7 +114,7 @@ def sent_order(protocol: str, frame: bytes, own_connector: int = 0) -> SentOrder
 
 def facts_of(outcome: CommandOutcome, pile: Pile) -> list[SessionStart | TariffAck]:
     """What an outcome proves beyond itself: who started a charge, which tariff the charger holds."""
-    if outcome.command in _STARTS:
+    if outcome.command in START_COMMANDS:
         return [_order_evidence(outcome, pile.protocol)]
     if outcome.command == "tariff_set" and outcome.outcome == "ok" and outcome.request:
         model_no = ykc_codec.raw_fields(outcome.request[5], outcome.request[6:-2]).get("model_no", "")

@@ -40,7 +40,7 @@ UNION ALL
 SELECT 'command', pile_id, connector, trade_no, min(sent_ms), max(sent_ms), 0, 0, 0, 0, min(sent_ms),
     sumMap([inserted_ms], [toUInt64(1)])
 FROM commands
-WHERE inserted_ms > %(since_ms)s AND trade_no != '' AND command = 'remote_start' AND outcome != 'unasked'
+WHERE inserted_ms > %(since_ms)s AND trade_no != '' AND command IN %(start_commands)s AND outcome != 'unasked'
 GROUP BY pile_id, connector, trade_no
 UNION ALL
 SELECT 'tariff', pile_id, 0, '', min(event_ms), max(event_ms), 0, 0, 0, 0, min(event_ms), sumMap([inserted_ms], [toUInt64(1)])

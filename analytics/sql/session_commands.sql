@@ -13,7 +13,7 @@ FROM commands
 INNER JOIN wanted ON commands.pile_id = wanted.pile_id AND commands.connector = wanted.connector
 WHERE (commands.pile_id, commands.connector) IN (SELECT pile_id, connector FROM wanted)
     AND sent_ms >= %(from_ms)s
-    AND command IN ('remote_start', 'start', 'parallel_start', 'parallel_remote_start')
+    AND command IN %(start_commands)s
     AND (commands.trade_no = wanted.trade_no
         OR (wanted.from_ms > 0 AND outcome != 'unasked' AND sent_ms BETWEEN wanted.from_ms - %(order_before_ms)s AND wanted.from_ms))
 GROUP BY wanted.number, by_time

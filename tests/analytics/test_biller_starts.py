@@ -8,6 +8,7 @@ from clickhouse_driver import Client
 from analytics.bill_lines import bill_lines
 from analytics.biller import Biller
 from analytics.questions import PLATFORM_SCOPE
+from core.start_commands import START_COMMANDS
 from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, Clock, Facts, trade_no
 
 pytestmark = pytest.mark.server
@@ -34,9 +35,9 @@ def biller(database: Client, facts: Facts, clock: Clock) -> Biller:
     return Biller(database, facts.directory, clock=clock)
 
 
-def order(outcome: str = "ok") -> dict[str, Any]:
-    """A remote start five seconds before the charge."""
-    row = {"operator_id": 2, "pile_id": 4, "connector": 1, "command": "remote_start", "trade_no": trade_no()}
+def order(outcome: str = "ok", command: str = "remote_start") -> dict[str, Any]:
+    """A start by the platform five seconds before the charge."""
+    row = {"operator_id": 2, "pile_id": 4, "connector": 1, "command": command, "trade_no": trade_no()}
     return {**row, "sent_ms": T0 - 5 * SECOND, "answered_ms": T0 - 4 * SECOND, "outcome": outcome}
 
 
@@ -105,6 +106,19 @@ def test_ordered_charge_that_never_shows(
     assert (lives(database), bills(database)) == (["open", life], [bill])
     clock.now_ms = T0 + 80 * HOUR
     assert biller.run_once().session_revisions == 0
+
+
+@pytest.mark.parametrize("command", START_COMMANDS)
+def test_every_start_that_was_acknowledged_is_a_session(
+    database: Client, facts: Facts, clock: Clock, biller: Biller, command: str
+) -> None:
+    facts.insert("commands", [order(command=command)])
+    facts.heard(T0 - MINUTE, T0 + HOUR)
+    biller.run_once()
+    assert lives(database) == ["open"]
+    clock.now_ms = T0 + 31 * MINUTE
+    biller.run_once()
+    assert (lives(database), bills(database)) == (["open", "ended"], [("final", None, None, 1, [1], [])])
 
 
 def test_starting_connector_has_no_bill(database: Client, facts: Facts, biller: Biller, clock: Clock) -> None:
