@@ -43,7 +43,8 @@ def test_a_new_database_knows_what_unknown_piles_belong_to(engine: Engine) -> No
         assert added.operator_id == 2
 
 
-def test_a_database_of_the_first_version_keeps_its_chargers(database_url: str) -> None:
+@pytest.mark.parametrize("model_stays", [False, True], ids=["first version", "downgraded"])
+def test_a_database_of_the_first_version_keeps_its_chargers(database_url: str, model_stays: bool) -> None:
     engine = open_database(database_url)
     register_pile(engine, "32010200000001")
     config = Config()
@@ -51,7 +52,8 @@ def test_a_database_of_the_first_version_keeps_its_chargers(database_url: str) -
     with engine.connect() as connection, connection.begin():
         config.attributes["connection"] = connection
         command.downgrade(config, "0001")
-        connection.execute(text("DELETE FROM pile_models WHERE protocol = 'aaf5'"))
+        if not model_stays:
+            connection.execute(text("DELETE FROM pile_models WHERE protocol = 'aaf5'"))
     engine.dispose()
     upgraded = open_database(database_url)
     (pile,) = read_directory(upgraded)

@@ -26,7 +26,11 @@ def upgrade() -> None:
         "quantum_e4kwh": 100,
         "register_digits": 0,
     }
-    op.bulk_insert(sa.table("pile_models", *(sa.column(name) for name in values)), [values])
+    models = sa.table("pile_models", *(sa.column(name) for name in values))
+    # a downgrade leaves the model, and whoever comes up again finds it
+    known = sa.select(models.c.key).where(models.c.key == MODEL_KEY)
+    if op.get_bind().execute(known).first() is None:
+        op.bulk_insert(models, [values])
 
 
 def downgrade() -> None:
