@@ -93,7 +93,8 @@ def login_courses(client: Client, logins: Sequence[Login], piles: Mapping[int, P
         for number, login in enumerate(logins)
     ]
     wanted = {"name": "wanted", "structure": _LOGIN_KEYS, "data": rows}
-    span = {"from_ms": min(row["from_ms"] for row in rows), "to_ms": max(row["to_ms"] for row in rows)}
+    moments = [login.login_ms for login in logins]
+    span = {"from_ms": min(moments) - LOGIN_LASTS_MS, "to_ms": max(moments) + LOGIN_LASTS_MS}
     frames = _by_number(client, "conformance_login_frames", span, wanted)
     links = _by_number(client, "conformance_connections", {}, wanted)
     return [
