@@ -27,6 +27,8 @@ ENGINE = MergeTree
 ORDER BY number
 """
 
+_DONE: Final = "SELECT file, any(digest) FROM schema_migrations GROUP BY file"
+
 
 class MigrationError(AnalyticsError):
     """A schema file is missing, was changed after it had been applied, or ClickHouse refuses it."""
@@ -56,7 +58,7 @@ def migrate(address: ClickHouseAddress, folder: Path = SCHEMA_FOLDER) -> list[st
     client = _connect_or_create(address)
     try:
         client.execute(RECORD_TABLE)
-        done = dict(client.execute("SELECT file, any(digest) FROM schema_migrations GROUP BY file"))
+        done = dict(client.execute(_DONE))
         _refuse_changed(files, done)
         applied = []
         for file in files:
@@ -66,6 +68,19 @@ def migrate(address: ClickHouseAddress, folder: Path = SCHEMA_FOLDER) -> list[st
         return applied
     finally:
         client.disconnect()
+
+
+def missing_files(client: Client, folder: Path = SCHEMA_FOLDER) -> list[str]:
+    """The names of the schema files that were not applied to the client's database; changes nothing.
+
+    Raises `MigrationError` when a file applied before is missing or changed.
+    """
+    files = read_schema(folder)
+    done: dict[str, str] = {}
+    if client.execute("EXISTS TABLE schema_migrations") == [(1,)]:
+        done = dict(client.execute(_DONE))
+    _refuse_changed(files, done)
+    return [file.name for file in files if file.name not in done]
 
 
 def read_schema(folder: Path = SCHEMA_FOLDER) -> list[SchemaFile]:
