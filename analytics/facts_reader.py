@@ -24,6 +24,7 @@ from analytics.session_facts import (
 from analytics.sql_files import sql_text
 from analytics.thresholds import HOUR_MS, Thresholds
 from core.directory import Pile, PileDirectory
+from core.meter.device_times import clocks_behind
 from core.meter.reading_times import LONGEST_CHARGE_MINUTES, at_times_taken
 from core.meter.readings import ReadingArrays
 
@@ -183,3 +184,7 @@ def _put_readings_in_time(facts: SessionFacts) -> None:
     """The record of the charge tells where a backlog lies that came as a whole, so this waits for it."""
     readings = at_times_taken(ReadingArrays.of(**facts.readings), facts.bill.told if facts.bill else None)
     facts.readings["event_ms"] = readings.event_ms
+    timed = readings.device_timed
+    if timed.any():
+        columns = (readings.receive_ms, readings.start_ms, readings.duration_s)
+        facts.clock_behind_ms = clocks_behind(*(column[timed] for column in columns))

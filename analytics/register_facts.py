@@ -65,11 +65,11 @@ class RegisterFactsReader:
     def _add_previous_ends(self, lacking: list[SessionFacts]) -> None:
         if not lacking:
             return
-        starts = [_first_charging_ms(one) for one in lacking]
+        starts, behind = zip(*(_first_charging(one) for one in lacking), strict=True)
         rows = self._client.execute(
             sql_text("session_previous"),
             {"from_ms": min(starts) - LOOK_BACK_MS},
-            external_tables=wanted_table([one.key for one in lacking], starts),
+            external_tables=wanted_table([one.key for one in lacking], starts, behind_ms=behind),
         )
         found = {number: PreviousEnd(at_ms, register) for number, at_ms, register in rows}
         for number, one in enumerate(lacking):
@@ -91,8 +91,13 @@ def _append(facts: SessionFacts, words: list[tuple[int, ...]]) -> None:
     }
 
 
-def _first_charging_ms(facts: SessionFacts) -> int:
-    return int(facts.readings["event_ms"][facts.readings["state"] == CHARGING].min())
+def _first_charging(facts: SessionFacts) -> tuple[int, int]:
+    """When the first charging reading was taken, and how far behind that the charger's own time was."""
+    charging = np.flatnonzero(facts.readings["state"] == CHARGING)
+    event_ms, start_ms, duration_s = (facts.readings[name][charging] for name in ("event_ms", "start_ms", "duration_s"))
+    first = int(np.lexsort([duration_s, start_ms, event_ms])[0])
+    told_ms = int(start_ms[first]) + int(duration_s[first]) * 1_000
+    return int(event_ms[first]), int(event_ms[first]) - told_ms if start_ms[first] else 0
 
 
 def _lacks_its_begin(facts: SessionFacts) -> bool:

@@ -90,6 +90,7 @@ class SessionFacts(msgspec.Struct):
     Their `event_ms` is found from the whole session, not what the gateway stored. Those of an AAF5 charger have the
     `DEVICE_COLUMNS` as well. `told_start_mode`: what its readings say of who started the charge, -1 = nothing.
     `has_other_number`: it is an order, and the charge that it began goes by a number of the charger's own.
+    `clock_behind_ms`: how far the charger's clock was behind, as its live readings showed it, one for each begin told.
     """
 
     key: SessionKey
@@ -106,6 +107,7 @@ class SessionFacts(msgspec.Struct):
     told_start_mode: int = -1
     previous_end: PreviousEnd = NOT_ASKED
     has_other_number: bool = False
+    clock_behind_ms: Sequence[int] = ()
 
     @property
     def last_charging_ms(self) -> int:
@@ -129,6 +131,13 @@ class SessionFacts(msgspec.Struct):
         return max(seen)
 
     @property
+    def record_end_ms(self) -> int:
+        """The end on the record by the platform's clock, as far as its readings showed the charger's; 0 = none."""
+        if self.bill is None or not self.bill.end_ms:
+            return 0
+        return self.bill.end_ms + (self.clock_behind_ms[0] if len(self.clock_behind_ms) == 1 else 0)
+
+    @property
     def end_hint_ms(self) -> int:
         """About when the charge ended: the last charging reading, else the bill, else when it was ordered or named.
 
@@ -146,11 +155,15 @@ class SessionFacts(msgspec.Struct):
 
 
 def wanted_table(
-    keys: Sequence[SessionKey], from_ms: Sequence[int], absolute: frozenset[SessionKey] = frozenset()
+    keys: Sequence[SessionKey],
+    from_ms: Sequence[int],
+    absolute: frozenset[SessionKey] = frozenset(),
+    behind_ms: Sequence[int] = (),
 ) -> list[dict[str, Any]]:
     """`keys` as the external table `wanted` of the session queries; `number` is the position in `keys`.
 
-    `absolute`: those that are measured by an absolute register of their readings.
+    `absolute`: those that are measured by an absolute register of their readings. `behind_ms`: by how much their
+    chargers' clocks are behind, none = not at all.
     """
     rows = [
         {
@@ -162,6 +175,7 @@ def wanted_table(
             "trade_lo": low,
             "from_ms": since,
             "absolute": int(key in absolute),
+            "behind_ms": behind_ms[number] if behind_ms else 0,
         }
         for number, (key, since) in enumerate(zip(keys, from_ms, strict=True))
         for high, low in (session_halves(key.trade_no),)
@@ -175,6 +189,7 @@ def wanted_table(
         ("trade_lo", "UInt64"),
         ("from_ms", "Int64"),
         ("absolute", "UInt8"),
+        ("behind_ms", "Int64"),
     ]
     return [{"name": "wanted", "structure": structure, "data": rows}]
 

@@ -85,8 +85,8 @@ def _over_by_ms(facts: SessionFacts, gap_ms: int, thresholds: Thresholds) -> int
     """By when the charge was over for sure.
 
     The connector was heard not to charge, or the bill came: it is never sent before. Where both leave a gap, the end
-    on the bill narrows it, with some play for the clock. A connector that was never heard again is given up
-    `offline_ms` after its last reading, a fixed moment, so that waiting longer changes no figure. A charge that
+    on the bill narrows it, by the platform's clock and with some play. A connector that was never heard again is given
+    up `offline_ms` after its last reading, a fixed moment, so that waiting longer changes no figure. A charge that
     neither a reading nor a bill shows is over when it was ordered or named.
     """
     last_ms = facts.last_charging_ms
@@ -99,8 +99,8 @@ def _over_by_ms(facts: SessionFacts, gap_ms: int, thresholds: Thresholds) -> int
     over_ms = min(known, default=0)
     if not over_ms and bill is None:
         return int(facts.readings["receive_ms"].max()) + thresholds.offline_ms
-    if bill is not None and over_ms - last_ms > gap_ms and bill.end_ms + _CLOCK_PLAY_MS > last_ms:
-        return min(over_ms, bill.end_ms + _CLOCK_PLAY_MS)
+    if bill is not None and over_ms - last_ms > gap_ms and facts.record_end_ms + _CLOCK_PLAY_MS > last_ms:
+        return min(over_ms, facts.record_end_ms + _CLOCK_PLAY_MS)
     return over_ms or last_ms
 
 

@@ -15,6 +15,7 @@ from analytics.occupancy import Occupancy, occupancy
 from analytics.session_facts import CHARGING, SessionFacts, SessionKey, overlap_ms
 from analytics.session_measurement import Measured, measure
 from analytics.thresholds import MINUTE_MS, Thresholds
+from core.meter.device_times import CLOCKS_AGREE_MS, LONGEST_KEPT_MS, STORED_LAG_MS
 from core.meter.flags import Quality
 from core.tariff import TariffTimeline
 from core.tariff_version import TariffVersion
@@ -325,6 +326,7 @@ def _start_mode(facts: SessionFacts) -> int:
 def _clock(facts: SessionFacts, measured: Measured) -> dict[str, Any]:
     until_ms = max(measured.result.end_ms, facts.bill.receive_ms if facts.bill else 0)
     inside = [offset for at_ms, offset in facts.clock_offsets if measured.result.start_ms <= at_ms <= until_ms]
+    inside += [-behind for behind in facts.clock_behind_ms if abs(behind) > CLOCKS_AGREE_MS]
     return {
         "clock_offset_ms": max(inside, key=abs, default=0),
         "clock_step_ms": max(inside) - min(inside) if inside else 0,
@@ -379,13 +381,20 @@ def _bill(facts: SessionFacts, thresholds: Thresholds, timeline: TariffTimeline)
             bill.start_ms, bill.end_ms, facts.pile.zone, thresholds.part_margin_ms
         ),
         "bill_duration_s": bill.duration_s,
-        "bill_stored": bill.stored,
+        "bill_stored": _bill_stored(facts),
         "bill_meter_start_e4kwh": bill.meter_start_e4kwh,
         "bill_meter_end_e4kwh": bill.meter_end_e4kwh,
         "bill_stop_reason": bill.stop_reason,
         "vin": bill.vin,
         "physical_card": bill.physical_card,
     }
+
+
+def _bill_stored(facts: SessionFacts) -> int:
+    """Whether the charger had kept the record: by its end, and by the clock that live readings showed, if any did."""
+    if facts.bill is None or not facts.clock_behind_ms:
+        return facts.bill.stored if facts.bill else 0
+    return int(STORED_LAG_MS < facts.bill.receive_ms - facts.record_end_ms <= LONGEST_KEPT_MS)
 
 
 def _digest(facts: SessionFacts, columns: dict[str, Any], life: Life) -> int:

@@ -43,8 +43,10 @@ facts AS
         has_bill = 1 AND (bill_energy_e4kwh = 0 OR (bill_meter_start_e4kwh > 0 AND bill_meter_end_e4kwh = 0))
             AS bill_lacks_energy,
         power_over_1kw_ms >= %(lost_energy_power_ms)s AS evidence_by_power,
-        -- a bill off by a power of ten against the platform's figure
-        if(best_e4kwh > 0 AND arrayExists(
+        -- a record that begins at zero bills the whole register; else one off by a power of ten against the platform's figure
+        multiIf(register_kind != 'session' AND bill_meter_start_e4kwh = 0 AND register_start_e4kwh > 0
+            AND bill_energy_e4kwh > high_e4kwh AND abs(bill_energy_e4kwh - register_end_e4kwh) <= energy_tolerance,
+            'ZERO_BASELINE', best_e4kwh > 0 AND arrayExists(
             factor -> abs(bill_energy_e4kwh - best_e4kwh * factor) <= intDiv(best_e4kwh * factor, 100)
                 OR abs(bill_energy_e4kwh * factor - best_e4kwh) <= intDiv(best_e4kwh, 100),
             [10, 100, 1000]), 'SCALE', '') AS bill_cause

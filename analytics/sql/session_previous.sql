@@ -1,4 +1,6 @@
 -- Where did the absolute registers of these connectors stand before the sessions began, and when was that read?
+-- A record tells its end by the charger's clock, which the session's first reading shows to be `behind_ms` behind; the
+-- record of the next charge must not look like one from before.
 SELECT number, max(at_ms), argMax(register, (at_ms, register))
 FROM
 (
@@ -11,12 +13,15 @@ FROM
         AND (trade_hi != wanted.trade_hi OR trade_lo != wanted.trade_lo)
         AND register_e4kwh > 0
     UNION ALL
-    SELECT wanted.number AS number, uploads.end_ms AS at_ms, toInt64(meter_end_e4kwh) AS register
+    SELECT
+        wanted.number AS number,
+        if(uploads.end_ms > 0, least(uploads.end_ms + wanted.behind_ms, uploads.receive_ms), uploads.receive_ms) AS at_ms,
+        toInt64(meter_end_e4kwh) AS register
     FROM pile_bill_uploads AS uploads
     INNER JOIN wanted ON uploads.pile_id = wanted.pile_id AND uploads.connector = wanted.connector
     WHERE (uploads.pile_id, uploads.connector) IN (SELECT pile_id, connector FROM wanted)
-        AND uploads.end_ms >= %(from_ms)s
-        AND uploads.end_ms < wanted.from_ms
+        AND at_ms >= %(from_ms)s
+        AND at_ms < wanted.from_ms
         AND uploads.trade_no != wanted.trade_no
         AND uploads.protocol = 'aaf5' AND meter_end_e4kwh > 0
 )

@@ -50,8 +50,7 @@ class RegisterFacts(Facts):
         received = at_ms + 200 if receive_ms is None else receive_ms
         trade_hi, trade_lo = session_halves(number)
         seconds = (at_ms - start_ms) // SECOND if duration_s is None else duration_s
-        told_ms = start_ms + clock_off_ms + seconds * SECOND
-        hint = told_ms if state == CHARGING and -180_000 <= received - told_ms <= 31 * 86_400_000 else received
+        hint = at_ms if state == CHARGING and received - at_ms > 120_000 else received
         return {
             "operator_id": 2,
             "pile_id": PILE_ID,
