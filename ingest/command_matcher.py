@@ -100,7 +100,7 @@ class CommandMatcher:
         replaced = []
         while (older := self.waiting_as(command)) is not None:
             older.settled = True
-            replaced.append((older, _unanswered(older, "replaced")))
+            replaced.append((older, unanswered(older, "replaced")))
         self._sent.setdefault(command.key, []).append(command)
         return replaced
 
@@ -167,7 +167,7 @@ class CommandMatcher:
             for sent in known:
                 if not sent.settled and now_ms >= sent.overdue_ms:
                     sent.settled = True
-                    overdue.append((sent, _unanswered(sent, "timeout")))
+                    overdue.append((sent, unanswered(sent, "timeout")))
             kept = [sent for sent in known if now_ms < sent.overdue_ms + REMEMBERED_MS]
             if not kept:
                 del self._sent[key]
@@ -185,7 +185,7 @@ class CommandMatcher:
             for sent in known:
                 if sent.pile_id == pile_id and not sent.settled and connector in (0, sent.link_place):
                     sent.settled = True
-                    lost.append((sent, _unanswered(sent, "connection_lost")))
+                    lost.append((sent, unanswered(sent, "connection_lost")))
         return lost
 
 
@@ -243,7 +243,8 @@ def _joined(*words: str) -> str:
     return ", ".join(filter(None, words))
 
 
-def _unanswered(sent: SentCommand, outcome: str) -> CommandOutcome:
+def unanswered(sent: SentCommand, outcome: str) -> CommandOutcome:
+    """What becomes of an order to which no answer came, or to which there is none."""
     return CommandOutcome(
         pile_id=sent.pile_id,
         connector=sent.connector,

@@ -9,7 +9,7 @@ import msgspec
 from core.connector import ConnectorCycle
 from core.directory import Pile, PileDirectory
 from core.errors import CoreError
-from ingest.command_matcher import CommandMatcher, SentCommand
+from ingest.command_matcher import CommandMatcher, SentCommand, unanswered
 from ingest.command_result import SENT, CommandResult, OrderEnd, result_of_one, result_of_several
 from ingest.connection_registry import ConnectionRegistry, Link
 from ingest.events import CommandOutcome, SessionStart, TariffAck
@@ -276,7 +276,7 @@ class CommandDesk:
         self._waiters[sent.number] = waiter
         if not order.answer:
             link.send(request, sent.connector, now_ms, kept)
-            self._settle(sent, _sent_only(sent))
+            self._settle(sent, unanswered(sent, SENT))
             return waiter
         for replaced in self._matcher.sent(sent):
             self._settle(*replaced)
@@ -365,19 +365,3 @@ def _version(text: str) -> tuple[int, ...]:
 
 def _reading_mark(cycle: ConnectorCycle | None) -> int:
     return cycle.last_ms if cycle is not None else 0
-
-
-def _sent_only(sent: SentCommand) -> CommandOutcome:
-    """The outcome of an order that has no answer."""
-    return CommandOutcome(
-        pile_id=sent.pile_id,
-        connector=sent.connector,
-        command=sent.command,
-        trade_no=sent.trade_no,
-        sent_ms=sent.sent_ms,
-        answered_ms=0,
-        outcome=SENT,
-        detail="",
-        request=sent.request,
-        reply=b"",
-    )
