@@ -104,6 +104,7 @@ class Run(msgspec.Struct, frozen=True, array_like=True):
     first_key: tuple[int, int]
     last_key: tuple[int, int]
     first_receive_ms: int
+    last_receive_ms: int
     connection_id: int
     start_mode: int
 
@@ -304,12 +305,14 @@ def _stop_orders(seen: Sequence[_Seen], first_ms: int, ended_ms: int) -> list[_S
 def _away(session: EndedSession, pile: Pile, around: Surroundings, steps: Sequence[StepSeen]) -> tuple[Span, ...]:
     """When the charger could not be heard: silences, the time between two connections, and outages of the platform.
 
+    A reading that it had kept says so as well: until it came, nothing could be heard of what followed it.
     Where each gun has a connection of its own, only those count that this session was told over.
     """
     own = {step.connection_id for step in steps}
     heard = [one for one in around.heard if not pile.gun_letters or one[0] in own]
     links = [one for one in around.links if not pile.gun_letters or one[0] in own]
     spans: list[Span] = list(around.outages)
+    spans += [(run.last_ms, run.last_receive_ms) for run in around.runs if run.stored]
     if heard:
         told = [(first, last) for _connection, first, last in heard]
         told += [(step.event_ms, step.end_ms) for step in steps if not step.stored]

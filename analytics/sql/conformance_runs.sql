@@ -11,6 +11,7 @@ SELECT
     argMin((segment_id, segment_offset), (at_ms, segment_id, segment_offset)) AS first_key,
     argMax((segment_id, segment_offset), (at_ms, segment_id, segment_offset)) AS last_key,
     argMin(receive_ms, at_ms) AS first_receive_ms,
+    argMax(receive_ms, (at_ms, segment_id, segment_offset)) AS last_receive_ms,
     argMin(connection_id, at_ms) AS connection_id,
     max(start_mode) AS start_mode
 FROM

@@ -8,7 +8,7 @@ from core.conformance.rules import Flow
 from core.conformance.steps import CHARGING, NOT_SAID, StepSeen
 from core.conformance.ykc_flows import YKC_FLOWS
 
-RULE_VERSION: Final = 2
+RULE_VERSION: Final = 3
 """Counts up with every change of a flow, so that sessions are checked again."""
 
 FLOWS: Final[dict[tuple[str, str], Flow]] = {(flow.protocol, flow.name): flow for flow in (*YKC_FLOWS, *AAF5_FLOWS)}

@@ -115,6 +115,24 @@ def store_aaf5_session(facts: Facts) -> None:
     facts.heard(T0 - 300 * SECOND, T0 + 1_800 * SECOND)
 
 
+def store_aaf5_burst(facts: Facts, arrived_ms: int) -> None:
+    """`AAF5_NUMBER` at a charger that was first heard at `arrived_ms` and sent all but the end of it then."""
+    high, low = session_halves(AAF5_NUMBER)
+    own = {"trade_hi": high, "trade_lo": low, "protocol": "aaf5", "session_no": AAF5_NUMBER, "start_ms": T0}
+    kept = {"receive_ms": arrived_ms, "stored": 1, "work_state": 2}
+    facts.insert("readings", [{**row, **own, **kept} for row in facts.charging(T0, 10)])
+    facts.insert(
+        "frames",
+        [
+            aaf5_frame(arrived_ms + 2 * SECOND, "record", trade=AAF5_NUMBER, energy=1_000),
+            aaf5_frame(arrived_ms + 2 * SECOND, "record_ack", trade=AAF5_NUMBER),
+        ],
+    )
+    record = facts.bill(T0, 10, trade=AAF5_NUMBER, receive_ms=arrived_ms + 2 * SECOND)
+    facts.insert("pile_bill_uploads", [{**record, "protocol": "aaf5", "stored": 1}])
+    facts.heard(arrived_ms, arrived_ms + 1_800 * SECOND)
+
+
 def _nothing(field: Any) -> Any:
     if field.kind in ("bcd", "bytes"):
         return "00" * field.length

@@ -9,7 +9,7 @@ from analytics.biller import Biller
 from analytics.conformance import ConformanceChecker, GroupBy, scores
 from analytics.questions import PLATFORM_SCOPE, Scope, ask
 from tests.analytics.stored_facts import HOUR, MINUTE, PILE_CODE, SECOND, T0, Clock, Facts, pile, trade_no
-from tests.analytics.stored_steps import store_aaf5_session, store_session, ykc_frame
+from tests.analytics.stored_steps import store_aaf5_burst, store_aaf5_session, store_session, ykc_frame
 
 pytestmark = pytest.mark.server
 
@@ -191,6 +191,15 @@ def test_an_aaf5_session_without_a_serial_is_told_by_its_connector_and_time(data
     (check,) = rows(database, "conformance")
     assert rows(database, "session_deviations") == []
     assert (check["protocol"], check["flow"], check["step_order"]) == ("aaf5", "remote_start", "1 2 3 4")
+
+
+def test_a_charge_that_came_wholly_late_owes_no_end_of_its_readings(database: Client) -> None:
+    facts = Facts(database, pile(protocol="aaf5", register_kind="lifetime"))
+    store_aaf5_burst(facts, T0 + HOUR)
+    checked(facts)
+    (check,) = rows(database, "conformance")
+    assert rows(database, "session_deviations") == []
+    assert (check["flow"], check["steps_kept"]) == ("offline_start", check["steps_expected"])
 
 
 def test_a_pass_takes_so_many_and_the_next_one_goes_on(database: Client, facts: Facts) -> None:
