@@ -22,6 +22,7 @@ from analytics.timeline_entries import (
     reading_entries,
 )
 from core.conformance.rules import MINUTE_MS
+from core.meter.device_times import CLOCKS_AGREE_MS, STORED_LAG_MS
 from core.session_number import session_halves
 
 AROUND_MS: Final = 3 * MINUTE_MS
@@ -65,6 +66,7 @@ def _trail(asked: Callable[..., Answer], session: dict[str, Any], *, every: bool
     place = {"pile_id": session["pile_id"], "connector": session["connector"]}
     readings = asked("timeline_readings", **place, trade_hi=high, trade_lo=low, **window).records()
     frames = asked("timeline_frames", **key, **window).records()
+    frames = [_by_the_platform_s_clock(frame, session) for frame in frames]
     own_ms = _own_span(session, readings, frames)
     told = {_frame_key(reading) for reading in readings}
     frames = [
@@ -101,6 +103,16 @@ def _trail(asked: Callable[..., Answer], session: dict[str, Any], *, every: bool
 def _frame_key(row: dict[str, Any]) -> tuple[int, int]:
     """A reading that its columns do not give to the byte stands among the frames too, under the same key."""
     return row["segment_id"], row["segment_offset"]
+
+
+def _by_the_platform_s_clock(frame: dict[str, Any], session: dict[str, Any]) -> dict[str, Any]:
+    """A record that its loader took for a kept one, where the session shows that only the charger's clock is behind."""
+    if not frame["stored"] or session["clock_step_ms"] > CLOCKS_AGREE_MS:
+        return frame
+    event_ms = min(frame["event_ms"] - session["clock_offset_ms"], frame["receive_ms"])
+    if frame["receive_ms"] - event_ms > STORED_LAG_MS:
+        return {**frame, "event_ms": event_ms}
+    return {**frame, "event_ms": frame["receive_ms"], "stored": 0}
 
 
 def _only_repeats_a_frame(event: dict[str, Any]) -> bool:

@@ -168,8 +168,11 @@ def event_entry(event: dict[str, Any]) -> Entry:
         bad = not detail.startswith("ok")
     elif kind == "clock":
         offset_ms = int(detail)
-        text = f"charger clock {_seconds(abs(offset_ms))} {'ahead' if offset_ms > 0 else 'behind'}, by its {name}"
-        bad = abs(offset_ms) > 3 * MINUTE_MS
+        # a record may be sent long after its time: it shows no more than how far behind the clock can be
+        is_bound = name == "record" and offset_ms < 0
+        side = "ahead" if offset_ms > 0 else "behind"
+        text = f"charger clock {'at most ' if is_bound else ''}{_seconds(abs(offset_ms))} {side}, by its {name}"
+        bad = abs(offset_ms) > 3 * MINUTE_MS and not is_bound
     elif kind == "tariff":
         text = f"charger holds tariff {detail}, by its {name}"
     elif kind == "identity":

@@ -3,7 +3,9 @@
 import pytest
 from clickhouse_driver import Client
 
-from tests.analytics.register_rows import BEFORE, RegisterFacts
+from analytics.questions import PLATFORM_SCOPE
+from analytics.timeline import trails
+from tests.analytics.register_rows import BEFORE, PILE_ID, RegisterFacts
 from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0
 from tests.analytics.test_register_sessions import END, ENERGY, MINUTES, START, decide, one, rows_of
 
@@ -34,9 +36,25 @@ def test_a_record_of_a_slow_clock_that_came_at_once_was_not_kept(empty_database:
     facts = RegisterFacts(empty_database)
     facts.insert("readings", facts.charge(START, MINUTES, clock_off_ms=SLOW))
     facts.insert("readings", facts.repeats(END + 15 * SECOND, END + 20 * MINUTE, START, MINUTES))
-    facts.insert("pile_bill_uploads", [{**facts.record(START, MINUTES, clock_off_ms=SLOW), "stored": 1}])
+    frame = {
+        "frame_type": 202,
+        "trade_no": "SN-1",
+        "receive_ms": END + 3 * SECOND,
+        "segment_id": 9,
+        "segment_offset": 70,
+    }
+    facts.insert("frames", [
+        {"operator_id": 2, "pile_id": PILE_ID, "connector": 1, "direction": "up", "protocol": "aaf5", "verdict": "ok",
+         "bytes": b"", **frame}
+    ])  # fmt: skip
+    upload = facts.record(START, MINUTES, clock_off_ms=SLOW)
+    facts.insert("pile_bill_uploads", [{**upload, "stored": 1, "segment_id": 9, "segment_offset": 70}])
     decide(facts)
     assert one(empty_database)["bill_stored"] == 0
+    (trail,) = trails(empty_database, PLATFORM_SCOPE, "SN-1")
+    (record,) = [entry for entry in trail.entries if entry.kind == "frame"]
+    assert (record.at_ms, record.kept, record.came_ms) == (END + 3 * SECOND, False, 0)
+    assert not any(entry.kept for entry in trail.entries)
 
 
 def test_the_charge_after_is_not_taken_for_the_one_before(empty_database: Client) -> None:

@@ -94,6 +94,8 @@ def test_every_kind_of_evidence_stands_in_the_order_of_time(facts: Facts) -> Non
         ("clock", "record"),
     ]
     assert trail.entries[-1].kind == "bill"
+    (clock,) = [entry for entry in trail.entries if entry.kind == "clock"]
+    assert clock.text == "charger clock at most 1.4 s behind, by its record"
     assert named(trail, "record_ack").party == "platform"
     assert named(trail, "bms_demand").times == 40
     orders = [entry for entry in trail.entries if entry.kind == "order"]
