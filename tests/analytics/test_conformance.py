@@ -7,6 +7,7 @@ from clickhouse_driver import Client
 
 from analytics.biller import Biller
 from analytics.conformance import ConformanceChecker, GroupBy, scores
+from analytics.conformance_evidence import firmware_and_make
 from analytics.questions import PLATFORM_SCOPE, Scope, ask
 from tests.analytics.stored_facts import HOUR, MINUTE, PILE_CODE, SECOND, T0, Clock, Facts, pile, trade_no
 from tests.analytics.stored_steps import store_aaf5_burst, store_aaf5_session, store_session, ykc_frame
@@ -200,6 +201,19 @@ def test_a_charge_that_came_wholly_late_owes_no_end_of_its_readings(database: Cl
     (check,) = rows(database, "conformance")
     assert rows(database, "session_deviations") == []
     assert (check["flow"], check["steps_kept"]) == ("offline_start", check["steps_expected"])
+
+
+def test_the_firmware_of_a_moment_reads_only_the_logins_of_its_charger(database: Client, facts: Facts) -> None:
+    database.execute(
+        "INSERT INTO charger_identities (pile_id, event_ms, firmware) "
+        "SELECT 100 + modulo(number, 100), %(from)s + number, '9.99' FROM numbers(60000)",
+        {"from": T0},
+    )
+    moments = [T0 - 2 * HOUR, T0, T0 + 9 * HOUR, T0 + 20 * HOUR]
+    found = firmware_and_make(database, [*((4, at_ms) for at_ms in moments), (5, T0)])
+    assert [firmware for _vendor, _model, firmware in found] == ["", "1.06", "1.07", "1.07", ""]
+    assert [vendor for vendor, _model, _firmware in found] == ["Wallbox Works"] * 4 + [""]
+    assert database.last_query.progress.rows < 2 * 8_192
 
 
 def test_a_pass_takes_so_many_and_the_next_one_goes_on(database: Client, facts: Facts) -> None:
