@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the answer is no, 2 wrong use. Data goes to standard outpu
 import argparse
 import json
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -34,8 +35,10 @@ INTERRUPTED = 128 + signal.SIGINT
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand and give its exit code."""
     options = _parser().parse_args(arguments)
+    result: int = DONE
     try:
-        result: int = options.run(options)
+        result = options.run(options)
+        print(end="", flush=True)
     except SettingsError as error:
         print(f"pilestream: {error}", file=sys.stderr)
         return WRONG_USE
@@ -43,12 +46,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"pilestream: {error}", file=sys.stderr)
         return NO
     except (DriverError, SQLAlchemyError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            # Whoever reads has enough (`… | head -1`). Python would complain once more when it flushes at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return result
         print(f"pilestream: {type(error).__name__}: {error}", file=sys.stderr)
         return NO
     except KeyboardInterrupt:
         print("pilestream: stopped", file=sys.stderr)
         return INTERRUPTED
     return result
+
+
+def _nobody_reads() -> bool:
+    """Whether it is standard output, and no other pipe or socket, whose reader is gone."""
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)
+    return bool(output.poll(0))
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -81,12 +95,8 @@ def _decode(options: argparse.Namespace) -> int:
     from core.ykc.hex_lines import decode_line as decode_ykc
 
     decode_line = decode_ykc if options.protocol == "ykc" else decode_aaf5
-    try:
-        for line in sys.stdin.buffer:
-            print(json.dumps(decode_line(line.decode("utf-8", "replace")), ensure_ascii=False), flush=True)
-    except BrokenPipeError:
-        # Whoever reads has enough (`… | head -1`). Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for line in sys.stdin.buffer:
+        print(json.dumps(decode_line(line.decode("utf-8", "replace")), ensure_ascii=False), flush=True)
     return DONE
 
 

@@ -51,6 +51,32 @@ def test_decode_reads_a_last_line_without_a_line_break_and_bytes_that_are_no_tex
     assert [line["ok"] for line in lines] == [False, True]
 
 
+@pytest.mark.parametrize(("arguments", "code"), [(("config",), 0), (("status",), 1), (("decode", "ykc"), 0)])
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path, arguments: tuple[str, ...], code: int) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    answer = subprocess.run(
+        [sys.executable, str(ROOT / "pilestream.py"), *arguments],
+        input=f"{GOOD}\n".encode(),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+        check=False,
+    )
+    os.close(writer)
+    assert (answer.returncode, answer.stderr) == (code, b"")
+
+
+def test_a_disk_that_is_full_is_an_error() -> None:
+    with Path("/dev/full").open("wb") as full:
+        answer = subprocess.run(
+            [sys.executable, str(ROOT / "pilestream.py"), "config"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(b"pilestream: OSError: ")
+
+
 def test_decode_reads_the_second_protocol_and_prints_the_envelope() -> None:
     good, wrong_sum, other_protocol = decode(f"{GOOD_AAF5}\n{GOOD_AAF5[:-2]}6B\n{GOOD}\n", "aaf5")
     assert (good["type"], good["name"], good["fields"]["counter"]) == (101, "heartbeat_ack", 5)
