@@ -20,8 +20,12 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.fuzz.corpus_file import replace_inputs, write_inputs  # noqa: E402
-from tests.fuzz.targets import TARGETS  # noqa: E402
+try:
+    from tests.fuzz.corpus_file import replace_inputs, write_inputs
+    from tests.fuzz.targets import TARGETS
+except ModuleNotFoundError as error:
+    print(f"fuzzing needs the compiled modules and all packages ({error}): run `make install` first", file=sys.stderr)
+    sys.exit(2)
 
 PACKAGES = ("core", "ingest")
 SANITIZED = ROOT / "build" / "sanitized"
