@@ -1,30 +1,52 @@
-"""The bytes of any stored frame: kept in `frames`, or made again from its row in `readings`."""
+"""The bytes of stored frames: kept in `frames`, or made again from their rows in `readings`."""
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Final
 
 from clickhouse_driver import Client
 
 from core.ykc.realtime import COLUMN_TYPES, encode_realtime
 
+NOT_KNOWN_PILE: Final = 0
+"""Frames that came before the login stand under no charger."""
 _READING_COLUMNS = tuple(name for name in COLUMN_TYPES if name != "exact")
+_STRUCTURE = [("pile_id", "UInt32"), ("segment_id", "UInt64"), ("segment_offset", "UInt64")]
+_WANTED = (
+    "pile_id IN (SELECT pile_id FROM wanted)"
+    " AND (segment_id, segment_offset) IN (SELECT segment_id, segment_offset FROM wanted)"
+)
+
+FrameKey = tuple[int, int]
+"""Segment and offset."""
 
 
-def frame_hex(client: Client, segment_id: int, segment_offset: int, *, pile_id: int | None = None) -> str | None:
-    """Upper-case hex of the frame with that key, None when no such frame is stored.
+def frames_hex(client: Client, wanted: Collection[tuple[int, FrameKey]]) -> dict[FrameKey, str]:
+    """Upper-case hex of the frames with those chargers and keys, all by one query (and one for those in `readings`).
 
-    `pile_id`, where it is known, narrows the search to that charger's rows.
+    The charger narrows the search to its rows. A frame that is not stored is left out.
     """
-    key: dict[str, Any] = {"segment_id": segment_id, "segment_offset": segment_offset}
-    where = "segment_id = %(segment_id)s AND segment_offset = %(segment_offset)s"
-    if pile_id is not None:
-        key["pile_id"] = pile_id
-        where = f"pile_id = %(pile_id)s AND {where}"
-    kept = client.execute(f"SELECT hex(bytes) FROM frames WHERE {where} LIMIT 1", key)
-    if kept:
-        return str(kept[0][0])
+    if not wanted:
+        return {}
+    rows = client.execute(
+        f"SELECT segment_id, segment_offset, hex(bytes) FROM frames WHERE {_WANTED}",
+        external_tables=[_table(wanted)],
+    )
+    found: dict[FrameKey, str] = {(segment_id, offset): frame for segment_id, offset, frame in rows}
+    missing = [(pile_id, key) for pile_id, key in wanted if key not in found]
+    if not missing:
+        return found
     columns = ", ".join(f"toUInt64({name}) AS {name}" for name in _READING_COLUMNS)
     # A row with exact = 0 does not give the bytes that came; those are in `frames`, and if they are not, nothing is.
-    readings = client.execute(f"SELECT {columns} FROM readings WHERE {where} AND exact = 1 LIMIT 1", key)
-    if not readings:
-        return None
-    return encode_realtime(dict(zip(_READING_COLUMNS, readings[0], strict=True))).hex().upper()
+    rows = client.execute(
+        f"SELECT segment_id, segment_offset, {columns} FROM readings WHERE exact = 1 AND {_WANTED}",
+        external_tables=[_table(missing)],
+    )
+    for segment_id, offset, *row in rows:
+        frame = encode_realtime(dict(zip(_READING_COLUMNS, row, strict=True)))
+        found[segment_id, offset] = frame.hex().upper()
+    return found
+
+
+def _table(wanted: Collection[tuple[int, FrameKey]]) -> dict[str, Any]:
+    data = [{"pile_id": pile_id, "segment_id": key[0], "segment_offset": key[1]} for pile_id, key in wanted]
+    return {"name": "wanted", "structure": _STRUCTURE, "data": data}

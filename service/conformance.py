@@ -7,11 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from clickhouse_driver import Client
-
 from analytics.conformance import GroupBy, Score, scores, violations
 from analytics.questions import PLATFORM_SCOPE
-from ingest.stored_frames import frame_hex
+from ingest.stored_frames import NOT_KNOWN_PILE, FrameKey, frames_hex
 from service.running import running_client
 from service.settings import Settings
 
@@ -72,9 +70,11 @@ def print_violations(
     """Print the deviations, the newest first, with the bytes of the frames that show them (requirement B12)."""
     with running_client(settings) as client:
         rows = violations(client, PLATFORM_SCOPE, pile=pile, from_day=from_day, to_day=to_day, limit=limit)
-        for row in rows:
-            row["frames"] = _frames(client, row)
-            print(json.dumps(row, ensure_ascii=False) if as_json else _violation_text(row))
+        frames = frames_hex(client, _evidence(rows))
+    for row in rows:
+        # A reading that was taken out of the database since is left out.
+        row["frames"] = [frames[key] for key in row["evidence"] if key in frames]
+        print(json.dumps(row, ensure_ascii=False) if as_json else _violation_text(row))
     return DONE
 
 
@@ -108,10 +108,10 @@ def _score_json(score: Score) -> str:
     )
 
 
-def _frames(client: Client, row: dict[str, Any]) -> list[str]:
-    """The evidence in hex; a reading that was taken out of the database since is left out."""
-    found = (frame_hex(client, segment, offset, pile_id=row["pile_id"]) for segment, offset in row["evidence"])
-    return [frame for frame in found if frame]
+def _evidence(rows: list[dict[str, Any]]) -> set[tuple[int, FrameKey]]:
+    """Under which charger each frame of the evidence may stand; one before a login stands under none."""
+    found = {(row["pile_id"], key) for row in rows for key in row["evidence"]}
+    return found | {(NOT_KNOWN_PILE, key) for row in rows if row["connection_id"] for key in row["evidence"]}
 
 
 def _violation_text(row: dict[str, Any]) -> str:

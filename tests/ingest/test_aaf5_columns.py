@@ -16,7 +16,7 @@ from core.ykc.cp56 import ms_to_cp56
 from ingest.aaf5_types import trade_no_of
 from ingest.record_buffer import FLAG_STORED, FRAME_DOWN, FRAME_UP, PROTOCOL_AAF5, QUARANTINE
 from ingest.segment import SEGMENT_HEADER_BYTES, list_segments
-from ingest.stored_frames import frame_hex
+from ingest.stored_frames import frames_hex
 from tests.ingest.aaf5_frames import AAF5_CODE, SERIAL, aaf5_login, aaf5_pile, aaf5_record, up
 from tests.ingest.aaf5_status import charging, heartbeat, status
 from tests.ingest.charger_frames import CODE, ZONE, make_pile
@@ -90,7 +90,8 @@ def test_a_reading_has_every_column(tmp_path: Path, database_address: ClickHouse
         "segment_id": segment.segment_id,
         "segment_offset": SEGMENT_HEADER_BYTES,
     }
-    assert frame_hex(database, segment.segment_id, SEGMENT_HEADER_BYTES, pile_id=21) == frame.hex().upper()
+    key = (segment.segment_id, SEGMENT_HEADER_BYTES)
+    assert frames_hex(database, [(21, key)]) == {key: frame.hex().upper()}
 
 
 def test_readings_of_both_protocols_in_one_piece_are_all_stored(

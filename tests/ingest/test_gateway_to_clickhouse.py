@@ -10,7 +10,7 @@ from analytics.client import ClickHouseAddress
 from core.directory import PileDirectory
 from ingest.replay import Replayer
 from ingest.spool import Spool
-from ingest.stored_frames import frame_hex
+from ingest.stored_frames import frames_hex
 from tests.ingest.charger_frames import (
     CODE,
     NOW_MS,
@@ -32,9 +32,10 @@ pytestmark = pytest.mark.server
 def stored_frames(database: Client) -> set[str]:
     """The hex of every frame, made again from its row where the row is all that is kept."""
     keys = database.execute(
-        "SELECT segment_id, segment_offset FROM frames UNION DISTINCT SELECT segment_id, segment_offset FROM readings"
+        "SELECT pile_id, segment_id, segment_offset FROM frames"
+        " UNION DISTINCT SELECT pile_id, segment_id, segment_offset FROM readings"
     )
-    return {str(frame_hex(database, segment_id, offset)) for segment_id, offset in keys}
+    return set(frames_hex(database, [(pile_id, (segment_id, offset)) for pile_id, segment_id, offset in keys]).values())
 
 
 def test_each_good_sample_frame_sent_over_a_socket_is_found(

@@ -17,7 +17,7 @@ from ingest.events import (
 )
 from ingest.record_buffer import FRAME_DOWN, FRAME_UP, QUARANTINE
 from ingest.segment import SEGMENT_HEADER_BYTES, list_segments
-from ingest.stored_frames import frame_hex
+from ingest.stored_frames import frames_hex
 from tests.ingest.charger_frames import (
     CODE,
     OTHER_CODE,
@@ -299,7 +299,9 @@ def test_the_hex_of_any_stored_frame_can_be_shown(
     make_loader(tmp_path, database_address).load_available()
     assert counts(database)["readings"] == 4
     assert counts(database)["frames"] == 3
-    shown = [frame_hex(database, segment.segment_id, at, pile_id=11) for at in offsets]
-    assert shown == [frame.hex().upper() for frame in frames]
-    assert frame_hex(database, segment.segment_id, offsets[0] + 1) is None
+    keys = [(segment.segment_id, at) for at in offsets]
+    shown = frames_hex(database, [(11, key) for key in keys])
+    assert [shown[key] for key in keys] == [frame.hex().upper() for frame in frames]
+    assert frames_hex(database, [(11, (segment.segment_id, offsets[0] + 1))]) == {}
+    assert frames_hex(database, []) == {}
     spool.close()

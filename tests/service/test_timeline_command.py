@@ -13,8 +13,8 @@ from analytics.conformance import ConformanceChecker
 from service.conformance import add_conformance_parser, print_conformance, print_violations, render_scores
 from service.settings import Settings
 from service.timeline import add_timeline_parser, print_timeline
-from tests.analytics.stored_facts import HOUR, T0, Clock, Facts, trade_no
-from tests.analytics.stored_steps import store_session
+from tests.analytics.stored_facts import HOUR, SECOND, T0, Clock, Facts, trade_no
+from tests.analytics.stored_steps import store_session, ykc_frame
 
 
 @pytest.fixture
@@ -55,6 +55,34 @@ def test_the_commands_print_and_say_no_by_their_exit_code(
     assert f"  {violation['frames'][0]}\n" in capsys.readouterr().out
     assert print_violations(settings, pile="nobody") == 0
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.server
+def test_the_frames_of_all_violations_come_by_one_query(
+    settings: Settings, database: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = Facts(database)
+    own = {"connection_id": 5, "segment_id": 2}
+    login_ms = T0 + 5 * HOUR
+    before = {**ykc_frame(facts, login_ms - SECOND, "bms_params"), **own, "pile_id": 0, "verdict": "not_logged_in"}
+    login = {"operator_id": 2, "pile_id": 4, "event_ms": login_ms, "event": "login", **own}
+    facts.insert("connection_events", [login])
+    facts.insert("frames", [before, {**ykc_frame(facts, login_ms, "login"), **own}])
+    ConformanceChecker(database, facts.directory).run_once()
+
+    def shown(limit: int) -> tuple[int, list[dict[str, Any]]]:
+        count = "SELECT value FROM system.events WHERE event = 'SelectQuery'"
+        ((from_count,),) = database.execute(count)
+        assert print_violations(settings, limit=limit, as_json=True) == 0
+        ((to_count,),) = database.execute(count)
+        return to_count - from_count, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    one_query_count, (_one,) = shown(1)
+    query_count, violations = shown(50)
+    assert query_count <= one_query_count + 1  # a reading among the evidence is asked for apart
+    assert len(violations) >= 3
+    (early,) = [one for one in violations if (one["step"], one["kind"]) == ("login", "out_of_order")]
+    assert early["frames"] == [before["bytes"].hex().upper()]
 
 
 def test_nothing_checked_yet_is_said() -> None:
