@@ -45,7 +45,6 @@ HOT = [
     ("ingest/aaf5_stream.pyx", "_can_be_fast"),
     ("ingest/aaf5_stream.pyx", "_take_bound"),
     ("ingest/aaf5_stream.pyx", "_connector_of"),
-    ("ingest/aaf5_stream.pyx", "_told_ms"),
     ("ingest/aaf5_stream.pyx", "_taken_ms"),
     ("ingest/aaf5_stream.pyx", "_observe"),
     ("ingest/aaf5_stream.pyx", "_acknowledge_status"),
