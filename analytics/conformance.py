@@ -14,8 +14,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 from clickhouse_driver import Client
 
+from analytics.conformance_backlog import OVERLAP_MS, Backlog, Key, SessionNews
 from analytics.conformance_course import EndedSession
-from analytics.conformance_evidence import Login, firmware_and_make, login_courses, session_courses
+from analytics.conformance_evidence import (
+    Login,
+    ended_sessions,
+    firmware_and_make,
+    login_courses,
+    session_courses,
+)
 from analytics.questions import Scope, ask
 from analytics.sql_files import sql_text
 from core.conformance.checker import check_login, check_session
@@ -28,17 +35,11 @@ logger = logging.getLogger(__name__)
 SETTLED_MS: Final = 60_000
 """Answers and last steps of a session come within so much of its record."""
 LOGIN_SETTLED_MS: Final = 150_000
-OVERLAP_MS: Final = 600_000
-"""Rows become visible a little after the moment they carry; each look goes back by this much."""
 CHUNK: Final = 200
 MOST_PER_PASS: Final = 2_000
 _RANDOM_BITS = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2149, 6, 6)
-_PROGRESS = "SELECT max(batch_id), maxIf(checked_ms, connection_id != 0) FROM conformance_checks"
-
-Key = tuple[int, int, str, int]
-"""pile_id, connector, trade_no, connection_id."""
 Item = TypeVar("Item")
 GroupBy = Literal["pile", "firmware", "vendor", "model", "flow"]
 
@@ -91,67 +92,90 @@ class ConformanceChecker:
     def __init__(self, client: Client, directory: PileDirectory) -> None:
         self._client = client
         self._directory = directory
-        self._since_ms = 0
-        self._done: dict[tuple[int, int, str], int] = {}
-        """Sessions checked since `_since_ms`, each with the newest moment of what was known of it."""
-        self._since_login_ms = 0
-        self._done_logins: set[int] = set()
-        """Connections checked since `_since_login_ms`."""
-        self._begun = False
+        self._sessions: Backlog[SessionNews] | None = None
+        self._logins: Backlog[Login] | None = None
+        self._unsettled: dict[Key, tuple[int, SessionNews]] = {}
+        """Sessions that were just over, each with the moment from when it may be checked."""
+        self._unknown: dict[Key, SessionNews] = {}
+        """Sessions of chargers that the directory does not know."""
 
     def run_once(self, most: int = MOST_PER_PASS) -> ConformanceReport:
-        """One pass over what is new, the oldest first, at most `most` sessions and as many logins; `left` is the rest.
+        """One pass over what is new, the oldest first, at most `most` sessions and as many logins.
 
-        Sessions whose record is still waited for come when it does or is given up.
+        `left` is the rest, as far as it is known by name, 0 only when there is none. Sessions whose record is still
+        waited for come when it does or is given up.
         """
-        if not self._begun:
-            self._begin()
+        if self._sessions is None or self._logins is None:
+            self._sessions, self._logins = self._backlogs()
         ((now_ms,),) = self._client.execute("SELECT toUnixTimestamp64Milli(now64(3))")
         report = ConformanceReport()
-        self._check_sessions(now_ms, most, report)
-        self._check_logins(now_ms, most, report)
+        self._check_sessions(self._sessions, now_ms, most, report)
+        self._check_logins(self._logins, now_ms, most, report)
         return report
 
-    def _begin(self) -> None:
+    def _backlogs(self) -> tuple[Backlog[SessionNews], Backlog[Login]]:
         """Take up where an earlier process stopped; a new version of the rules looks at everything again."""
-        ((batch_id, login_ms),) = self._client.execute(f"{_PROGRESS} WHERE rule_version = {RULE_VERSION}")
-        self._since_ms = max(0, (batch_id >> _RANDOM_BITS) - OVERLAP_MS)
-        self._since_login_ms = max(0, login_ms - OVERLAP_MS)
-        self._begun = True
+        ((sessions_ms, logins_ms),) = self._client.execute(
+            sql_text("conformance_progress"), {"rule_version": RULE_VERSION}
+        )
+        return (
+            Backlog(self._client, "conformance_news", SessionNews, (sessions_ms or 0) - OVERLAP_MS),
+            Backlog(self._client, "conformance_logins", Login, (logins_ms or 0) - OVERLAP_MS),
+        )
 
-    def _check_sessions(self, now_ms: int, most: int, report: ConformanceReport) -> None:
-        rows = self._client.execute(sql_text("conformance_sessions"), {"since_ms": self._since_ms})
-        found = [msgspec.convert(row, EndedSession) for row in rows]
-        fresh = [session for session in found if self._done.get(session.key) != session.newest_ms]
-        settled = [session for session in fresh if session.last_fact_ms <= now_ms - SETTLED_MS]
-        known = {session.pile_id: pile for session in settled if (pile := self._directory.by_id(session.pile_id))}
-        ready = [session for session in settled if session.pile_id in known]
-        report.waiting += len(fresh) - len(settled)
-        report.left += max(0, len(ready) - most)
-        for chunk in _chunks(sorted(ready[:most], key=lambda session: session.window)):
-            subjects = [_session_subject(session, known[session.pile_id]) for session in chunk]
-            self._keep(subjects, session_courses(self._client, chunk, known), now_ms, report)
-            self._done.update((session.key, session.newest_ms) for session in chunk)
-        undone = [session.newest_ms for session in fresh if self._done.get(session.key) != session.newest_ms]
-        newest_ms = max((session.newest_ms for session in found), default=0)
-        self._since_ms = max(self._since_ms, min(undone, default=newest_ms) - OVERLAP_MS)
-        self._done = {
-            session.key: self._done[session.key]
-            for session in found
-            if session.key in self._done and session.newest_ms > self._since_ms
-        }
+    def _check_sessions(self, backlog: Backlog[SessionNews], now_ms: int, most: int, report: ConformanceReport) -> None:
+        backlog.put_back(self._may_be_checked_now(now_ms))
+        backlog.begin(now_ms)
+        found: list[tuple[SessionNews, EndedSession]] = []
+        while len(backlog) and len(found) < most:
+            found += self._ready(backlog.take(max(most - len(found), CHUNK)), now_ms)
+            backlog.fill()
+        backlog.put_back(one for one, _session in found[most:])
+        ready = [session for _one, session in found[:most]]
+        known = {session.pile_id: self._directory.by_id(session.pile_id) for session in ready}
+        piles = {pile_id: pile for pile_id, pile in known.items() if pile}
+        for chunk in _chunks(sorted(ready, key=lambda session: session.window)):
+            subjects = [_session_subject(session, piles[session.pile_id]) for session in chunk]
+            self._keep(subjects, session_courses(self._client, chunk, piles), now_ms, report)
+        report.waiting += len(self._unsettled)
+        report.left += len(backlog)
 
-    def _check_logins(self, now_ms: int, most: int, report: ConformanceReport) -> None:
-        values = {"since_ms": self._since_login_ms, "until_ms": now_ms - LOGIN_SETTLED_MS, "most": most}
-        found = [msgspec.convert(row, Login) for row in self._client.execute(sql_text("conformance_logins"), values)]
+    def _may_be_checked_now(self, now_ms: int) -> list[SessionNews]:
+        """Those put off before that need not be any more."""
+        found = [one for due_ms, one in self._unsettled.values() if due_ms <= now_ms]
+        found += [one for one in self._unknown.values() if self._directory.by_id(one.pile_id)]
+        for one in found:
+            self._unsettled.pop(one.key, None)
+            self._unknown.pop(one.key, None)
+        return sorted(found, key=lambda one: (one.newest_ms, one.key))
+
+    def _ready(self, news: Sequence[SessionNews], now_ms: int) -> list[tuple[SessionNews, EndedSession]]:
+        """The sessions that are over; those that cannot be checked yet are put off."""
+        ended = ended_sessions(self._client, news)
+        ready = []
+        for one in news:
+            session = ended.get(one.key)
+            if session is None:
+                continue
+            due_ms = session.last_fact_ms + SETTLED_MS
+            if due_ms > now_ms:
+                self._unsettled[one.key] = (due_ms, one)
+            elif self._directory.by_id(one.pile_id) is None:
+                self._unknown[one.key] = one
+            else:
+                ready.append((one, session))
+        return ready
+
+    def _check_logins(self, backlog: Backlog[Login], now_ms: int, most: int, report: ConformanceReport) -> None:
+        backlog.begin(now_ms, now_ms - LOGIN_SETTLED_MS)
+        found = backlog.take(most)
         known = {login.pile_id: pile for login in found if (pile := self._directory.by_id(login.pile_id))}
-        ready = [login for login in found if login.pile_id in known and login.connection_id not in self._done_logins]
+        ready = [login for login in found if login.pile_id in known]
         for chunk in _chunks(sorted(ready, key=lambda login: login.login_ms)):
             subjects = [_login_subject(login, known[login.pile_id]) for login in chunk]
             self._keep(subjects, login_courses(self._client, chunk, known), now_ms, report)
-        self._done_logins = {login.connection_id for login in found}
-        newest_ms = max((login.newest_ms for login in found), default=0)
-        self._since_login_ms = max(self._since_login_ms, newest_ms - (OVERLAP_MS if len(found) < most else 1))
+        backlog.fill()
+        report.left += len(backlog)
 
     def _keep(
         self, subjects: Sequence[_Subject], courses: Sequence[Course], now_ms: int, report: ConformanceReport

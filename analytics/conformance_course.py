@@ -31,10 +31,7 @@ _CARD_MODE = 0
 
 
 class EndedSession(msgspec.Struct, frozen=True, array_like=True):
-    """A session that is over, by its newest revision (`conformance_sessions.sql`).
-
-    `newest_ms`: when the newest of what is known of it was written, by the platform's clock.
-    """
+    """A session that is over, by its newest revision (`conformance_sessions.sql`)."""
 
     pile_id: int
     connector: int
@@ -53,12 +50,11 @@ class EndedSession(msgspec.Struct, frozen=True, array_like=True):
     bill_state: str
     batch_id: int
     charging_readings: int
-    newest_ms: int
 
     @property
-    def key(self) -> tuple[int, int, str]:
-        """What names it."""
-        return self.pile_id, self.connector, self.trade_no
+    def key(self) -> tuple[int, int, str, int]:
+        """What names it, with no connection."""
+        return self.pile_id, self.connector, self.trade_no, 0
 
     @property
     def window(self) -> Span:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from clickhouse_driver import Client
 
+from analytics.conformance_backlog import Key, SessionNews
 from analytics.conformance_course import EndedSession, Run, StoredFrame, Surroundings, course_of
 from analytics.session_facts import merge_spans
 from analytics.sql_files import sql_text
@@ -45,11 +46,28 @@ Rows = dict[int, list[tuple[Any, ...]]]
 class Login(msgspec.Struct, frozen=True, array_like=True):
     """A connection that logged in (`conformance_logins.sql`)."""
 
+    newest_ms: int
     pile_id: int
     connection_id: int
     login_ms: int
-    newest_ms: int
     operator_id: int
+
+    @property
+    def key(self) -> Key:
+        """What names it."""
+        return self.pile_id, 0, "", self.connection_id
+
+
+def ended_sessions(client: Client, news: Sequence[SessionNews]) -> dict[Key, EndedSession]:
+    """Those of the sessions that are over and whose record is not waited for."""
+    structure = [("pile_id", "UInt32"), ("connector", "UInt8"), ("trade_no", "String")]
+    data = [{"pile_id": one.pile_id, "connector": one.connector, "trade_no": one.trade_no} for one in news]
+    rows = client.execute(
+        sql_text("conformance_sessions"),
+        external_tables=[{"name": "wanted", "structure": structure, "data": data}],
+    )
+    found = [msgspec.convert(row, EndedSession) for row in rows]
+    return {session.key: session for session in found}
 
 
 def session_courses(client: Client, sessions: Sequence[EndedSession], piles: Mapping[int, Pile]) -> list[Course]:

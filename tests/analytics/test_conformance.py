@@ -7,8 +7,10 @@ from clickhouse_driver import Client
 
 from analytics.biller import Biller
 from analytics.conformance import ConformanceChecker, GroupBy, scores
+from analytics.conformance_backlog import Backlog, SessionNews
 from analytics.conformance_evidence import firmware_and_make
 from analytics.questions import PLATFORM_SCOPE, Scope, ask
+from core.directory import PileDirectory
 from tests.analytics.stored_facts import HOUR, MINUTE, PILE_CODE, SECOND, T0, Clock, Facts, pile, trade_no
 from tests.analytics.stored_steps import store_aaf5_burst, store_aaf5_session, store_session, ykc_frame
 
@@ -226,6 +228,60 @@ def test_a_pass_takes_so_many_and_the_next_one_goes_on(database: Client, facts: 
     reports = [checker.run_once(most=1) for _ in range(4)]
     assert [(report.written, report.left) for report in reports] == [(1, 2), (1, 1), (1, 0), (0, 0)]
     assert [report.checked for report in reports] == [1, 1, 1, 0]
+
+
+def test_news_of_one_moment_are_walked_over_once_in_pages(database: Client, facts: Facts) -> None:
+    for number in range(1, 6):
+        facts.insert("pile_bill_uploads", [facts.bill(T0, 10, trade=trade_no(number), inserted_ms=T0)])
+    backlog = Backlog(database, "conformance_news", SessionNews, since_ms=0, page=2)
+    seen = []
+    backlog.begin(T0 + MINUTE)
+    while len(backlog):
+        seen += [one.trade_no for one in backlog.take(1)]
+        backlog.fill()
+    assert seen == [trade_no(number) for number in range(1, 6)]
+    # a row that becomes visible late, before those that were seen
+    facts.insert("pile_bill_uploads", [facts.bill(T0, 10, trade=trade_no(9), inserted_ms=T0 - 9 * MINUTE)])
+    backlog.begin(T0 + 2 * MINUTE)
+    assert [one.trade_no for one in backlog.take(9)] == [trade_no(9)]
+    # an hour later nothing of that day is looked at again, but for what is new
+    backlog.begin(T0 + HOUR)
+    backlog.begin(T0 + HOUR)
+    facts.insert("pile_bill_uploads", [facts.bill(T0, 10, trade=trade_no(2), inserted_ms=T0 + HOUR)])
+    backlog.begin(T0 + 2 * HOUR)
+    assert [one.trade_no for one in backlog.take(9)] == [trade_no(2)]
+
+
+def test_logins_that_were_stored_at_once_are_all_checked(database: Client, facts: Facts) -> None:
+    facts.insert(
+        "connection_events",
+        [
+            {
+                "operator_id": 2,
+                "pile_id": 4,
+                "connection_id": number,
+                "event_ms": T0,
+                "event": "login",
+                "inserted_ms": T0,
+            }
+            for number in range(1, 8)
+        ],
+    )
+    checker = ConformanceChecker(database, facts.directory)
+    assert [(report.written, report.left) for report in (checker.run_once(most=3) for _ in range(4))] == [
+        (3, 4), (3, 1), (1, 0), (0, 0)
+    ]  # fmt: skip
+    assert ConformanceChecker(database, facts.directory).run_once().written == 0
+
+
+def test_a_session_of_a_charger_that_is_not_known_waits_and_holds_up_no_other(database: Client, facts: Facts) -> None:
+    store_session(facts)
+    Biller(database, facts.directory, clock=Clock(T0 + 2 * HOUR)).run_once()
+    directory = PileDirectory(())
+    checker = ConformanceChecker(database, directory)
+    assert [checker.run_once().left for _ in range(2)] == [0, 0]
+    directory.add(pile())
+    assert [checker.run_once().written for _ in range(2)] == [1, 0]
 
 
 def test_scores_by_charger_firmware_and_vendor(database: Client, facts: Facts) -> None:
