@@ -12,7 +12,7 @@ import pytest
 from clickhouse_driver import Client
 
 from core.ykc.codec import encode_frame
-from ingest.stored_frames import frame_hex
+from ingest.stored_frames import frames_hex
 from tests.ingest.charger_frames import charging, heartbeat, record
 from tests.system.conftest import RunningPlatform
 
@@ -85,10 +85,10 @@ def stored_hex(client: Client, trade_no: str = "") -> Counter[str]:
     readings = "SELECT pile_id, segment_id, segment_offset FROM readings WHERE exact"
     if trade_no:
         readings += f" AND trade_no = '{trade_no}'"
-    for pile_id, *place in client.execute(readings):
-        remade = frame_hex(client, *place, pile_id=pile_id)
-        assert remade is not None
-        found[remade] += 1
+    wanted = [(pile_id, (segment_id, offset)) for pile_id, segment_id, offset in client.execute(readings)]
+    remade = frames_hex(client, wanted)
+    assert len(remade) == len(wanted)
+    found.update(remade.values())
     return found
 
 
