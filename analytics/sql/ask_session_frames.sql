@@ -1,7 +1,8 @@
 -- Which frames of a charge are stored, one page of them, in the order of arrival, and how many are there in all?
 -- Realtime frames stand in `readings` as columns; every other frame, and a realtime frame that its columns do not
--- reproduce, stands in `frames` with its bytes; what an AAF5 status says is told by its row in `readings`. Heartbeats and
--- realtime frames, by far the most, are left out unless `every` is 1. Frames without a trade number count by connector and time;
+-- reproduce, stands in `frames` with its bytes; what an AAF5 status says is told by its row in `readings`. What comes
+-- again and again (heartbeats, readings, a vehicle's demand), by far the most, is left out unless `every` is 1. Frames
+-- without a trade number count by connector and time;
 -- those with one up to two days outside the charge's window, and around every upload of its record, which may be days late.
 -- key_ms finds a row by the key of its table.
 WITH
@@ -89,6 +90,9 @@ FROM
         AND trade_hi = %(trade_hi)s AND trade_lo = %(trade_lo)s AND exact = 1
 )
 WHERE %(every)s OR (protocol, frame_type) NOT IN
-    (('ykc', 0x03), ('ykc', 0x04), ('ykc', 0x13), ('aaf5', 101), ('aaf5', 102), ('aaf5', 103), ('aaf5', 104))
+    (
+        ('ykc', 0x03), ('ykc', 0x04), ('ykc', 0x13), ('ykc', 0x23), ('ykc', 0x25),
+        ('aaf5', 101), ('aaf5', 102), ('aaf5', 103), ('aaf5', 104)
+    )
 ORDER BY receive_ms, segment_id, segment_offset
 LIMIT %(limit)s OFFSET %(offset)s
