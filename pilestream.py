@@ -47,15 +47,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NO
     except (DriverError, SQLAlchemyError, OSError) as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
-            # Whoever reads has enough (`… | head -1`). Python would complain once more when it flushes at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # Whoever reads has enough (`… | head -1`).
+            _end_output()
             return result
         print(f"pilestream: {type(error).__name__}: {error}", file=sys.stderr)
+        _end_output()
         return NO
     except KeyboardInterrupt:
         print("pilestream: stopped", file=sys.stderr)
         return INTERRUPTED
     return result
+
+
+def _end_output() -> None:
+    """Write out what is left, or let go of it: Python would try once more at its end, and exit with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _nobody_reads() -> bool:

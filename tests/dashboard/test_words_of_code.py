@@ -53,7 +53,7 @@ def test_every_source_of_a_tariff_acknowledgement_has_a_text() -> None:
 
 
 def test_every_order_and_outcome_has_a_text() -> None:
-    outcomes = words_in(r'_unanswered\(\w+, "(\w+)"\)') | {command_matcher.AMBIGUOUS, UNASKED}
+    outcomes = words_in(r'\bunanswered\(\w+, "(\w+)"\)') | {command_matcher.AMBIGUOUS, UNASKED}
     outcomes |= {"ok", "refused", "sent"}
     assert not unsaid("event.command.any", outcomes, at_least=8)
     assert not unsaid("order", {name for orders in ORDERS.values() for name in orders}, at_least=15)
