@@ -10,7 +10,7 @@ from core.aaf5.codec import HEADER_BYTES, raw_fields
 from core.aaf5.record_content import said_of_the_charge
 from core.directory import PileDirectory
 from ingest.aaf5_types import RECORD, RECORD_BODY_BYTES, trade_no_of
-from ingest.bill_rows import DEFAULT_ZONE, content_digest, was_stored
+from ingest.bill_rows import DEFAULT_ZONE, PLACE_COLUMNS, content_digest, long_enough, upload_columns
 from ingest.record_buffer import PROTOCOL_AAF5
 from ingest.table_rows import TableRows
 
@@ -31,29 +31,9 @@ def aaf5_bill_rows(
 
     0.01 kWh and 0.01 yuan are scaled to 1e-4. What the protocol has not (rate classes, losses, a trade time) is 0.
     """
-    records = batch.records
-    rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
-    for index in picked.tolist():
-        body = batch.payload(index)[HEADER_BYTES:-CHECKSUM_BYTES]
-        if len(body) < RECORD_BODY_BYTES:
-            continue
-        pile_id = int(records.pile_id[index])
-        pile = directory.by_id(pile_id)
-        row = _bill(body, pile.zone if pile is not None else DEFAULT_ZONE)
-        row |= {
-            "connector": int(records.connector[index]),
-            "trade_no": trade_no_of(RECORD, body, pile.code if pile is not None else ""),
-            "stored": was_stored(row["end_ms"], int(records.receive_ms[index])),
-            "operator_id": int(operators[index]),
-            "pile_id": pile_id,
-            "receive_ms": int(records.receive_ms[index]),
-            "connection_id": int(records.connection_id[index]),
-            "segment_id": batch.segment_id,
-            "segment_offset": int(records.offset[index]) + batch.start,
-        }
-        for name in _COLUMNS:
-            rows[name].append(row[name])
-    return TableRows("pile_bill_uploads", rows, part=PART)
+    bodies = long_enough(batch, picked, slice(HEADER_BYTES, -CHECKSUM_BYTES), RECORD_BODY_BYTES)
+    columns = upload_columns(batch, bodies, operators, directory, _bill, _COLUMNS)
+    return TableRows("pile_bill_uploads", columns, part=PART)
 
 
 def record_digest(body: bytes) -> int:
@@ -65,10 +45,12 @@ def _saturated_e4(value_e2: int) -> int:
     return min(value_e2 * _E4_PER_E2, _U32_MAX)
 
 
-def _bill(body: bytes, zone: str) -> dict[str, Any]:
+def _bill(body: bytes, zone: str, code: str, connector: int) -> dict[str, Any]:
     fields = raw_fields(RECORD, body)
     return {
         "protocol": PROTOCOL_AAF5,
+        "connector": connector,
+        "trade_no": trade_no_of(RECORD, body, code),
         "start_ms": bcd8_to_ms(fields["start_time"], zone),
         "end_ms": bcd8_to_ms(fields["end_time"], zone),
         "trade_time_ms": 0,
@@ -100,8 +82,4 @@ def _bill(body: bytes, zone: str) -> dict[str, Any]:
     }
 
 
-_COLUMNS = (
-    *_bill(bytes(RECORD_BODY_BYTES), DEFAULT_ZONE),
-    *("connector", "trade_no", "stored", "operator_id", "pile_id", "receive_ms", "connection_id"),
-    *("segment_id", "segment_offset"),
-)
+_COLUMNS = (*_bill(bytes(RECORD_BODY_BYTES), DEFAULT_ZONE, "", 0), *PLACE_COLUMNS)

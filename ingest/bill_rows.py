@@ -1,5 +1,6 @@
 """Uploaded records of YKC (0x3B) to rows of `pile_bill_uploads`: what a charger said a charge took and cost."""
 
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,15 @@ if TYPE_CHECKING:
 BACKLOG_MS = 120_000
 SANE_CLOCK_MS = 366 * 86_400_000
 
+PLACE_COLUMNS = ("stored", "operator_id", "pile_id", "receive_ms", "connection_id", "segment_id", "segment_offset")
+CHECKSUM_BYTES = 2
+
 # Chargers send local time without a zone; for one that the master data does not know, that of the protocol's makers.
 DEFAULT_ZONE = "Asia/Shanghai"
+
+
+ReadBill = Callable[[bytes, str, str, int], dict[str, Any]]
+"""What a record's body says, from the body, the station's zone, the platform's code and the connector it came for."""
 
 
 def bill_upload_rows(
@@ -32,15 +40,26 @@ def bill_upload_rows(
 
     A body shorter than the table is no bill and stays in `frames` only; of a longer one the known part is read.
     """
+    bodies = long_enough(batch, picked, slice(HEADER_BYTES, -CHECKSUM_BYTES), RECORD_BODY_BYTES)
+    return TableRows("pile_bill_uploads", upload_columns(batch, bodies, operators, directory, _bill, _COLUMNS))
+
+
+def upload_columns(
+    batch: "Batch",
+    bodies: Iterable[tuple[int, bytes]],
+    operators: NDArray[np.uint32],
+    directory: PileDirectory,
+    read_bill: ReadBill,
+    names: tuple[str, ...],
+) -> dict[str, list[Any]]:
+    """The columns `names` of these bodies, given with the place of their record: what they say, and where they lie."""
     records = batch.records
-    rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
-    for index in picked.tolist():
-        body = batch.payload(index)[HEADER_BYTES:-2]
-        if len(body) < RECORD_BODY_BYTES:
-            continue
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for index, body in bodies:
         pile_id = int(records.pile_id[index])
         pile = directory.by_id(pile_id)
-        row = _bill(body, pile.zone if pile is not None else DEFAULT_ZONE)
+        zone, code = (pile.zone, pile.code) if pile is not None else (DEFAULT_ZONE, "")
+        row = read_bill(body, zone, code, int(records.connector[index]))
         row |= {
             "stored": was_stored(row["end_ms"], int(records.receive_ms[index])),
             "operator_id": int(operators[index]),
@@ -50,9 +69,17 @@ def bill_upload_rows(
             "segment_id": batch.segment_id,
             "segment_offset": int(records.offset[index]) + batch.start,
         }
-        for name in _COLUMNS:
-            rows[name].append(row[name])
-    return TableRows("pile_bill_uploads", rows)
+        for name in names:
+            columns[name].append(row[name])
+    return columns
+
+
+def long_enough(batch: "Batch", picked: NDArray[np.intp], body: slice, shortest: int) -> Iterator[tuple[int, bytes]]:
+    """The place and the body of each picked record whose body has at least `shortest` bytes."""
+    for index in picked.tolist():
+        found = batch.payload(index)[body]
+        if len(found) >= shortest:
+            yield index, found
 
 
 def was_stored(end_ms: int, receive_ms: int) -> int:
@@ -70,7 +97,7 @@ def content_digest(body: bytes) -> int:
     return int.from_bytes(blake2b(body, digest_size=8).digest(), "big")
 
 
-def _bill(body: bytes, zone: str) -> dict[str, Any]:
+def _bill(body: bytes, zone: str, _code: str, _connector: int) -> dict[str, Any]:
     fields = raw_fields(RECORD, body)
     return {
         "connector": connector_from_bcd(int(fields["gun_no"], 16)),
@@ -95,7 +122,4 @@ def _bill(body: bytes, zone: str) -> dict[str, Any]:
     }
 
 
-_COLUMNS = (
-    *_bill(bytes(RECORD_BODY_BYTES), DEFAULT_ZONE),
-    *("stored", "operator_id", "pile_id", "receive_ms", "connection_id", "segment_id", "segment_offset"),
-)
+_COLUMNS = (*_bill(bytes(RECORD_BODY_BYTES), DEFAULT_ZONE, "", 0), *PLACE_COLUMNS)
