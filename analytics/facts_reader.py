@@ -9,7 +9,10 @@ import msgspec
 import numpy as np
 from clickhouse_driver import Client
 
+from analytics.meter_profiles import MeterProfileReader
 from analytics.order_facts import OrderFactsReader
+from analytics.orphan_records import OrphanRecordReader
+from analytics.overlap_facts import OverlapFactsReader
 from analytics.register_facts import RegisterFactsReader, reads_register
 from analytics.session_facts import (
     DEVICE_COLUMNS,
@@ -48,6 +51,9 @@ class FactsReader:
         self._thresholds = thresholds
         self._registers = RegisterFactsReader(client)
         self._orders = OrderFactsReader(client, self.read_charges)
+        self._orphans = OrphanRecordReader(client, self.read_charges)
+        self._overlaps = OverlapFactsReader(client, thresholds)
+        self._meters = MeterProfileReader(client)
         self.unknown_piles: set[int] = set()
 
     def read(self, hints: Mapping[SessionKey, int], need_heard: frozenset[SessionKey]) -> list[SessionFacts]:
@@ -62,6 +68,9 @@ class FactsReader:
         facts, wanted, from_ms = self._charges(known)
         self._registers.add(facts, wanted, from_ms)
         self._orders.add(facts, from_ms)
+        self._orphans.add(facts, from_ms)
+        self._overlaps.add(facts)
+        self._meters.add(facts)
         self._add_after(facts)
         self._add_pile_facts(facts, wanted, from_ms)
         self._add_heard([one for one in facts if one.key in need_heard and one.bill is None])

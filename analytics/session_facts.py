@@ -40,6 +40,33 @@ NOT_ASKED = PreviousEnd(-1, 0)
 """The session needs no previous end: it has no absolute register, or knows its own begin."""
 
 
+class LearnedMeter(msgspec.Struct, frozen=True):
+    """A row of `meter_profiles`: what was learned of a connector's meter; 0 and "" = not learned."""
+
+    profile_id: int = 0
+    register_kind: str = ""
+    quantum_e4kwh: int = 0
+    pmax_w: int = 0
+    register_digits: int = 0
+
+
+NOTHING_LEARNED = LearnedMeter()
+
+
+class Overlap(NamedTuple):
+    """The record of another charge that lies in a session's time (anomaly-codes.md, code 7).
+
+    `kind`: connector (the same one), vin or card (another charger), dual_gun (one vehicle at both guns of a charger,
+    information only).
+    """
+
+    pile_id: int
+    connector: int
+    trade_no: str
+    overlap_ms: int
+    kind: str
+
+
 class BillFacts(msgspec.Struct, frozen=True, array_like=True):
     """The first of the bills that a charger uploaded under one number; the fields are those of `pile_bill_uploads`."""
 
@@ -60,6 +87,7 @@ class BillFacts(msgspec.Struct, frozen=True, array_like=True):
     duration_s: int = 0
     half_hour_energy_e4kwh: tuple[int, ...] = ()
     stored: int = 0
+    loss_energy_e4kwh: int = 0
 
     @property
     def told(self) -> ToldSpan | None:
@@ -91,6 +119,8 @@ class SessionFacts(msgspec.Struct):
     `DEVICE_COLUMNS` as well. `told_start_mode`: what its readings say of who started the charge, -1 = nothing.
     `has_other_number`: it is an order, and the charge that it began goes by a number of the charger's own.
     `clock_behind_ms`: how far the charger's clock was behind, as its live readings showed it, one for each begin told.
+    `learned`: what was known of the meter by then. `overlaps`: other charges in its time, in the order of their keys.
+    `bill_number`: the number under which its record came where that is not its own, else empty.
     """
 
     key: SessionKey
@@ -108,6 +138,9 @@ class SessionFacts(msgspec.Struct):
     previous_end: PreviousEnd = NOT_ASKED
     has_other_number: bool = False
     clock_behind_ms: Sequence[int] = ()
+    learned: LearnedMeter = NOTHING_LEARNED
+    overlaps: Sequence[Overlap] = ()
+    bill_number: str = ""
 
     @property
     def last_charging_ms(self) -> int:

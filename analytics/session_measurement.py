@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
+from analytics.meter_profiles import MeterInForce, meter_in_force
 from analytics.session_facts import SessionFacts
 from analytics.thresholds import MINUTE_MS, Thresholds
-from core.meter.profile import MeterProfile
 from core.meter.readings import ReadingArrays
 from core.session import PileBill, SessionInput, SessionResult, evaluate_session
 from core.tariff import TariffTimeline
@@ -24,6 +24,7 @@ class Measured(msgspec.Struct, frozen=True):
     columns: dict[str, Any]
     gap_ms: int
     timeline: TariffTimeline
+    meter: MeterInForce
 
     @property
     def without_energy(self) -> bool:
@@ -38,7 +39,8 @@ class Measured(msgspec.Struct, frozen=True):
 
 def measure(facts: SessionFacts, versions: dict[int, TariffVersion], thresholds: Thresholds) -> Measured:
     """Measure and decide one session. `versions` are all tariff versions of the platform by their number."""
-    profile = MeterProfile.of_pile(facts.pile)
+    meter = meter_in_force(facts)
+    profile = meter.profile
     timeline = _timeline(facts, versions)
     readings = facts.readings
     result = evaluate_session(
@@ -53,7 +55,7 @@ def measure(facts: SessionFacts, versions: dict[int, TariffVersion], thresholds:
             previous_end_e4kwh=facts.previous_end.register_e4kwh,
         )
     )
-    return Measured(result, _columns(result), profile.gap_ms, timeline)
+    return Measured(result, _columns(result), profile.gap_ms, timeline, meter)
 
 
 def _timeline(facts: SessionFacts, versions: dict[int, TariffVersion]) -> TariffTimeline:

@@ -35,6 +35,7 @@ _NOT_INPUTS = frozenset(
         *("computed_ms", "recheck_ms", "stays_since_ms"),
         # These came after the first version and follow from what was there: their inputs are in the digest already.
         *("start_method", "stored_readings", "register_start_e4kwh", "register_end_e4kwh", "bill_half_hour_mask"),
+        *("quantum_source", "pmax_source", "register_source"),
     )
 )
 _RULES_OF_CODES_AND_MONEY = 2
@@ -43,7 +44,11 @@ which are in the digest; raise this where `codes.sql` or `bill.sql` must look ag
 _LATER_INPUTS: dict[str, Any] = {
     "bill_duration_s": 0,
     "bill_half_hour_e4kwh": [],
+    "bill_loss_energy_e4kwh": 0,
+    "bill_number": "",
     "bill_stored": 0,
+    "meter_profile_id": 0,
+    "overlaps": [],
     "previous_end_e4kwh": 0,
     "previous_end_ms": -1,
     "protocol": "ykc",
@@ -117,6 +122,9 @@ def session_row(
         "computed_ms": as_of_ms,
         **_start_and_occupancy(facts, stand),
         **measured.columns,
+        **_meter(facts, measured),
+        "overlaps": [tuple(overlap) for overlap in facts.overlaps],
+        "bill_number": facts.bill_number,
         "previous_end_e4kwh": facts.previous_end.register_e4kwh,
         "previous_end_ms": facts.previous_end.at_ms,
         **_clock(facts, measured),
@@ -283,12 +291,23 @@ def _identity(facts: SessionFacts, measured: Measured) -> dict[str, Any]:
         "trade_no": facts.key.trade_no,
         "zone": pile.zone,
         "protocol": pile.protocol,
-        "register_kind": pile.register_kind,
-        "register_digits": pile.register_digits,
         "local_day": _local_day(at_ms, pile.zone),
         "commissioned_ms": pile.commissioned_ms,
         "current_kind": pile.current_kind,
         "occupancy_grace_ms": pile.occupancy_grace_ms,
+    }
+
+
+def _meter(facts: SessionFacts, measured: Measured) -> dict[str, Any]:
+    meter = measured.meter
+    own = measured.result.quantum_e4kwh != meter.profile.quantum_e4kwh
+    return {
+        "register_kind": meter.profile.register_kind,
+        "register_digits": meter.profile.digits,
+        "meter_profile_id": facts.learned.profile_id,
+        "quantum_source": "session" if own else meter.quantum_source,
+        "pmax_source": meter.pmax_source,
+        "register_source": meter.register_source,
     }
 
 
@@ -352,6 +371,7 @@ def _bill(facts: SessionFacts, thresholds: Thresholds, timeline: TariffTimeline)
             "bill_half_hour_e4kwh": [],
             "bill_half_hour_mask": ALL_HALF_HOURS,
             "bill_duration_s": 0,
+            "bill_loss_energy_e4kwh": 0,
             "bill_stored": 0,
             "bill_meter_start_e4kwh": 0,
             "bill_meter_end_e4kwh": 0,
@@ -381,6 +401,7 @@ def _bill(facts: SessionFacts, thresholds: Thresholds, timeline: TariffTimeline)
             bill.start_ms, bill.end_ms, facts.pile.zone, thresholds.part_margin_ms
         ),
         "bill_duration_s": bill.duration_s,
+        "bill_loss_energy_e4kwh": bill.loss_energy_e4kwh if bill.loss_energy_e4kwh != bill.energy_e4kwh else 0,
         "bill_stored": _bill_stored(facts),
         "bill_meter_start_e4kwh": bill.meter_start_e4kwh,
         "bill_meter_end_e4kwh": bill.meter_end_e4kwh,

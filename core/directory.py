@@ -23,7 +23,8 @@ class Pile(msgspec.Struct, frozen=True):
     """One charger. `tariffs` are the versions valid by date for its station, in the order of `from_ms`.
 
     `gun_letters`: each gun has a connection of its own and logs in as the code with a letter behind it, A for the first
-    (aaf5.md section 6).
+    (aaf5.md section 6). `learns`: what of its meter nobody configured, so that the values here are only assumed: any of
+    quantum, rated_power, register (kind and digits).
     """
 
     pile_id: int
@@ -42,6 +43,7 @@ class Pile(msgspec.Struct, frozen=True):
     owners: tuple[Ownership, ...]
     tariffs: tuple[TariffVersion, ...]
     gun_letters: bool = False
+    learns: tuple[str, ...] = ()
 
     def operator_at(self, event_ms: int) -> int:
         """The owner at that moment (DESIGN invariant 9), `UNASSIGNED_OPERATOR_ID` when nobody owned it."""

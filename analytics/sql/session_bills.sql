@@ -4,7 +4,8 @@ SELECT
     content_digest,
     min(uploads.receive_ms) AS first_receive_ms,
     argMin((start_ms, end_ms, energy_e4kwh, amount_e4yuan, class_energy_e4kwh, meter_start_e4kwh, meter_end_e4kwh,
-        stop_reason, start_mode, vin, physical_card, class_price_e5yuan, duration_s, half_hour_energy_e4kwh, stored),
+        stop_reason, start_mode, vin, physical_card, class_price_e5yuan, duration_s, half_hour_energy_e4kwh, stored,
+        loss_energy_e4kwh),
         uploads.receive_ms) AS content
 FROM pile_bill_uploads AS uploads
 INNER JOIN wanted ON uploads.pile_id = wanted.pile_id AND uploads.connector = wanted.connector
