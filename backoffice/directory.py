@@ -31,8 +31,9 @@ def register_pile(engine: Engine, code: str, protocol: str = "ykc", connectors: 
 
     It belongs to nobody (operator `unassigned`, number 1), stands at the station `unassigned` with the default tariff,
     and counts as 180 kW (DESIGN, `replay`), with the register that its protocol carries: YKC a session counter of
-    0.0001 kWh, AAF5 an absolute one of 0.01 kWh. A known charger gets the connectors that it lacks and keeps its
-    protocol. Raises `BackofficeError` for a code, protocol or number of connectors that cannot be.
+    0.0001 kWh, AAF5 an absolute one of 0.01 kWh. All of that holds until it is learned better (`Pile.learns`). A known
+    charger gets the connectors that it lacks and keeps its protocol. Raises `BackofficeError` for a code, protocol or
+    number of connectors that cannot be.
     """
     _check(code, protocol, connectors)
     try:
@@ -153,4 +154,5 @@ def _pile(row: models.Pile, station: models.Station, tariffs: tuple[TariffVersio
         ),
         tariffs=tariffs,
         gun_letters=row.gun_letters,
+        learns=tuple(row.model.learns),
     )

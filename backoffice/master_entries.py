@@ -23,11 +23,14 @@ MS_PER_MINUTE: Final = 60_000
 E4_PER_KWH: Final = 10_000
 E5_PER_YUAN: Final = 100_000
 MAX_PRICE_YUAN: Final = 100
+LEARNED: Final = "learned"
+ASSUMED_POWER_W: Final = {"dc": 180_000, "ac": 44_000}  # anomaly-codes.md, "Pmax"
 
 Key = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 PileCode = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$")]
 ModelNo = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}$")]
+RatedPower = Annotated[int, msgspec.Meta(ge=1, le=2000)] | Annotated[float, msgspec.Meta(ge=1, le=2000)]
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -103,8 +106,10 @@ class StationEntry(Entry, frozen=True, kw_only=True):
 class ModelEntry(Entry, frozen=True, kw_only=True):
     """`[[models]]`; `rated_power_kw` is that of one connector.
 
-    `register` and `quantum_kwh` are by default what the protocol carries: YKC a session counter of 0.0001 kWh, AAF5 an
-    absolute register of 0.01 kWh.
+    What is left out, or set to "learned", of `rated_power_kw`, `register`, `quantum_kwh` and `register_digits` is
+    learned from the readings of each connector (anomaly-codes.md, "Common definitions"). Until then it is taken to be
+    180 kW DC or 44 kW AC, and what the protocol carries: YKC a session counter of 0.0001 kWh, AAF5 an absolute register
+    of 0.01 kWh. `register_digits` 0: it is known not to roll over.
     """
 
     key: Key
@@ -113,25 +118,47 @@ class ModelEntry(Entry, frozen=True, kw_only=True):
     protocol: Literal["ykc", "aaf5"] = "ykc"
     current: Literal["dc", "ac"]
     connectors: Annotated[int, msgspec.Meta(ge=1, le=99)]
-    rated_power_kw: Annotated[int, msgspec.Meta(ge=1, le=2000)] | Annotated[float, msgspec.Meta(ge=1, le=2000)]
-    register: Literal["lifetime", "session", "boot"] | None = None
-    quantum_kwh: str | None = None
-    register_digits: Annotated[int, msgspec.Meta(ge=0, le=12)] = 0
+    rated_power_kw: RatedPower | Literal["learned"] = LEARNED
+    register: Literal["lifetime", "session", "boot", "learned"] = LEARNED
+    quantum_kwh: str = LEARNED
+    register_digits: Annotated[int, msgspec.Meta(ge=0, le=12)] | Literal["learned"] = LEARNED
 
     @property
     def rated_power_w(self) -> int:
-        """Watts of one connector."""
+        """Watts of one connector, assumed where they are learned: then rather too much than too little."""
+        if self.rated_power_kw == LEARNED:
+            return ASSUMED_POWER_W[self.current]
         return round(self.rated_power_kw * 1000)
 
     @property
     def register_kind(self) -> str:
         """What the register that bills are measured by counts."""
-        return self.register or ("lifetime" if self.protocol == "aaf5" else "session")
+        if self.register == LEARNED:
+            return "lifetime" if self.protocol == "aaf5" else "session"
+        return self.register
 
     @property
     def quantum_e4kwh(self) -> int:
         """The smallest step of that register in 1e-4 kWh; raises `ValueError`."""
-        return quantum_e4kwh(self.quantum_kwh or ("0.01" if self.protocol == "aaf5" else "0.0001"))
+        if self.quantum_kwh == LEARNED:
+            return quantum_e4kwh("0.01" if self.protocol == "aaf5" else "0.0001")
+        return quantum_e4kwh(self.quantum_kwh)
+
+    @property
+    def known_digits(self) -> int:
+        """Whole-kWh digits before the register rolls over, 0 = not known."""
+        return 0 if self.register_digits == LEARNED else self.register_digits
+
+    @property
+    def learns(self) -> list[str]:
+        """Which of these values nobody gave; a session counter has no last digit to roll over."""
+        given = {
+            "quantum": self.quantum_kwh,
+            "rated_power": self.rated_power_kw,
+            "register": self.register,
+            "digits": 0 if self.register == "session" else self.register_digits,
+        }
+        return [name for name, value in given.items() if value == LEARNED]
 
 
 class OwnerEntry(Entry, frozen=True, kw_only=True):

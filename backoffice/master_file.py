@@ -135,7 +135,8 @@ class _Loading:
                 "rated_power_w": entry.rated_power_w,
                 "register_kind": entry.register_kind,
                 "quantum_e4kwh": entry.quantum_e4kwh,
-                "register_digits": entry.register_digits,
+                "register_digits": entry.known_digits,
+                "learns": entry.learns,
             }
             self._upsert(self._models, models.PileModel, "models", entry.key, values, where)
         self._session.flush()

@@ -69,7 +69,10 @@ class Station(Base):
 
 
 class PileModel(Base):
-    """A type of charger: what its maker says of its power, and what its meter's register is like."""
+    """A type of charger: what its maker says of its power, and what its meter's register is like.
+
+    `learns`: which of these values nobody gave (`core.directory.Pile.learns`); they are then only assumed here.
+    """
 
     __tablename__ = "pile_models"
 
@@ -84,6 +87,7 @@ class PileModel(Base):
     register_kind: Mapped[str] = mapped_column(String(16))
     quantum_e4kwh: Mapped[int]
     register_digits: Mapped[int]
+    learns: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
 
     __table_args__ = (
         CheckConstraint("protocol IN ('ykc', 'aaf5')", name="protocol"),

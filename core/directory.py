@@ -24,7 +24,7 @@ class Pile(msgspec.Struct, frozen=True):
 
     `gun_letters`: each gun has a connection of its own and logs in as the code with a letter behind it, A for the first
     (aaf5.md section 6). `learns`: what of its meter nobody configured, so that the values here are only assumed: any of
-    quantum, rated_power, register (kind and digits).
+    quantum, rated_power, register (its kind), digits.
     """
 
     pile_id: int
