@@ -1,7 +1,6 @@
 """`pilestream demo`: the whole platform with a simulated fleet, a day of history already in it."""
 
 import json
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -10,24 +9,25 @@ from typing import Any
 import msgspec
 
 import backoffice
-from analytics.client import ClickHouseAddress, connect
 from backoffice.database import open_database
 from backoffice.master_file import load_master_file
 from benchmarks.fleet.accounts import start_accounts
 from ingest.start_decision import StartAccount
+from service import own_folder
 from service.charger_access import require_safe_access
 from service.child_process import ChildProcess
 from service.demo_counts import acked_bills_missing, count_period
 from service.demo_history import load_rest, replay_history
 from service.errors import ServiceError
 from service.lifeline import interrupt_on_signal, stop_on_signal
-from service.platform_processes import FolderLock, Platform, watch
+from service.own_folder import own_settings
+from service.platform_processes import Platform, watch
 from service.role import now_ms
 from service.settings import Settings
 
 MASTER_FILE = Path(backoffice.__file__).with_name("demo_fleet.toml")
 SEED = 20261122
-OWN_DATABASE = "pilestream_demo"
+OWN = "demo"
 FLEET_STOP_S = 1.5
 DONE, BILL_MISSING = 0, 1
 
@@ -86,34 +86,13 @@ def apart(settings: Settings) -> Settings:
 
     The simulated drivers may charge besides whoever else may.
     """
-    clickhouse = settings.clickhouse
-    if clickhouse:
-        clickhouse = msgspec.structs.replace(ClickHouseAddress.from_url(clickhouse), database=OWN_DATABASE).url()
     drivers = (*settings.start_accounts, *msgspec.convert(start_accounts(), tuple[StartAccount, ...]))
-    return msgspec.structs.replace(
-        settings, data=str(settings.folder / "demo"), clickhouse=clickhouse, database="", start_accounts=drivers
-    )
+    return msgspec.structs.replace(own_settings(settings, OWN), start_accounts=drivers)
 
 
 def empty(settings: Settings) -> None:
     """Remove what an earlier demo left in its folder and its database."""
-    if settings.clickhouse:
-        address = msgspec.structs.replace(ClickHouseAddress.from_url(settings.clickhouse), database="default")
-        connect(address).execute(f"DROP DATABASE IF EXISTS {OWN_DATABASE} SYNC")
-    _empty_folder(settings.folder)
-
-
-def _empty_folder(folder: Path) -> None:
-    lock = FolderLock(folder)
-    lock.take()
-    for path in folder.iterdir():
-        if path.name == "platform.lock":
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    lock.release()
+    own_folder.empty(settings, OWN)
 
 
 def _start_fleet(platform: Platform, plan_start_ms: int) -> ChildProcess:
