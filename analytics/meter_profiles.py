@@ -68,20 +68,16 @@ class MeterProfileReader:
 
 
 class InForce:
-    """The rows of one connector in the order of time; of two of one moment the later made one counts.
+    """The rows of one connector in the order of time.
 
     A row that says the same as the one before adds nothing: the number of the first one stands for both, so that it
     does not depend on the order in which days became known.
     """
 
     def __init__(self, rows: Iterable[ProfileRow]) -> None:
-        latest = {
-            row.valid_from_ms: row for row in sorted(rows, key=lambda row: (row.computed_ms, row.meter.profile_id))
-        }
         self._from_ms: list[int] = []
         self._meters: list[LearnedMeter] = []
-        for from_ms in sorted(latest):
-            meter = latest[from_ms].meter
+        for from_ms, meter in latest_rows(rows):
             if not self._meters or values_of(meter) != values_of(self._meters[-1]):
                 self._from_ms.append(from_ms)
                 self._meters.append(meter)
@@ -90,6 +86,12 @@ class InForce:
         """What was known by that moment."""
         place = bisect_right(self._from_ms, event_ms)
         return self._meters[place - 1] if place else NOTHING_LEARNED
+
+
+def latest_rows(rows: Iterable[ProfileRow]) -> list[tuple[int, LearnedMeter]]:
+    """The rows of one connector by the moment from which they hold; of two of one moment the later made one."""
+    ordered = sorted(rows, key=lambda row: (row.computed_ms, row.meter.profile_id))
+    return sorted({row.valid_from_ms: row.meter for row in ordered}.items(), key=lambda one: one[0])
 
 
 def values_of(meter: LearnedMeter) -> tuple[str, int, int, int]:
