@@ -10,7 +10,6 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -22,19 +21,24 @@ from analytics.fact_changes import Change, ChangeReader
 from analytics.facts_reader import FactsReader
 from analytics.session_facts import SessionFacts, SessionKey, wanted_table
 from analytics.session_rows import CurrentRevision, SessionRow, session_row
+from analytics.session_spans import SessionSpan, portions, spans_of_piles, with_known_ends
 from analytics.sql_files import sql_text
 from analytics.thresholds import HOUR_MS, MINUTE_MS, Thresholds
 from analytics.waiting_sessions import Reason, WaitingSessions
 from core.directory import PileDirectory
+from core.tariff_version import TariffVersion
 
 logger = logging.getLogger(__name__)
 
-CHUNK_SESSIONS = 500
+PILES_AT_ONCE = 250
+"""`settle` looks for the sessions of so many chargers before it takes them up, so that its memory has a bound."""
 PROGRESS_EVERY_MS = MINUTE_MS
 PUT_OFF_RETRY_MS = MINUTE_MS
 _RECENT_BATCHES = 50
 _RANDOM_BITS = 20
 _UNHEARD_MS = 0
+_STORED_EARLIER_MS = 37 * HOUR_MS
+"""A reading may be stored under a time that lies before its charge by as much as the longest of them lasts."""
 PENDING_MS = 35 * 24 * HOUR_MS
 """Whatever ended longer ago than this has stopped to wait: for its bill after 72 h, for the unplug after 24 h."""
 _EPOCH = date(1970, 1, 1)
@@ -137,7 +141,8 @@ class Biller:
         for key, (due_ms, start_ms) in self._due.items():
             if due_ms <= as_of_ms:
                 hints[key] = min(start_ms, hints.get(key, start_ms))
-        report = self._evaluate(hints, _Decision(as_of_ms))
+        spans = {key: SessionSpan(since_ms) for key, since_ms in hints.items()}
+        report = self._evaluate(with_known_ends(self._client, spans, _STORED_EARLIER_MS), _Decision(as_of_ms))
         report.changes = len(changes)
         report.open_sessions = len(self._charging)
         self._keep_progress(reader, as_of_ms, worked=bool(report.session_revisions))
@@ -152,19 +157,22 @@ class Biller:
         longer where the session was decided with a later moment; from then on each charger stays as it was last seen:
         one that was online stays so without sending the bill it owes, a car that was plugged stays plugged. One that
         fell silent in the middle of a charge stays silent.
+
+        Several processes may do this at once, each for chargers of its own.
         """
         wanted = sorted(set(pile_ids))
-        piles = [{"pile_id": pile_id} for pile_id in wanted]
-        if not piles:
-            return BillerReport()
-        table = [{"name": "piles", "structure": [("pile_id", "UInt32")], "data": piles}]
+        report = BillerReport()
+        if not wanted:
+            return report
         if observed_until_ms is None:
-            heard = self._client.execute(sql_text("session_last_heard"), external_tables=table)
+            table = {"name": "piles", "structure": [("pile_id", "UInt32")], "data": [(pile_id,) for pile_id in wanted]}
+            heard = self._client.execute(sql_text("session_last_heard"), external_tables=[table])
             last_heard_ms = max((last for _pile_id, last in heard), default=as_of_ms)
             observed_until_ms = dict.fromkeys(wanted, last_heard_ms)
-        rows = self._client.execute(sql_text("session_of_piles"), external_tables=table)
-        hints = {SessionKey(pile_id, connector, trade_no): since for pile_id, connector, trade_no, since in rows}
-        return self._evaluate(hints, _Decision(as_of_ms, observed_until_ms))
+        for place in range(0, len(wanted), PILES_AT_ONCE):
+            spans = spans_of_piles(self._client, wanted[place : place + PILES_AT_ONCE])
+            report.add(self._evaluate(spans, _Decision(as_of_ms, observed_until_ms)))
+        return report
 
     def _begin(self) -> ChangeReader:
         """Take up where an earlier process stopped."""
@@ -203,24 +211,25 @@ class Biller:
             hints[key] = min(since, self._due[key][1]) if key in self._due else since
         return hints
 
-    def _evaluate(self, hints: dict[SessionKey, int], decision: _Decision) -> BillerReport:
+    def _evaluate(self, spans: dict[SessionKey, SessionSpan], decision: _Decision) -> BillerReport:
         report = BillerReport()
-        ordered = iter(sorted(hints.items(), key=lambda item: (item[1], item[0])))
-        while chunk := dict(islice(ordered, CHUNK_SESSIONS)):
-            report.add(self._evaluate_chunk(chunk, decision))
+        versions = {version.tariff_version_id: version for pile in self._directory for version in pile.tariffs}
+        for portion in portions(spans):
+            report.add(self._evaluate_portion(portion, decision, versions))
         return report
 
-    def _evaluate_chunk(self, hints: dict[SessionKey, int], decision: _Decision) -> BillerReport:
-        current = self._current(list(hints))
+    def _evaluate_portion(
+        self, spans: dict[SessionKey, SessionSpan], decision: _Decision, versions: dict[int, TariffVersion]
+    ) -> BillerReport:
+        current = self._current(list(spans))
         for key, revision in current.items():
             if revision.start_ms > _UNHEARD_MS:
-                hints[key] = min(hints[key], revision.start_ms)
+                spans[key] = spans[key].since(revision.start_ms)
         if decision.stays_since_ms is not None:
             # A bill that a replay called lost was lost if the charger stayed; the facts alone may say otherwise by now.
             current = {key: revision._replace(bill_state="") for key, revision in current.items()}
-        versions = {version.tariff_version_id: version for pile in self._directory for version in pile.tariffs}
-        undecided = frozenset(key for key in hints if key not in current or current[key].bill_state != "lost")
-        found, failed = self._read(hints, undecided)
+        undecided = frozenset(key for key in spans if key not in current or current[key].bill_state != "lost")
+        found, failed = self._read(spans, undecided)
         rows: list[SessionRow] = []
         evaluated: set[SessionKey] = set()
         for facts in found:
@@ -240,7 +249,7 @@ class Biller:
         unpriced = self._unpriced(rows)
         bills, refused = self._store([row for row in rows if row.key not in unpriced])
         failed |= refused
-        self._put_off(hints, decision.as_of_ms, failed, unpriced, settled=evaluated - failed - unpriced)
+        self._put_off(spans, decision.as_of_ms, failed, unpriced, settled=evaluated - failed - unpriced)
         return BillerReport(
             sessions_evaluated=len(evaluated - failed - unpriced),
             session_revisions=len(rows) - len(unpriced) - len(refused),
@@ -249,18 +258,18 @@ class Biller:
         )
 
     def _read(
-        self, hints: dict[SessionKey, int], undecided: frozenset[SessionKey]
+        self, spans: dict[SessionKey, SessionSpan], undecided: frozenset[SessionKey]
     ) -> tuple[list[SessionFacts], set[SessionKey]]:
         """The facts of the sessions; where those of one cannot be read, the others are read without it."""
         try:
-            return self._facts.read(hints, undecided), set()
+            return self._facts.read(spans, undecided), set()
         except (DriverError, OSError, EOFError):
             raise
         except Exception:
-            if len(hints) == 1:
-                logger.exception("the facts of session %s cannot be read", next(iter(hints)))
-                return [], set(hints)
-        parts = [self._read({key: since}, undecided) for key, since in hints.items()]
+            if len(spans) == 1:
+                logger.exception("the facts of session %s cannot be read", next(iter(spans)))
+                return [], set(spans)
+        parts = [self._read({key: span}, undecided) for key, span in spans.items()]
         return [facts for found, _failed in parts for facts in found], {key for _found, bad in parts for key in bad}
 
     def _unpriced(self, rows: list[SessionRow]) -> set[SessionKey]:
@@ -275,7 +284,7 @@ class Biller:
 
     def _put_off(
         self,
-        hints: dict[SessionKey, int],
+        spans: dict[SessionKey, SessionSpan],
         as_of_ms: int,
         failed: set[SessionKey],
         unpriced: set[SessionKey],
@@ -287,14 +296,15 @@ class Biller:
         What failed would fail again: it waits for new facts or for the next start. The others are tried every minute.
         """
         waiting: dict[SessionKey, tuple[int, Reason]] = {}
-        for key in hints.keys() - settled:
+        for key in spans.keys() - settled:
             self._charging.discard(key)
+            since_ms = spans[key].from_ms
             if key in failed:
                 self._due.pop(key, None)
-                waiting[key] = (hints[key], "failed")
+                waiting[key] = (since_ms, "failed")
             else:
-                self._due[key] = (as_of_ms + PUT_OFF_RETRY_MS, hints[key])
-                waiting[key] = (hints[key], "unknown_tariff" if key in unpriced else "unknown_pile")
+                self._due[key] = (as_of_ms + PUT_OFF_RETRY_MS, since_ms)
+                waiting[key] = (since_ms, "unknown_tariff" if key in unpriced else "unknown_pile")
         self._waiting.keep(waiting, settled)
 
     def _current(self, keys: list[SessionKey]) -> dict[SessionKey, CurrentRevision]:
@@ -331,11 +341,14 @@ class Biller:
     def _append(self, rows: list[SessionRow]) -> int:
         """Store the revisions, then their codes and bills; gives the number of bills."""
         batch_id = (self._clock() << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
-        stored: list[dict[str, Any]] = [{**row.columns, "batch_id": batch_id, "revision": row.revision} for row in rows]
-        names = list(stored[0])
-        columns = [[row[name] for row in stored] for name in names]
+        columns: dict[str, list[Any]] = {name: [row.columns[name] for row in rows] for name in rows[0].columns}
+        columns["batch_id"] = [batch_id] * len(rows)
+        columns["revision"] = [row.revision for row in rows]
         self._client.execute(
-            f"INSERT INTO session_revisions ({', '.join(names)}) VALUES", columns, columnar=True, types_check=False
+            f"INSERT INTO session_revisions ({', '.join(columns)}) VALUES",
+            list(columns.values()),
+            columnar=True,
+            types_check=False,
         )
         return self._finish(batch_id)
 

@@ -23,6 +23,8 @@ _ORDER_BEFORE_MS = 180_000
 _CLOCK_PLAY_MS = 30_000
 _REACH_MS = 24 * HOUR_MS
 _BY_PLATFORM = 1
+_ANY_TIME = (_COMMAND_MARGIN_MS, 2**62)
+"""Of a session that shows nothing but an order."""
 
 
 class OrderFactsReader:
@@ -32,18 +34,25 @@ class OrderFactsReader:
         self._client = client
         self._read_charges = read_charges
 
-    def add(self, facts: list[SessionFacts], from_ms: int) -> None:
+    def add(self, facts: list[SessionFacts]) -> None:
         """When each was ordered, and whether an order that is no charge yet belongs to one under another number."""
-        self._add_orders(facts, from_ms)
+        self._add_orders(facts)
         orders = [one for one in facts if _is_mere_order(one)]
         if orders:
             self._find_takers(orders)
 
-    def _add_orders(self, facts: Sequence[SessionFacts], from_ms: int) -> list[str]:
+    def _add_orders(self, facts: Sequence[SessionFacts]) -> list[str]:
         """Gives for each session the number of the order that it takes over, empty where it takes none."""
-        wanted = wanted_table([one.key for one in facts], [_may_be_ordered_until_ms(one) for one in facts])
+        windows = [one.told_window or _ANY_TIME for one in facts]
+        starts = [_may_be_ordered_until_ms(one) for one in facts]
+        since = [
+            min(first, start or first) - _COMMAND_MARGIN_MS for (first, _), start in zip(windows, starts, strict=True)
+        ]
+        until = [max(last, start) + _COMMAND_MARGIN_MS for (_, last), start in zip(windows, starts, strict=True)]
+        wanted = wanted_table([one.key for one in facts], since, start_ms=starts, since_ms=since, until_ms=until)
         parameters = {
-            "from_ms": from_ms - _COMMAND_MARGIN_MS,
+            "from_ms": min(since),
+            "to_ms": max(until),
             "order_before_ms": _ORDER_BEFORE_MS,
             "start_commands": START_COMMANDS,
         }
@@ -79,7 +88,7 @@ class OrderFactsReader:
         if not rows:
             return
         charges = self._read_charges({SessionKey(*row): min(sent) - _REACH_MS for row in rows})
-        numbers = self._add_orders(charges, min(sent))
+        numbers = self._add_orders(charges)
         taken = {(*charge.key[:2], number) for charge, number in zip(charges, numbers, strict=True) if number}
         for one in orders:
             one.has_other_number = one.key in taken

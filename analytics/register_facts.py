@@ -5,7 +5,6 @@ supply the end of that charge and nothing else; later ones may hold what the met
 """
 
 from collections import defaultdict
-from typing import Any
 
 import numpy as np
 from clickhouse_driver import Client
@@ -13,6 +12,7 @@ from clickhouse_driver import Client
 from analytics.session_facts import (
     CHARGING,
     DEVICE_COLUMNS,
+    LONGEST_KEPT_MS,
     READING_COLUMNS,
     PreviousEnd,
     SessionFacts,
@@ -27,6 +27,8 @@ MOST_WORDS = 1_000
 LAST_WORDS_MS = 60_000
 """A register is refreshed within that time after the end; what is said later is not of the charge."""
 LOOK_BACK_MS = 7 * 24 * HOUR_MS
+_BEFORE_MS = 36 * HOUR_MS
+"""A pause shows words between charging readings; none is older than the longest charge."""
 _IDLE = 2
 _PLUGGED = 1
 
@@ -42,24 +44,28 @@ class RegisterFactsReader:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def add(self, facts: list[SessionFacts], wanted: list[dict[str, Any]], from_ms: int) -> None:
-        """Does nothing for other protocols. `from_ms`: since when there may be readings, `wanted` as for them."""
-        if any(one.pile.protocol == "aaf5" for one in facts):
-            self._add_last_words(facts, wanted, from_ms)
-            self._add_previous_ends([one for one in facts if _lacks_its_begin(one)])
+    def add(self, facts: list[SessionFacts]) -> None:
+        """Does nothing for other protocols, and for sessions that did not charge."""
+        charges = [one for one in facts if one.pile.protocol == "aaf5" and one.last_charging_ms]
+        if charges:
+            self._add_last_words(charges)
+            self._add_previous_ends([one for one in charges if _lacks_its_begin(one)])
 
-    def _add_last_words(self, facts: list[SessionFacts], wanted: list[dict[str, Any]], from_ms: int) -> None:
+    def _add_last_words(self, charges: list[SessionFacts]) -> None:
+        since = [int(one.readings["event_ms"].min()) - _BEFORE_MS for one in charges]
+        until = [one.last_charging_ms + LONGEST_KEPT_MS for one in charges]
+        absolute = frozenset(one.key for one in charges if reads_register(one.pile))
         words: dict[int, list[tuple[int, ...]]] = defaultdict(list)
         for number, *word in self._client.execute(
             sql_text("session_last_words"),
-            {"from_ms": from_ms, "most_words": MOST_WORDS},
-            external_tables=wanted,
+            {"from_ms": min(since), "to_ms": max(until), "most_words": MOST_WORDS},
+            external_tables=wanted_table([one.key for one in charges], since, absolute, to_ms=until),
         ):
             words[number].append(tuple(word))
         for number, spoken in words.items():
-            one = facts[number]
+            one = charges[number]
             after = [word for word in spoken if word[0] > one.last_charging_ms]
-            if one.last_charging_ms and after:
+            if after:
                 _append(one, [word for word in after if word[0] - after[0][0] <= LAST_WORDS_MS])
 
     def _add_previous_ends(self, lacking: list[SessionFacts]) -> None:
@@ -68,7 +74,7 @@ class RegisterFactsReader:
         starts, behind = zip(*(_first_charging(one) for one in lacking), strict=True)
         rows = self._client.execute(
             sql_text("session_previous"),
-            {"from_ms": min(starts) - LOOK_BACK_MS},
+            {"from_ms": min(starts) - LOOK_BACK_MS, "to_ms": max(starts), "look_back_ms": LOOK_BACK_MS},
             external_tables=wanted_table([one.key for one in lacking], starts, behind_ms=behind),
         )
         found = {number: PreviousEnd(at_ms, register) for number, at_ms, register in rows}
@@ -102,7 +108,7 @@ def _first_charging(facts: SessionFacts) -> tuple[int, int]:
 
 def _lacks_its_begin(facts: SessionFacts) -> bool:
     """No reading says where the register stood at the begin, or the register cannot have come from there."""
-    if not reads_register(facts.pile) or not facts.last_charging_ms:
+    if not reads_register(facts.pile):
         return False
     charging = facts.readings["state"] == CHARGING
     before = facts.readings["before_e4kwh"][charging]

@@ -142,11 +142,32 @@ class SessionFacts(msgspec.Struct):
     overlaps: Sequence[Overlap] = ()
     bill_number: str = ""
 
+    _last_charging: tuple[dict[str, Int64Array], int] | None = None
+    """Asked for many times; it holds for these very readings."""
+
     @property
     def last_charging_ms(self) -> int:
         """Event time of the last charging reading, 0 without one."""
-        charging = self.readings["event_ms"][self.readings["state"] == CHARGING]
-        return int(charging.max()) if charging.size else 0
+        if self._last_charging is None or self._last_charging[0] is not self.readings:
+            charging = self.readings["event_ms"][self.readings["state"] == CHARGING]
+            self._last_charging = self.readings, int(charging.max()) if charging.size else 0
+        return self._last_charging[1]
+
+    @property
+    def told_window(self) -> tuple[int, int] | None:
+        """From the first to the last moment that its readings, its record or its order tell of; None without any."""
+        own, bill = self.readings, self.bill
+        moments = [
+            int(pick())
+            for name in ("event_ms", "receive_ms")
+            if own[name].size
+            for pick in (own[name].min, own[name].max)
+        ]
+        if bill:
+            moments += [moment for moment in (bill.start_ms, bill.end_ms, bill.receive_ms) if moment > 0]
+        if self.start_command_ms:
+            moments.append(self.start_command_ms)
+        return (min(moments), max(moments)) if moments else None
 
     @property
     def last_fact_ms(self) -> int:
@@ -191,27 +212,16 @@ def wanted_table(
     keys: Sequence[SessionKey],
     from_ms: Sequence[int],
     absolute: frozenset[SessionKey] = frozenset(),
-    behind_ms: Sequence[int] = (),
+    **more: Sequence[int],
 ) -> list[dict[str, Any]]:
     """`keys` as the external table `wanted` of the session queries; `number` is the position in `keys`.
 
-    `absolute`: those that are measured by an absolute register of their readings. `behind_ms`: by how much their
-    chargers' clocks are behind, none = not at all.
+    `absolute`: those that are measured by an absolute register of their readings. `more`: further columns that a query
+    asks for, integers under their names.
     """
     rows = [
-        {
-            "number": number,
-            "pile_id": key.pile_id,
-            "connector": key.connector,
-            "trade_no": key.trade_no,
-            "trade_hi": high,
-            "trade_lo": low,
-            "from_ms": since,
-            "absolute": int(key in absolute),
-            "behind_ms": behind_ms[number] if behind_ms else 0,
-        }
-        for number, (key, since) in enumerate(zip(keys, from_ms, strict=True))
-        for high, low in (session_halves(key.trade_no),)
+        (number, *key, *session_halves(key.trade_no), since, key in absolute, *others)
+        for number, (key, since, *others) in enumerate(zip(keys, from_ms, *more.values(), strict=True))
     ]
     structure = [
         ("number", "UInt32"),
@@ -222,7 +232,7 @@ def wanted_table(
         ("trade_lo", "UInt64"),
         ("from_ms", "Int64"),
         ("absolute", "UInt8"),
-        ("behind_ms", "Int64"),
+        *((name, "Int64") for name in more),
     ]
     return [{"name": "wanted", "structure": structure, "data": rows}]
 

@@ -1,7 +1,16 @@
 -- What did the connectors of these sessions show after the last charging reading, until 24 h later?
+-- `from_ms` is that reading; what comes after `to_ms`, where a next charge is known to have begun, matters no more. Readings
+-- meet the sessions by the hour: a connector has many charges in a month, and a few hours of each matter.
 -- An idle charger may say the same every 3 s. So nothing is collected: first comes the moment up to which it stood there,
 -- unplugged or charging again, and then what was seen before that moment.
-WITH shown AS
+WITH hours AS
+(
+    SELECT
+        number, pile_id, connector, trade_hi, trade_lo, from_ms, to_ms,
+        arrayJoin(range(intDiv(from_ms, 3600000), intDiv(to_ms, 3600000) + 1)) AS hour
+    FROM wanted
+),
+shown AS
 (
     SELECT
         wanted.number AS number,
@@ -13,14 +22,16 @@ WITH shown AS
         state = 3 AND (trade_hi != wanted.trade_hi OR trade_lo != wanted.trade_lo) AND (trade_hi != 0 OR trade_lo != 0)
             AS charges_again
     FROM readings
-    INNER JOIN wanted ON readings.pile_id = wanted.pile_id AND readings.connector = wanted.connector
+    INNER JOIN hours AS wanted ON readings.pile_id = wanted.pile_id AND readings.connector = wanted.connector
+        AND intDiv(readings.event_ms, 3600000) = wanted.hour
     WHERE pile_id IN (SELECT pile_id FROM wanted)
         AND event_ms > %(from_ms)s
+        AND event_ms <= %(to_ms)s
         AND event_ms > wanted.from_ms
         -- the session's own readings: some may be stored under a later time than they turned out to be of
         AND NOT (state = 3 AND trade_hi = wanted.trade_hi AND trade_lo = wanted.trade_lo
             AND (trade_hi != 0 OR trade_lo != 0))
-        AND event_ms <= wanted.from_ms + %(occupancy_max_wait_ms)s
+        AND event_ms <= wanted.to_ms
 ),
 ends AS
 (

@@ -10,6 +10,7 @@ SELECT
 FROM pile_bill_uploads AS uploads
 INNER JOIN wanted ON uploads.pile_id = wanted.pile_id AND uploads.connector = wanted.connector
     AND uploads.trade_no = wanted.trade_no
-WHERE (uploads.pile_id, uploads.connector, uploads.trade_no) IN (SELECT pile_id, connector, trade_no FROM wanted)
+WHERE uploads.receive_ms BETWEEN %(from_ms)s AND %(to_ms)s
+    AND (uploads.pile_id, uploads.connector, uploads.trade_no) IN (SELECT pile_id, connector, trade_no FROM wanted)
 GROUP BY wanted.number, content_digest
 ORDER BY wanted.number, first_receive_ms, content_digest

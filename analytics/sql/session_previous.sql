@@ -1,14 +1,21 @@
 -- Where did the absolute registers of these connectors stand before the sessions began, and when was that read?
 -- A record tells its end by the charger's clock, which the session's first reading shows to be `behind_ms` behind; the
--- record of the next charge must not look like one from before.
+-- record of the next charge must not look like one from before. Readings meet the sessions by the day.
 SELECT number, max(at_ms), argMax(register, (at_ms, register))
 FROM
 (
     SELECT wanted.number AS number, event_ms AS at_ms, toInt64(register_e4kwh) AS register
     FROM readings
-    INNER JOIN wanted ON readings.pile_id = wanted.pile_id AND readings.connector = wanted.connector
+    INNER JOIN
+    (
+        SELECT number, pile_id, connector, trade_hi, trade_lo, from_ms,
+            arrayJoin(range(intDiv(from_ms - %(look_back_ms)s, 86400000), intDiv(from_ms, 86400000) + 1)) AS day
+        FROM wanted
+    ) AS wanted ON readings.pile_id = wanted.pile_id AND readings.connector = wanted.connector
+        AND intDiv(readings.event_ms, 86400000) = wanted.day
     WHERE pile_id IN (SELECT pile_id FROM wanted)
-        AND event_ms >= %(from_ms)s
+        AND event_ms BETWEEN %(from_ms)s AND %(to_ms)s
+        AND event_ms >= wanted.from_ms - %(look_back_ms)s
         AND event_ms < wanted.from_ms
         AND (trade_hi != wanted.trade_hi OR trade_lo != wanted.trade_lo)
         AND register_e4kwh > 0
@@ -20,7 +27,7 @@ FROM
     FROM pile_bill_uploads AS uploads
     INNER JOIN wanted ON uploads.pile_id = wanted.pile_id AND uploads.connector = wanted.connector
     WHERE (uploads.pile_id, uploads.connector) IN (SELECT pile_id, connector FROM wanted)
-        AND at_ms >= %(from_ms)s
+        AND at_ms >= wanted.from_ms - %(look_back_ms)s
         AND at_ms < wanted.from_ms
         AND uploads.trade_no != wanted.trade_no
         AND uploads.protocol = 'aaf5' AND meter_end_e4kwh > 0

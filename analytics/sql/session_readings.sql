@@ -22,7 +22,7 @@ FROM readings
 INNER JOIN wanted ON readings.pile_id = wanted.pile_id AND readings.connector = wanted.connector
     AND readings.trade_hi = wanted.trade_hi AND readings.trade_lo = wanted.trade_lo
 WHERE pile_id IN (SELECT pile_id FROM wanted)
-    AND event_ms >= %(from_ms)s
+    AND event_ms BETWEEN %(from_ms)s AND %(to_ms)s
     AND (trade_hi, trade_lo) IN (SELECT trade_hi, trade_lo FROM wanted)
     AND (protocol = 'ykc' OR state = 3)
 ORDER BY wanted.number, receive_ms, charge_minutes, counter_e4kwh, order_no, state, plugged, power_w, start_ms, duration_s,

@@ -10,7 +10,7 @@ from tests.analytics.stored_facts import DAY, MINUTE, SECOND, T0
 pytestmark = pytest.mark.server
 
 SESSIONS, EVERY_MS = 30, 3 * SECOND
-PARAMETERS = {"from_ms": T0, "balancing_w": 1_000, "occupancy_max_wait_ms": DAY}
+PARAMETERS = {"from_ms": T0, "to_ms": T0 + DAY, "balancing_w": 1_000}
 IDLE_DAY = """
 INSERT INTO readings
     (operator_id, pile_id, connector, event_ms, receive_ms, state, plugged, voltage_dv, current_da, trade_lo, protocol)
@@ -37,7 +37,7 @@ def test_an_idle_day_at_three_seconds_needs_little_memory(empty_database: Client
     found = empty_database.execute(
         sql_text("session_after"),
         PARAMETERS,
-        external_tables=wanted_table(keys, [T0] * SESSIONS),
+        external_tables=wanted_table(keys, [T0] * SESSIONS, to_ms=[T0 + DAY] * SESSIONS),
         settings={"max_memory_usage": 60_000_000},
     )
     seen = (T0 + EVERY_MS, 2, 0, unplugged_ms, unplugged_ms - EVERY_MS, balanced_ms - EVERY_MS, 0)
