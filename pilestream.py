@@ -25,6 +25,7 @@ from ingest.errors import IngestError
 from service.command import add_command_parser
 from service.conformance import add_conformance_parser, print_conformance, print_violations
 from service.errors import ServiceError, SettingsError
+from service.meters import add_meters_parser, print_meters
 from service.settings import Settings, load_settings
 from service.timeline import add_timeline_parser, print_timeline
 
@@ -170,6 +171,10 @@ def _conformance(options: argparse.Namespace) -> int:
     return print_conformance(settings, by=options.by, at_least=options.at_least, as_json=options.json, **days)
 
 
+def _meters(options: argparse.Namespace) -> int:
+    return print_meters(_settings(options), options.pile, history=options.history, as_json=options.json)
+
+
 def _in_words(line: dict[str, Any]) -> str:
     codes = ",".join(map(str, line["codes"])) or "none"
     amount = "unknown" if line["final_amount_yuan"] is None else f"{line['final_amount_yuan']} yuan"
@@ -236,6 +241,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_timeline_parser(commands, _timeline)
     add_conformance_parser(commands, _conformance)
+    add_meters_parser(commands, _meters)
     add_command_parser(commands)
     return parser
 

@@ -7,6 +7,7 @@ neither the order in which days became known nor a second look changes it (anoma
 from collections import Counter, deque
 from collections.abc import Collection, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -146,7 +147,7 @@ class MeterCourse:
             return 0, ""
         for quantum, count in zip((*QUANTA_E4KWH, FINEST_E4KWH), (*divisible, differences), strict=True):
             if count * 100 >= differences * NEARLY_ALL_PERCENT:
-                step = f"{quantum / E4_PER_KWH:g}"
+                step = Decimal(quantum) / E4_PER_KWH
                 return (
                     quantum,
                     f"quantum {step} kWh: divides {count} of {differences} differences of the last {days} days",

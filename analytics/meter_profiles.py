@@ -17,6 +17,7 @@ from clickhouse_driver import Client
 
 from analytics.session_facts import CHARGING, NOTHING_LEARNED, LearnedMeter, SessionFacts
 from analytics.sql_files import sql_text
+from core.directory import Pile
 from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 
 PMAX_PERCENT = 110
@@ -111,8 +112,22 @@ def stored_profiles(client: Client, pile_ids: Iterable[int]) -> dict[tuple[int, 
 
 
 def meter_in_force(facts: SessionFacts) -> MeterInForce:
-    """The meter of one session: configured values first, then learned ones, then what is assumed."""
-    pile, learned = facts.pile, facts.learned
+    """The meter of one session: configured values first, then learned ones, then what is assumed.
+
+    Where nobody configured the power, the session's own readings may prove more.
+    """
+    meter = meter_of(facts.pile, facts.learned)
+    if "rated_power" in facts.pile.learns:
+        proven_w = _proven_pmax_w(facts, meter.profile)
+        if proven_w > meter.profile.pmax_w:
+            return meter._replace(
+                profile=msgspec.structs.replace(meter.profile, pmax_w=proven_w), pmax_source="session"
+            )
+    return meter
+
+
+def meter_of(pile: Pile, learned: LearnedMeter) -> MeterInForce:
+    """The meter of a connector of which so much was learned, before any reading of the session is looked at."""
     profile = MeterProfile.of_pile(pile)
     if not pile.learns:
         return MeterInForce(profile, "configured", "configured", "configured")
@@ -127,15 +142,10 @@ def meter_in_force(facts: SessionFacts) -> MeterInForce:
         register_kind=kind or profile.register_kind,
         digits=digits or profile.digits,
     )
-    pmax_source = _source(pile.learns, ("rated_power",), pmax_w)
-    if pmax_source != "configured":
-        proven_w = _proven_pmax_w(facts, profile)
-        if proven_w > profile.pmax_w:
-            profile, pmax_source = msgspec.structs.replace(profile, pmax_w=proven_w), "session"
     return MeterInForce(
         profile,
         _source(pile.learns, ("quantum",), quantum),
-        pmax_source,
+        _source(pile.learns, ("rated_power",), pmax_w),
         _source(pile.learns, ("register", "digits"), kind or digits),
     )
 

@@ -1,4 +1,7 @@
-"""The biller as a process: what is stored into bills, and every session that is over held against its protocol."""
+"""The biller as a process: what is stored into bills, and every session that is over held against its protocol.
+
+Once a day, before the bills of the sessions that it is for, it learns what nobody configured of the chargers' meters.
+"""
 
 import logging
 import time
@@ -10,6 +13,7 @@ from clickhouse_driver.errors import ServerException
 from analytics.biller import Biller
 from analytics.client import DatabaseUnreachable, connect
 from analytics.conformance import ConformanceChecker
+from analytics.meter_learning import MeterLearner
 from core.directory import PileDirectory
 from service.lifeline import say_ready, stop_event
 from service.loaded import loaded_until
@@ -23,6 +27,38 @@ CHECKS_PER_PASS = 200
 _AWAY = (OSError, EOFError, DatabaseUnreachable, DriverError)
 RETRY_S = 60.0
 """After a pass of the checker that failed: it would most likely fail again, and reads much."""
+
+
+class Lessons:
+    """Learns of the meters of each day that is over, as soon as all of it is loaded.
+
+    What is learned holds for sessions that begin later, so it is done before the pass that may bill them. A failure
+    does no harm but that older values go on; it is in the log, and tried again after a while.
+    """
+
+    def __init__(
+        self, learner: MeterLearner, loaded_until: Callable[[], int], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._learner = learner
+        self._loaded_until = loaded_until
+        self._clock = clock
+        self._due_ms = 0
+        self._not_before_s = clock()
+
+    def run_once(self) -> None:
+        """Learn where a day was closed since the last time. Raises what says that ClickHouse is away."""
+        until_ms = min(self._loaded_until(), now_ms())
+        if until_ms < max(self._due_ms, 1) or self._clock() < self._not_before_s:
+            return
+        try:
+            self._learner.learn_closed_days(until_ms)
+        except Exception as error:
+            if isinstance(error, _AWAY) and not isinstance(error, ServerException):
+                raise
+            self._not_before_s = self._clock() + RETRY_S
+            _log.exception("nothing is learned of the meters; tried again in %.0f s", RETRY_S)
+            return
+        self._due_ms = self._learner.due_ms(until_ms)
 
 
 class Checks:
@@ -64,12 +100,13 @@ def run_biller(role: RoleSettings) -> None:
     stop = stop_event()
     directory = refreshed_directory(role)
     say_ready()
-    workers: tuple[Biller, Checks] | None = None
+    workers: tuple[Lessons, Biller, Checks] | None = None
     while True:
         last_pass = stop.is_set()
         try:
             workers = workers or _new_workers(role, directory)
-            biller, checks = workers
+            lessons, biller, checks = workers
+            lessons.run_once()
             biller.run_once()
             if not last_pass:
                 checks.run_once()
@@ -81,10 +118,12 @@ def run_biller(role: RoleSettings) -> None:
         stop.wait(role.settings.biller_interval_ms / MS_PER_S)
 
 
-def _new_workers(role: RoleSettings, directory: PileDirectory) -> tuple[Biller, Checks]:
+def _new_workers(role: RoleSettings, directory: PileDirectory) -> tuple[Lessons, Biller, Checks]:
     client = connect(role.clickhouse)
-    biller = Biller(client, directory, clock=now_ms, loaded_until=loaded_until(role.spool))
-    return biller, Checks(lambda: ConformanceChecker(client, directory))
+    loaded = loaded_until(role.spool)
+    biller = Biller(client, directory, clock=now_ms, loaded_until=loaded)
+    lessons = Lessons(MeterLearner(client, directory), loaded)
+    return lessons, biller, Checks(lambda: ConformanceChecker(client, directory))
 
 
 if __name__ == "__main__":

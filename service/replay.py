@@ -11,6 +11,7 @@ from clickhouse_driver import Client
 from analytics.biller import Biller
 from analytics.client import ClickHouseAddress, connect
 from analytics.conformance import ConformanceChecker
+from analytics.meter_learning import MeterLearner
 from analytics.questions import PLATFORM_SCOPE, ask
 from backoffice.database import open_database
 from backoffice.directory import read_directory, register_pile
@@ -83,8 +84,9 @@ def _take(settings: Settings, address: ClickHouseAddress, capture: Path) -> Repl
     loader = Loader(folder, partial(connect, address), directory)
     loader.load_available()
     loader.close()
-    biller = Biller(client, directory, clock=now_ms)
     last_ms = max(report.observed_until_ms.values(), default=0)
+    MeterLearner(client, directory).learn_closed_days(max(last_ms, now_ms()), report.pile_ids)
+    biller = Biller(client, directory, clock=now_ms)
     decided = biller.settle(report.pile_ids, max(last_ms, now_ms()) + WEEK_MS, report.observed_until_ms)
     if decided.failed_sessions:
         print(f"{decided.failed_sessions} sessions cannot be decided; the log above says why", file=sys.stderr)
