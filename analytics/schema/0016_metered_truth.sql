@@ -44,3 +44,14 @@ FROM
     LIMIT 1 BY pile_id, connector, trade_no
 )
 WHERE life != 'other_number';
+
+ALTER TABLE bill_revisions ADD COLUMN quantum_e4kwh UInt32 COMMENT 'smallest step of the meter it was measured by, 0 = not said (older revisions)';
+
+DROP VIEW bills;
+
+-- What is billed for each charge now?
+CREATE VIEW bills AS
+SELECT *
+FROM bill_revisions
+ORDER BY revision DESC, inputs_digest DESC
+LIMIT 1 BY pile_id, connector, trade_no;

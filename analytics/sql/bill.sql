@@ -8,7 +8,7 @@ INSERT INTO bill_revisions
      local_day, start_ms, end_ms, pile_energy_e4kwh, platform_energy_e4kwh, low_e4kwh, high_e4kwh, quality, final_rule,
      final_energy_e4kwh, slot_of_day, slot_energy_e4kwh, slot_class, slot_electricity_e5yuan, slot_service_e5yuan,
      class_energy_e4kwh, electricity_e5yuan, service_e5yuan, amount_fen, electricity_fen, service_fen,
-     pile_amount_e4yuan, tariff_stale, held, codes_raw, codes, causes, vin, start_mode)
+     pile_amount_e4yuan, tariff_stale, held, codes_raw, codes, causes, vin, start_mode, quantum_e4kwh)
 WITH
     (
         SELECT groupArray((tariff_version_id, slot_classes, electricity_price_e5yuan, service_price_e5yuan))
@@ -78,7 +78,8 @@ SELECT
     codes,
     causes,
     vin,
-    start_mode
+    start_mode,
+    quantum_e4kwh
 FROM session_revisions AS session
 INNER JOIN
 (
