@@ -1,0 +1,83 @@
+"""How often each fault happens: as in the log of the platform that this one replaces, or all equally often."""
+
+from typing import Final, Literal
+
+import numpy as np
+
+from benchmarks.evaluation.chargers import MODELS, Model
+from benchmarks.evaluation.faults import FAULTS
+
+Mix = Literal["historic", "each"]
+MIXES: Final = ("historic", "each")
+
+_BILLS: Final = 1_115_291
+"""A million normal bills and the 115,291 abnormal ones of requirement C9."""
+_WITH_CODE_8: Final = 113_102
+
+_SHARES_OF_CODE_8: Final = {
+    "zero_before": 0.66,
+    "zero_mid": 0.12,
+    "missing_reads": 0.05,
+    "late_baseline": 0.05,
+    "spike": 0.04,
+    "jump": 0.02,
+    "gap_inside": 0.02,
+    "gap_tail": 0.005,
+    "frozen": 0.005,
+    "rollback": 0.005,
+    "reset": 0.005,
+    "register_replaced": 0.003,
+    "rollover": 0.001,
+    "scale": 0.001,
+    "mixed": 0.015,
+}
+"""The log names the causes (a zero before the start above all, then RS-485 loss and jumps) but does not count them."""
+
+_COUNTED: Final = {"no_bill": 261 + 7, "clock_off": 632, "bill_wrong": 294 + 2, "no_readings": 36}
+"""Codes 1 and 2; 3; 11 and 4; the bills whose duration alone differs."""
+
+_WITHOUT_A_CODE: Final = {"duplicate": 0.01, "jitter": 0.005, "out_of_order": 0.003}
+"""Chargers do that all the time, and no bill shows it."""
+
+
+def shares(mix: Mix) -> dict[str, float]:
+    """The share of each fault, "none" included; they sum to 1."""
+    if mix == "each":
+        return dict.fromkeys(FAULTS, 1 / len(FAULTS))
+    told = {name: share * _WITH_CODE_8 / _BILLS for name, share in _SHARES_OF_CODE_8.items()}
+    told |= {name: count / _BILLS for name, count in _COUNTED.items()}
+    told |= _WITHOUT_A_CODE
+    return {name: told.get(name, 1 - sum(told.values())) for name in FAULTS}
+
+
+def shares_of(model: Model, mix: Mix) -> tuple[list[str], list[float]]:
+    """The faults that a model's chargers can have, and the share of each among their charges.
+
+    Faults that only some models can have are as much more frequent there.
+    """
+    wanted = shares(mix)
+    weights = {
+        name: share * len(MODELS) / sum(can_have(other, name) for other in MODELS)
+        for name, share in wanted.items()
+        if can_have(model, name)
+    }
+    others = sum(weight for name, weight in weights.items() if name != "none")
+    if mix == "historic":
+        weights["none"] = 1 - others
+    total = sum(weights.values())
+    return list(weights), [weight / total for weight in weights.values()]
+
+
+def can_have(model: Model, fault: str) -> bool:
+    """Whether such chargers can have the fault."""
+    if fault == "rollover":
+        return model.wraps_at_digits > 0
+    return fault != "register_replaced" or model.register != "session"
+
+
+def draw_faults(model: Model, mix: Mix, count: int, random: np.random.Generator) -> list[str]:
+    """A fault for each of a charger's charges. A register rolls over once."""
+    names, weights = shares_of(model, mix)
+    drawn = [names[place] for place in random.choice(len(names), size=count, p=weights).tolist()]
+    first = drawn.index("rollover") if "rollover" in drawn else count
+    return [name if name != "rollover" or place == first else "none" for place, name in enumerate(drawn)]
