@@ -131,9 +131,10 @@ class MeterCourse:
                 del self._powers[kilowatts]
 
     def _quantum(self) -> tuple[int, str]:
-        """The largest decimal step of a kWh that divides nearly all differences, if no larger one divides most of them.
+        """The largest decimal step of a kWh that divides nearly all differences.
 
-        Between the two nothing is learned: too small a quantum makes an interval narrow that must be wide.
+        The finest that can be told divides garbage as well, so it needs more: that no larger one divides most of them.
+        Too small a quantum makes an interval narrow that must be wide.
         """
         differences = days = 0
         divisible = [0] * len(QUANTA_E4KWH)
@@ -145,16 +146,12 @@ class MeterCourse:
                 break
         if differences < ENOUGH_DIFFERENCES:
             return 0, ""
-        for quantum, count in zip((*QUANTA_E4KWH, FINEST_E4KWH), (*divisible, differences), strict=True):
+        for quantum, count in zip(QUANTA_E4KWH, divisible, strict=True):
             if count * 100 >= differences * NEARLY_ALL_PERCENT:
-                step = Decimal(quantum) / E4_PER_KWH
-                return (
-                    quantum,
-                    f"quantum {step} kWh: divides {count} of {differences} differences of the last {days} days",
-                )
-            if count * 100 > differences * MOST_PERCENT:
-                break
-        return 0, ""
+                return quantum, _divides(quantum, count, differences, days)
+        if max(divisible) * 100 > differences * MOST_PERCENT:
+            return 0, ""
+        return FINEST_E4KWH, _divides(FINEST_E4KWH, differences, differences, days)
 
     def _pmax(self) -> tuple[int, str]:
         """The power that 99.9 % of the readings did not exceed, x 1.10; only where register and power agreed."""
@@ -185,3 +182,8 @@ class MeterCourse:
             f"register {kind}: of {seen} sessions it began anew with {self._restarted}, went on with {self._continued}"
         )
         return kind, words
+
+
+def _divides(quantum_e4kwh: int, count: int, differences: int, days: int) -> str:
+    step = Decimal(quantum_e4kwh) / E4_PER_KWH
+    return f"quantum {step} kWh: divides {count} of {differences} differences of the last {days} days"

@@ -9,7 +9,7 @@ INSERT INTO meter_days (pile_id, connector, day, readings, sessions, differences
     restarted, continued, rollover_digits, highest_e4kwh, computed_ms)
 SELECT
     wanted.pile_id, wanted.connector, wanted.day, wanted.readings,
-    shown.sessions, shown.differences, shown.divisible, shown.powers.1, shown.powers.2,
+    shown.sessions, shown.differences, if(empty(shown.divisible), [0, 0, 0, 0], shown.divisible), shown.powers.1, shown.powers.2,
     shown.restarted, shown.continued, shown.rollover_digits, shown.highest_e4kwh,
     %(computed_ms)s
 FROM wanted
