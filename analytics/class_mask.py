@@ -35,13 +35,16 @@ def bill_class_mask(
     if not 0 < start_ms <= end_ms <= min(start_ms + _LONGEST_MASKED_MS, _LAST_MS):
         return ALL_CLASSES
     mask = 0
+    judged: tuple[TariffVersion, bool] | None = None
     for slot in half_hour_starts(start_ms - margin_ms, end_ms + margin_ms, zone):
         version, _stale = timeline.version_for_slot(slot.slot_start_ms)
         if version is None:
             return ALL_CLASSES
         acknowledged = _last_acknowledged(timeline, slot.slot_start_ms) == version.tariff_version_id
-        if not _is_in_the_charger(version, class_price_e5yuan, acknowledged):
-            return ALL_CLASSES
+        if judged is None or judged[0] is not version or judged[1] != acknowledged:
+            if not _is_in_the_charger(version, class_price_e5yuan, acknowledged):
+                return ALL_CLASSES
+            judged = version, acknowledged
         mask |= 1 << version.slot_classes[slot.slot_of_day]
     return mask
 

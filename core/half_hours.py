@@ -1,6 +1,7 @@
 """The half-hours of local time that a span of UTC milliseconds touches."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -31,8 +32,14 @@ def half_hour_starts(start_ms: int, end_ms: int, zone: str) -> list[HalfHour]:
     slots = [_half_hour_of(start_ms, local_zone)]
     while (next_ms := slots[-1].slot_start_ms + SLOT_MS) < end_ms:
         # Offsets change by multiples of half an hour in every zone that has chargers, so this is a border again.
-        slots.append(HalfHour(next_ms, _half_hour_of(next_ms, local_zone).slot_of_day))
+        slots.append(HalfHour(next_ms, _slot_of_border(next_ms, local_zone)))
     return slots
+
+
+@lru_cache(maxsize=65_536)
+def _slot_of_border(border_ms: int, local_zone: ZoneInfo) -> int:
+    """The charges of a network meet at the same few borders again and again."""
+    return _half_hour_of(border_ms, local_zone).slot_of_day
 
 
 def _half_hour_of(at_ms: int, local_zone: ZoneInfo) -> HalfHour:

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from analytics.session_facts import AfterFacts, BillFacts, PreviousEnd, SessionFacts, SessionKey
-from analytics.session_rows import CurrentRevision, SessionRow, session_row
+from analytics.session_facts import READING_COLUMNS, AfterFacts, BillFacts, PreviousEnd, SessionFacts, SessionKey
+from analytics.session_rows import CurrentRevision, SessionRow, _canonical_readings, session_row
 from analytics.thresholds import Thresholds
 from core.directory import Ownership
 from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, TARIFF, pile, trade_no
@@ -116,3 +116,14 @@ def test_sessions_that_the_first_version_billed_keep_their_digests() -> None:
     assert row_of(readings(), changes={"bill": None}).inputs_digest == 10694415511832164176
     assert row_of(nothing, T0 + 80 * HOUR, ordered).inputs_digest == 3904572859078789820
     assert Thresholds().digest() == 14957890858572581210
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_readings_of_the_digest_stand_in_one_order_and_once(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(-3, 3, (rng.integers(0, 12), len(READING_COLUMNS)))
+    if seed % 2:
+        rows[:, 0] = np.sort(rng.choice(1_000, len(rows), replace=False))
+    columns = {name: np.ascontiguousarray(rows[:, place]) for place, name in enumerate(READING_COLUMNS)}
+    facts = SessionFacts(key=SessionKey(4, 1, trade_no()), pile=pile(), readings=columns)
+    assert _canonical_readings(facts) == np.unique(rows, axis=0).tobytes()
