@@ -114,16 +114,24 @@ def stored_profiles(client: Client, pile_ids: Iterable[int]) -> dict[tuple[int, 
 def meter_in_force(facts: SessionFacts) -> MeterInForce:
     """The meter of one session: configured values first, then learned ones, then what is assumed.
 
-    Where nobody configured the power, the session's own readings may prove more.
+    Where nobody configured the power, the session's own readings may prove more; where nothing is known of the quantum
+    of its counter, they tell it (of an absolute register the calculator asks them in any case).
     """
     meter = meter_of(facts.pile, facts.learned)
     if "rated_power" in facts.pile.learns:
         proven_w = _proven_pmax_w(facts, meter.profile)
         if proven_w > meter.profile.pmax_w:
-            return meter._replace(
-                profile=msgspec.structs.replace(meter.profile, pmax_w=proven_w), pmax_source="session"
-            )
+            meter = _with(meter, pmax_w=proven_w)._replace(pmax_source="session")
+    if meter.quantum_source == "default" and meter.profile.register_kind == "session":
+        values = np.unique(facts.readings["counter_e4kwh"][facts.readings["state"] == CHARGING]).tolist()
+        quantum = _with(meter, register_kind="lifetime").profile.as_counted(values).quantum_e4kwh
+        if quantum != meter.profile.quantum_e4kwh:
+            meter = _with(meter, quantum_e4kwh=quantum)._replace(quantum_source="session")
     return meter
+
+
+def _with(meter: MeterInForce, **values: int | str) -> MeterInForce:
+    return meter._replace(profile=msgspec.structs.replace(meter.profile, **values))
 
 
 def meter_of(pile: Pile, learned: LearnedMeter) -> MeterInForce:

@@ -1,4 +1,4 @@
-"""A checker that fails ends no biller."""
+"""What goes on beside the bills ends no biller: a checker that fails, a learner that fails."""
 
 import logging
 
@@ -8,9 +8,10 @@ from clickhouse_driver import Client
 from analytics.biller import Biller
 from analytics.client import ClickHouseAddress, DatabaseUnreachable, connect
 from analytics.conformance import ConformanceChecker
+from analytics.meter_learning import MeterLearner
 from core.directory import Pile, PileDirectory
-from service.biller_role import RETRY_S, Checks
-from tests.analytics.stored_facts import HOUR, T0, Clock, Facts
+from service.biller_role import RETRY_S, Checks, Lessons
+from tests.analytics.stored_facts import DAY, HOUR, T0, Clock, Facts, pile
 from tests.analytics.stored_steps import store_session
 
 pytestmark = pytest.mark.server
@@ -76,3 +77,63 @@ def test_a_clickhouse_that_is_away_is_not_the_checkers_trouble(facts: Facts) -> 
     with pytest.raises(DatabaseUnreachable):
         checks.run_once()
     assert checks.failed == 0
+
+
+MIDNIGHT = T0 + 16 * HOUR
+
+
+@pytest.fixture
+def learning(database: Client) -> Facts:
+    """Two days of a charger of which nobody said in what steps it counts."""
+    facts = Facts(database, pile(learns=("quantum",)))
+    facts.insert("readings", [row for day in (0, 1) for row in facts.charging(T0 + day * DAY, 10)])
+    return facts
+
+
+def days_looked_at(database: Client) -> int:
+    ((count,),) = database.execute("SELECT uniqExact(day) FROM meter_days")
+    return int(count)
+
+
+def test_a_day_is_learned_of_once_when_all_of_it_is_loaded(database: Client, learning: Facts) -> None:
+    loaded = Clock(0)
+    lessons = Lessons(MeterLearner(database, learning.directory), loaded)
+    seen = []
+    for at_ms in (0, MIDNIGHT, MIDNIGHT + HOUR - 1, MIDNIGHT + HOUR, MIDNIGHT + DAY, MIDNIGHT + DAY + HOUR):
+        loaded.now_ms = at_ms
+        lessons.run_once()
+        seen.append(days_looked_at(database))
+    assert seen == [0, 0, 0, 1, 1, 2]
+    queries = "SELECT value FROM system.events WHERE event = 'Query'"
+    ((before,),) = database.execute(queries)
+    lessons.run_once()
+    ((after,),) = database.execute(queries)
+    assert after - before == 1, "nothing is asked before the next day is closed"
+
+
+def test_an_error_of_the_learner_is_logged_and_tried_again(
+    database: Client, learning: Facts, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock(0)
+    lessons = Lessons(MeterLearner(database, learning.directory), Clock(MIDNIGHT + HOUR), clock)
+    database.execute("RENAME TABLE meter_days TO away")
+    lessons.run_once()
+    lessons.run_once()  # too soon
+    assert [record.exc_info is not None for record in caplog.records] == [True]
+    database.execute("RENAME TABLE away TO meter_days")
+    lessons.run_once()
+    assert days_looked_at(database) == 0, "still too soon"
+    clock.now_ms += int(RETRY_S)
+    lessons.run_once()
+    assert days_looked_at(database) == 1
+
+
+def test_a_clickhouse_that_is_away_is_not_the_learners_trouble(learning: Facts) -> None:
+    class Gone(MeterLearner):
+        def learn_closed_days(self, until_ms: int, pile_ids: object = None) -> int:
+            connect(ClickHouseAddress("127.0.0.1", 1))
+            return 0
+
+    lessons = Lessons(Gone(learning.client, learning.directory), Clock(MIDNIGHT + HOUR))
+    with pytest.raises(DatabaseUnreachable):
+        lessons.run_once()
