@@ -12,7 +12,7 @@ from analytics.questions import Answer, Scope, ask
 from analytics.register_facts import LAST_WORDS_MS
 from analytics.session_window import window_of
 from core.meter.flags import Flag, flag_names
-from core.meter.measurement import RegisterFacts, measure
+from core.meter.measurement import Measurement, RegisterFacts, measure
 from core.meter.profile import REGISTER_KINDS, MeterProfile
 from core.meter.reading_times import FAR_MS, ToldSpan, at_times_taken, told_span
 from core.meter.readings import ReadingArrays, in_order
@@ -21,12 +21,31 @@ from core.session_number import session_halves
 _REPEATED = np.uint32(Flag.DUP)
 
 
+class CurveIntervals(msgspec.Struct, frozen=True, eq=False):
+    """The stretches between readings, in the order of time, one element each: what the calculator made of every one.
+
+    `reported_e4kwh`: how far the readings moved by themselves. The truth of a stretch lies in [low, high].
+    """
+
+    from_ms: npt.NDArray[np.int64]
+    to_ms: npt.NDArray[np.int64]
+    reported_e4kwh: npt.NDArray[np.int64]
+    accepted_e4kwh: npt.NDArray[np.int64]
+    low_e4kwh: npt.NDArray[np.int64]
+    high_e4kwh: npt.NDArray[np.int64]
+    flags: npt.NDArray[np.uint32]
+
+    def __len__(self) -> int:
+        return len(self.from_ms)
+
+
 class SessionCurve(msgspec.Struct, frozen=True, eq=False):
     """One value per stored reading, in the order of event time; all arrays have the same length.
 
     `reported_e4kwh` is the register as sent, `accepted_e4kwh` the energy accepted up to and with this reading, `flags`
     the bits of `core.meter.flags.Flag` that it raised. `gap_ms`: a longer silence is a gap. `register_start_e4kwh`:
-    where an absolute register stood when the charge began, 0 for a counter.
+    where an absolute register stood when the charge began, 0 for a counter; `told_start_e4kwh`: what the charger said
+    of that, 0 = nothing.
     """
 
     event_ms: npt.NDArray[np.int64]
@@ -34,8 +53,10 @@ class SessionCurve(msgspec.Struct, frozen=True, eq=False):
     accepted_e4kwh: npt.NDArray[np.int64]
     power_w: npt.NDArray[np.int64]
     flags: npt.NDArray[np.uint32]
+    intervals: CurveIntervals
     gap_ms: int
     register_start_e4kwh: int = 0
+    told_start_e4kwh: int = 0
 
     @property
     def counted_e4kwh(self) -> npt.NDArray[np.int64]:
@@ -136,12 +157,28 @@ def curve_of_readings(
     readings = at_times_taken(readings, told)
     measured = measure(readings, profile, register=register)
     ordered = in_order(readings).readings
+    flags = measured.reading_flags | ordered.stored.astype(np.uint32) * np.uint32(Flag.STORED)
     return SessionCurve(
         event_ms=measured.event_ms,
         reported_e4kwh=measured.reported_e4kwh,
         accepted_e4kwh=measured.accepted_e4kwh,
         power_w=ordered.power_w,
-        flags=measured.reading_flags | ordered.stored.astype(np.uint32) * np.uint32(Flag.STORED),
+        flags=flags,
+        intervals=_intervals(measured, flags, profile),
         gap_ms=profile.gap_ms,
         register_start_e4kwh=measured.register_start_e4kwh,
+        told_start_e4kwh=int(readings.before_e4kwh[readings.charging].max(initial=0)),
+    )
+
+
+def _intervals(measured: Measurement, flags: npt.NDArray[np.uint32], profile: MeterProfile) -> CurveIntervals:
+    accepted = np.diff(measured.accepted_e4kwh)
+    return CurveIntervals(
+        from_ms=measured.event_ms[:-1],
+        to_ms=measured.event_ms[1:],
+        reported_e4kwh=np.diff(measured.reported_e4kwh),
+        accepted_e4kwh=accepted,
+        low_e4kwh=np.maximum(accepted - profile.quantum_e4kwh, 0),
+        high_e4kwh=accepted + profile.quantum_e4kwh,
+        flags=flags[1:],
     )

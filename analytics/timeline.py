@@ -65,7 +65,8 @@ def _trail(asked: Callable[..., Answer], session: dict[str, Any], *, every: bool
     high, low = session_halves(session["trade_no"])
     place = {"pile_id": session["pile_id"], "connector": session["connector"]}
     readings = asked("timeline_readings", **place, trade_hi=high, trade_lo=low, **window).records()
-    frames = asked("timeline_frames", **key, **window).records()
+    record_no = session["bill_number"] or session["trade_no"]
+    frames = asked("timeline_frames", **key, record_no=record_no, statuses=0, **window).records()
     frames = [_by_the_platform_s_clock(frame, session) for frame in frames]
     own_ms = _own_span(session, readings, frames)
     told = {_frame_key(reading) for reading in readings}

@@ -91,7 +91,10 @@ def bill_badges(status: str, held: int, numbers: list[int], raw: list[int], word
 
 
 def table(head: list[str], rows: list[list[Any]], *, numeric: tuple[int, ...] = (), class_name: str = "") -> html.Div:
-    """A plain table; columns in `numeric` are set to the right with even figures."""
+    """A plain table; columns in `numeric` are set to the right with even figures.
+
+    With the class `labelled`, each cell carries its column's name, which a narrow screen shows instead of the head.
+    """
 
     def kind(index: int) -> str:
         return "num" if index in numeric else ""
@@ -103,13 +106,26 @@ def table(head: list[str], rows: list[list[Any]], *, numeric: tuple[int, ...] = 
                     html.Tr([html.Th(name, className=kind(index), scope="col") for index, name in enumerate(head)])
                 ),
                 html.Tbody(
-                    [html.Tr([html.Td(cell, className=kind(index)) for index, cell in enumerate(row)]) for row in rows]
+                    [
+                        html.Tr(
+                            [
+                                html.Td(cell, className=kind(index), **column_name(head[index]))
+                                for index, cell in enumerate(row)
+                            ]
+                        )
+                        for row in rows
+                    ]
                 ),
             ],
-            className="table",
+            className=f"table {class_name}".strip(),
         ),
         className=f"table-wrap {class_name}".strip(),
     )
+
+
+def column_name(name: str) -> dict[str, Any]:
+    """What a cell of a `labelled` table says of its column where the head is not shown."""
+    return {"data-label": name}
 
 
 def fact(label: str, value: Any) -> html.Div:

@@ -4,13 +4,15 @@
 -- again and again (heartbeats, readings, a vehicle's demand), by far the most, is left out unless `every` is 1. Frames
 -- without a trade number count by connector and time;
 -- those with one up to two days outside the charge's window, and around every upload of its record, which may be days late.
+-- record_no: the number under which the record came.
 -- key_ms finds a row by the key of its table.
 WITH
     (
         SELECT (min(receive_ms), max(receive_ms), count())
         FROM pile_bill_uploads
         WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
-            AND pile_id = %(pile_id)s AND (connector = %(connector)s OR connector = 0) AND trade_no = %(trade_no)s
+            AND pile_id = %(pile_id)s AND (connector = %(connector)s OR connector = 0)
+            AND trade_no IN (%(trade_no)s, %(record_no)s)
     ) AS uploads,
     if(uploads.3 = 0, %(from_ms)s, least(%(from_ms)s, uploads.1)) - 172800000 AS first_ms,
     if(uploads.3 = 0, %(to_ms)s, greatest(%(to_ms)s, uploads.2)) + 172800000 AS last_ms
@@ -65,7 +67,7 @@ FROM
     ) AS said ON said.said_segment = frames.segment_id AND said.said_offset = frames.segment_offset
     WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
         AND pile_id = %(pile_id)s AND receive_ms >= first_ms AND receive_ms <= last_ms
-        AND ((trade_no = %(trade_no)s AND (connector = %(connector)s OR connector = 0))
+        AND ((trade_no IN (%(trade_no)s, %(record_no)s) AND (connector = %(connector)s OR connector = 0))
             OR (receive_ms >= %(from_ms)s AND receive_ms <= %(to_ms)s AND trade_no = '' AND (connector = %(connector)s OR connector = 0)))
     UNION ALL
     SELECT

@@ -117,83 +117,34 @@ def _billed(record: SessionRecord, words: Catalogue) -> html.Section:
     return _figure(words.text("session.billed"), "receipt", value, words.text("unit.yuan"), notes, tone="figure-lead")
 
 
-def rule_note(record: SessionRecord, words: Catalogue) -> html.Div:
-    """Which rule chose the final figure, in words."""
-    rule = words.word("session.rule", record.session["final_rule"])
-    return html.Div([html.Span(words.text("session.rule"), className="note-label"), html.Span(rule)], className="note")
-
-
-def compare_table(record: SessionRecord, words: Catalogue) -> html.Div:
-    """The charger's record beside the platform's own figures, with the differences."""
+def times_table(record: SessionRecord, words: Catalogue) -> html.Div:
+    """Start, end and registers of the charger's record beside the platform's, with the differences."""
     session, zone = record.session, record.zone
-    upload = record.upload
-    sent = upload or {}
+    sent = record.upload or {}
 
     def times(pile_ms: int, platform_ms: int) -> list[Any]:
         gap = pile_ms - platform_ms if pile_ms and platform_ms else None
         shown = written.NOTHING if gap is None else written.signed(written.length(gap, words), gap)
         return [written.full_time(pile_ms, zone), written.full_time(platform_ms, zone), shown]
 
-    def energies(pile: int | None, platform: int | None) -> list[Any]:
-        gap = None if pile is None or platform is None else pile - platform
+    def registers(pile: int, platform: int) -> list[Any]:
+        gap = pile - platform if pile and platform else None
         shown = written.NOTHING if gap is None else written.signed(written.energy(gap, 4), gap)
-        return [written.energy(pile, 4), written.energy(platform, 4), shown]
+        return [written.energy(pile or None, 4), written.energy(platform or None, 4), shown]
 
-    pile_span = sent.get("bill_end_ms", 0) - sent.get("bill_start_ms", 0)
-    platform_span = session["end_ms"] - session["start_ms"]
-    usable = bool(sent.get("bill_end_ms") and sent.get("bill_start_ms"))
-    spans: list[Any] = [
-        written.length(pile_span, words) if usable else written.NOTHING,
-        written.length(platform_span, words),
-        written.signed(written.length(pile_span - platform_span, words), pile_span - platform_span)
-        if usable
-        else written.NOTHING,
-    ]
-    said = sent.get("bill_energy_e4kwh")
-    measured = session["best_e4kwh"] if record.so_far or not record.is_open else None
     rows = [
         [words.text("session.compare.start"), *times(sent.get("bill_start_ms", 0), session["start_ms"])],
         [
             words.text("session.compare.end"),
             *times(sent.get("bill_end_ms", 0), 0 if record.is_open else session["end_ms"]),
         ],
-        [words.text("session.compare.duration"), *spans],
-        [words.text("session.compare.energy"), *energies(said, measured)],
-        [_counter_name(record, words), *energies(said, session["counter_energy_e4kwh"])],
-        [words.text("session.compare.power"), *energies(said, session["power_energy_e4kwh"])],
-        [words.text("session.compare.naive"), *energies(said, session["naive_energy_e4kwh"])],
-        [words.text("session.compare.amount"), *_amounts(record)],
-        [words.text("session.compare.meter"), _register_span(sent), written.NOTHING, written.NOTHING],
     ]
+    for name in ("start", "end"):
+        said, measured = sent.get(f"bill_meter_{name}_e4kwh", 0), session[f"register_{name}_e4kwh"]
+        if said or measured:
+            rows.append([words.text(f"session.compare.meter_{name}"), *registers(said, measured)])
     head = [words.text(f"session.compare.{column}") for column in ("fact", "pile", "platform", "diff")]
-    return table(head, rows, numeric=(1, 2, 3))
-
-
-def _counter_name(record: SessionRecord, words: Catalogue) -> Any:
-    """The row of the charger's last counter, marked when the measurement does not take it as it is."""
-    name = words.text("session.compare.counter")
-    curve, value = record.curve, record.session["counter_energy_e4kwh"]
-    last = len(curve) - 1
-    if last < 0 or value is None or int(curve.reported_e4kwh[last]) != value or last not in curve.marked():
-        return name
-    why = ", ".join(words.word("flag", flag) for flag in curve.flags_at(last))
-    return html.Span([name, " ", badge(why, "warn")], className="badges")
-
-
-def _amounts(record: SessionRecord) -> list[str]:
-    said = record.upload["bill_amount_e4yuan"] if record.upload else None
-    ours = record.bill["amount_fen"] if record.bill else record.so_far.amount_fen if record.so_far else None
-    if said is None or ours is None:
-        return [written.money_e4(said), written.money(ours), written.NOTHING]
-    gap = said - ours * 100
-    return [written.money_e4(said, 4), written.money(ours), written.signed(written.money_e4(gap, 4), gap)]
-
-
-def _register_span(sent: dict[str, Any]) -> str:
-    start, end = sent.get("bill_meter_start_e4kwh", 0), sent.get("bill_meter_end_e4kwh", 0)
-    if not start and not end:
-        return written.NOTHING
-    return f"{written.energy(start, 4)} → {written.energy(end, 4)}"
+    return table(head, rows, numeric=(1, 2, 3), class_name="labelled")
 
 
 def session_facts(record: SessionRecord, words: Catalogue) -> html.Dl:

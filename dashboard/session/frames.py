@@ -36,6 +36,7 @@ def frames_list(session: dict[str, Any], services: Services, words: Catalogue, k
         pile_id=session["pile_id"],
         connector=session["connector"],
         trade_no=session["trade_no"],
+        record_no=session["bill_number"] or session["trade_no"],
         **trade_key(session["trade_no"]),
         from_ms=from_ms,
         to_ms=to_ms,

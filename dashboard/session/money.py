@@ -1,4 +1,4 @@
-"""The half-hours of a bill with their prices and fees, and the chain of the bill's revisions."""
+"""The half-hours of a bill with their prices and fees."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from dash import html
 
 from dashboard import written
 from dashboard.catalogue import Catalogue
-from dashboard.parts import badge, bill_badges, empty, table
+from dashboard.parts import badge, empty, table
 from dashboard.session.record import SessionRecord
 
 CLASSES = ("sharp", "peak", "flat", "valley")
@@ -62,24 +62,3 @@ def _slot_row(index: int, record: SessionRecord, words: Catalogue) -> list[Any]:
         written.money_e5(bill["slot_electricity_e5yuan"][index]),
         written.money_e5(bill["slot_service_e5yuan"][index]),
     ]
-
-
-def revisions_table(record: SessionRecord, words: Catalogue) -> Any:
-    """Every revision of the bill, the newest first; the first one counts."""
-    if not record.bills:
-        return empty(words.text("session.revisions.none"))
-    columns = ("revision", "when", "status", "energy", "amount", "codes")
-    rows = [
-        [
-            str(bill["revision"]),
-            written.full_time(bill["computed_ms"], record.zone),
-            bill_badges(
-                bill["status"] if bill["final_rule"] else "open", bill["held"] and bill["final_rule"], [], [], words
-            ),
-            written.energy(bill["final_energy_e4kwh"], 4),
-            written.money(bill["amount_fen"]),
-            written.codes(bill["codes"]) or written.NOTHING,
-        ]
-        for bill in record.bills
-    ]
-    return table([words.text(f"session.revisions.{column}") for column in columns], rows, numeric=(3, 4))

@@ -10,14 +10,21 @@ from dashboard.catalogue import Catalogue
 from dashboard.context import Services, request_words
 from dashboard.parts import badge, bill_badges, card, chart_holder, database_away, empty, icon, mark
 from dashboard.plots import chart
+from dashboard.session.compared import facts_table, witness_table
 from dashboard.session.curve_chart import curve_figure
 from dashboard.session.evidence import deviations
-from dashboard.session.figures import compare_table, rule_note, session_facts, three_figures
+from dashboard.session.figures import session_facts, three_figures, times_table
 from dashboard.session.frames import frames_choice, frames_section, register_frames
-from dashboard.session.money import revisions_table, slots_table
+from dashboard.session.meter import meter_card
+from dashboard.session.money import slots_table
+from dashboard.session.others import has_others, others
 from dashboard.session.reasons import reasons
 from dashboard.session.record import SessionRecord, session_record
+from dashboard.session.rules import rules_table
+from dashboard.session.story import hypothesis_table, plausibility
 from dashboard.session.timeline import timeline
+from dashboard.session.touches import touches_list
+from dashboard.session.verdict import verdict
 from dashboard.shell import as_of
 from dashboard.source import SourceAwayError
 
@@ -26,12 +33,19 @@ PIECES = (
     "head",
     "facts",
     "figures",
-    "rule",
+    "verdict",
+    "facts3",
     "curve",
+    "rules",
+    "hypotheses",
+    "witness",
     "compare",
     "tariff",
     "revisions",
     "codes",
+    "story",
+    "meter",
+    "others",
     "deviations",
     "timeline",
 )
@@ -40,6 +54,7 @@ KEY_FIELDS = (
     "pile_id",
     "connector",
     "trade_no",
+    "bill_number",
     "zone",
     "start_ms",
     "end_ms",
@@ -67,7 +82,8 @@ def session_page(services: Services, words: Catalogue, pile: str, connector: int
         html.Div(id="session-banner"),
         card(part["facts"], class_name="facts-card"),
         part["figures"],
-        part["rule"],
+        card(part["verdict"], title=words.text("verdict"), class_name="verdict-card"),
+        card(part["facts3"], title=words.text("session.facts3"), class_name="flush"),
         card(
             [
                 html.Div(
@@ -79,19 +95,25 @@ def session_page(services: Services, words: Catalogue, pile: str, connector: int
             ],
             title=words.text("session.curve"),
         ),
+        card(part["rules"], title=words.text("session.rules"), class_name="flush"),
+        _optional(part["hypotheses"], words.text("session.hypotheses"), class_name="flush"),
         html.Div(
             [
                 html.Div(
                     [
+                        card(part["witness"], title=words.text("session.witness"), class_name="flush"),
                         card(part["compare"], title=words.text("session.compare"), class_name="flush"),
                         card(part["tariff"], title=words.text("session.tariff"), class_name="flush"),
-                        card(part["revisions"], title=words.text("session.revisions"), class_name="flush"),
+                        card(part["meter"], title=words.text("session.meter")),
+                        card(part["revisions"], title=words.text("session.revisions")),
                     ],
                     className="stack",
                 ),
                 html.Div(
                     [
                         card(part["codes"], title=words.text("session.codes")),
+                        _optional(part["others"], words.text("session.others")),
+                        card(part["story"], title=words.text("session.story")),
                         card(part["deviations"], title=words.text("session.deviations")),
                         card(part["timeline"], title=words.text("session.timeline")),
                     ],
@@ -107,6 +129,11 @@ def session_page(services: Services, words: Catalogue, pile: str, connector: int
     ]
 
 
+def _optional(part: html.Div, title: str, class_name: str = "") -> html.Div:
+    """A card that stands only where there is something to say."""
+    return html.Div(card(part, title=title, class_name=class_name), hidden=part.children is None)
+
+
 def _key(record: SessionRecord) -> dict[str, Any]:
     """What later questions of the page need to know of the session."""
     return {field: record.session[field] for field in KEY_FIELDS}
@@ -118,12 +145,19 @@ def _pieces(record: SessionRecord, words: Catalogue) -> dict[str, Any]:
         "head": _head(record, words),
         "facts": session_facts(record, words),
         "figures": three_figures(record, words),
-        "rule": rule_note(record, words),
+        "verdict": verdict(record, words),
+        "facts3": facts_table(record, words),
         "curve": _curve_note(record, words),
-        "compare": compare_table(record, words),
+        "rules": rules_table(record, words),
+        "hypotheses": hypothesis_table(record, words),
+        "witness": witness_table(record, words),
+        "compare": times_table(record, words),
         "tariff": slots_table(record, words),
-        "revisions": revisions_table(record, words),
+        "revisions": touches_list(record, words),
         "codes": reasons(record, words),
+        "story": plausibility(record, words),
+        "meter": meter_card(record, words),
+        "others": others(record, words) if has_others(record) else None,
         "deviations": deviations(record, words),
         "timeline": timeline(record, words),
     }

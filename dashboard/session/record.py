@@ -5,12 +5,15 @@ from typing import Any
 
 import msgspec
 
+from analytics.plausibility import ObservedTimes, observed_times
 from analytics.session_curve import SessionCurve
 from analytics.session_window import window_of
+from analytics.three_facts import price_of
 from core.session_number import session_halves
 from dashboard.context import Services
 
 MOST_DEVIATIONS = 50
+JUST_AFTER_MS = 60_000
 _DAYS_OFF = timedelta(days=35)
 """A revision after the check may have moved the charge to another day: to that of a record that was kept for weeks."""
 
@@ -26,15 +29,19 @@ class SoFar(msgspec.Struct, frozen=True):
 
 
 class SessionRecord(msgspec.Struct):
-    """`session` is the newest revision; `bills` the bill's revisions, newest first; `uploads` what the charger sent.
+    """`session` is the newest revision, `revisions` are all of them and `bills` those of its bill, the newest first;
+    `uploads` what the charger sent.
 
     A charge under way has one revision, which stands still: there `session` carries the end and the figures of its last
     reading instead, and `so_far` says them (None while no reading is known). `starts` say who started it, the best
     source first; `check` how it kept to the protocol, None before it was checked, and `deviations` where it did not.
+    `meter` is the row of learned values by which it was measured, None where there is none; `overlaps` are the charges
+    in its time; `taken_by` is the charge that took the record which came under this number.
+    `state_after`: how the connector stood when it was first heard again.
     """
 
     session: dict[str, Any]
-    session_revisions: int
+    revisions: list[dict[str, Any]]
     bills: list[dict[str, Any]]
     codes: dict[str, Any]
     uploads: list[dict[str, Any]]
@@ -45,6 +52,10 @@ class SessionRecord(msgspec.Struct):
     starts: list[dict[str, Any]] = []
     check: dict[str, Any] | None = None
     deviations: list[dict[str, Any]] = []
+    meter: dict[str, Any] | None = None
+    overlaps: list[dict[str, Any]] = []
+    taken_by: dict[str, Any] | None = None
+    state_after: dict[str, Any] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -66,6 +77,15 @@ class SessionRecord(msgspec.Struct):
         """The zone of the station."""
         return str(self.session["zone"]) or "Asia/Shanghai"
 
+    @property
+    def times(self) -> ObservedTimes | None:
+        """How long it lasted and how much of that was seen; None while it goes on."""
+        return observed_times(self.session, self.curve)
+
+    def price(self, energy_e4kwh: int) -> int | None:
+        """What an energy over its half-hours would cost, in fen; None where that is not known."""
+        return price_of(energy_e4kwh, self.bill, self.session, self.tariffs)
+
 
 def trade_key(trade_no: str) -> dict[str, int]:
     """The two numbers by which `readings` knows the number of a session."""
@@ -79,8 +99,9 @@ def session_record(services: Services, pile: str, connector: int, trade_no: str)
     revisions = source.ask("session_revisions", pile=pile, connector=connector, trade_no=trade_no).records()
     if not revisions:
         return None
-    session = revisions[0]
+    session = {**revisions[0]}
     key = {"pile_id": session["pile_id"], "connector": connector, "trade_no": trade_no}
+    record_key = {**key, "trade_no": session["bill_number"] or trade_no}
     so_far = _so_far(services, session) if session["life"] == "open" else None
     if so_far is not None:
         session |= _figures_so_far(so_far)
@@ -89,10 +110,10 @@ def session_record(services: Services, pile: str, connector: int, trade_no: str)
     codes = source.ask("session_codes", **key).first() if session["life"] != "open" else None
     return SessionRecord(
         session=session,
-        session_revisions=len(revisions),
+        revisions=revisions,
         bills=source.ask("session_bills", **key).records(),
         codes=codes or {"codes_raw": [], "codes": [], "causes": [], "hits": []},
-        uploads=source.ask("session_uploads", **key).records(),
+        uploads=source.ask("session_uploads", **record_key).records(),
         tariffs={row["tariff_version_id"]: row for row in tariffs},
         events=source.ask("session_events", **key, from_ms=from_ms, to_ms=to_ms).records(),
         curve=source.with_client(lambda client: services.curve_of(client, source.scope, session)),
@@ -100,7 +121,29 @@ def session_record(services: Services, pile: str, connector: int, trade_no: str)
         starts=source.ask("session_starts", **key, order_ms=session["start_command_ms"]).records(),
         check=source.ask("timeline_check", **key).first(),
         deviations=_deviations(services, session),
+        meter=_meter(services, session),
+        overlaps=source.ask("session_overlaps", **key).records() if session["overlaps"] else [],
+        state_after=source.ask(
+            "session_state_after",
+            pile_id=session["pile_id"],
+            connector=connector,
+            end_ms=session["end_ms"],
+            to_ms=max(session["end_high_ms"], session["end_ms"]) + JUST_AFTER_MS,
+        ).first(),
+        taken_by=source.ask("session_taken_record", **key).first() if session["life"] == "other_number" else None,
     )
+
+
+def _meter(services: Services, session: dict[str, Any]) -> dict[str, Any] | None:
+    """What was learned of its meter, with the reasons; None where everything is configured or nothing was learned."""
+    if not session["meter_profile_id"]:
+        return None
+    return services.source.ask(
+        "session_meter",
+        profile_id=session["meter_profile_id"],
+        pile_id=session["pile_id"],
+        connector=session["connector"],
+    ).first()
 
 
 def _deviations(services: Services, session: dict[str, Any]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from clickhouse_driver import Client
 from tests.dashboard.synthetic_master import (
     BEIJING,
     CLASS_PRICES,
+    DAY,
     HOUR,
     MINUTE,
     PILES_PER_STATION,
@@ -35,6 +36,7 @@ STORIES = (
     + ["late_start", "spike", "zero_mid", "gap", "lost_bill", "bill_x1000", "zero_bill", "clock", "occupancy", "failed"]
     + ["rollback", "occupancy", "late_start", "card"]
 )
+METER_PROFILE = 0x1A2B3C4D5E6F7081  # learned of the meter that measured the charge with the record of a thousand times
 FAULTY_PILE, TARGET_VIN = 9, "LZYTAGBW8K1038271"
 OFFLINE_PILE = 17  # nothing heard for a while
 CLOSED_PILE = 30  # heard until a moment ago, then its connection was closed
@@ -53,6 +55,11 @@ class Story(msgspec.Struct):
     power_w: int
     readings: list[dict[str, Any]]
     true_e4kwh: int
+
+
+def record_no(story: Story) -> str:
+    """The number under which the charger sent the record of that charge: one has lost the platform's."""
+    return f"{story.trade_no[:-4]}9999" if story.name == "card" else story.trade_no
 
 
 class SyntheticFleet(msgspec.Struct):
@@ -318,6 +325,16 @@ class _Writer:
                     quarantined_bytes=0,
                 )
 
+    def _overlaps(self, story: Story) -> list[tuple[int, int, str, int, str]]:
+        """The charge with the record of a thousand times lies in the time of two others of its vehicle."""
+        if story.name != "bill_x1000":
+            return []
+        others = [one for one in self.stories if one.name in ("clean", "gap")][:2]
+        return [
+            (one.pile_id, one.connector, one.trade_no, 7 * MINUTE + number, ("vin", "dual_gun")[number])
+            for number, one in enumerate(others)
+        ]
+
     def _decided(self, story: Story) -> None:
         """The pile's record, the session, its codes and its bill."""
         facts = FACTS.get(story.name, CLEAN)
@@ -329,7 +346,7 @@ class _Writer:
                 "pile_bill_uploads",
                 story.pile_id,
                 connector=story.connector,
-                trade_no=story.trade_no,
+                trade_no=record_no(story),
                 receive_ms=story.end_ms + 2_000,
                 start_ms=story.start_ms + shift,
                 end_ms=story.end_ms + shift,
@@ -361,8 +378,8 @@ class _Writer:
                 frame_type=0x3B,
                 seq=512,
                 connector=story.connector,
-                trade_no=story.trade_no,
-                bytes=bytes.fromhex("68A20002003B" + story.trade_no + "00" * 142 + "FFFF"),
+                trade_no=record_no(story),
+                bytes=bytes.fromhex("68A20002003B" + record_no(story) + "00" * 142 + "FFFF"),
             )
         final = facts["final"](story.true_e4kwh)
         tail = 20_000 * (story.power_w // 1000) // 36 if story.name == "lost_bill" else 2
@@ -402,6 +419,13 @@ class _Writer:
             "quantum_e4kwh": 1,
             "pmax_w": 132_000,
             "longest_gap_ms": 422_000 if story.name == "gap" else 15_000,
+            "register_kind": "session",
+            "quantum_source": "configured",
+            "pmax_source": "learned" if story.name == "bill_x1000" else "configured",
+            "register_source": "configured",
+            "meter_profile_id": METER_PROFILE if story.name == "bill_x1000" else 0,
+            "overlaps": self._overlaps(story),
+            "bill_number": record_no(story) if record_no(story) != story.trade_no else "",
             "bill_state": facts["bill_state"] if story.name != "running" else "waiting",
             "has_bill": int(has_bill),
             "different_bills": 0,
@@ -431,6 +455,8 @@ class _Writer:
         if story.name == "running":
             session |= _as_of_first_reading(story)
         self._plain("session_revisions", story.pile_id, session)
+        if session["meter_profile_id"]:
+            self.rows["meter_profiles"].append(_learned_meter(story))
         if story.name != "running":
             self._codes_and_bill(story, facts, billed if has_bill else None, final, slots)
 
@@ -492,6 +518,23 @@ class _Writer:
             self._plain("bill_revisions", story.pile_id, earlier)
             bill |= {"revision": 2}
         self._plain("bill_revisions", story.pile_id, bill)
+
+
+def _learned_meter(story: Story) -> dict[str, Any]:
+    """What was learned of the meter of that charge."""
+    return {
+        "profile_id": METER_PROFILE,
+        "pile_id": story.pile_id,
+        "connector": story.connector,
+        "valid_from_ms": story.start_ms - HOUR,
+        "learned_from_day": _local_day(story.start_ms - 90 * DAY),
+        "learned_to_day": _local_day(story.start_ms - DAY),
+        "pmax_w": 132_000,
+        "sessions": 412,
+        "differences": 40_960,
+        "reasons": ["pmax: 132.0 kW, the 99.9th percentile of 40960 readings"],
+        "computed_ms": story.start_ms - HOUR,
+    }
 
 
 def _as_of_first_reading(story: Story) -> dict[str, Any]:

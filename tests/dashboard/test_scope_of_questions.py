@@ -6,6 +6,7 @@ import pytest
 
 from analytics.questions import PLATFORM_SCOPE, SQL_FOLDER, Scope, ask, question_parameters
 from tests.dashboard.fleet_database import DAY, NOW_MS, FleetDatabase
+from tests.dashboard.synthetic_fleet import METER_PROFILE, record_no
 from tests.dashboard.synthetic_master import pile_code
 
 pytestmark = pytest.mark.server
@@ -17,10 +18,11 @@ LISTS = ("station_ids", "owner_ids", "codes_any", "codes_raw_any", "start_modes"
 
 def values(fleet: FleetDatabase, question: str) -> dict[str, Any]:
     """A value for each parameter that the question may have, about one session of the fleet."""
-    story = fleet.fleet.of("bill_x1000")
+    story = fleet.fleet.of("card" if question == "session_taken_record" else "bill_x1000")
+    number = record_no(story)
     upload = fleet.client.execute(
         "SELECT receive_ms, segment_id, segment_offset FROM frames WHERE trade_no = %(trade_no)s",
-        {"trade_no": story.trade_no},
+        {"trade_no": number},
     )[0]
     reading_ms, reading_segment, reading_offset = fleet.client.execute(
         "SELECT event_ms, segment_id, segment_offset FROM readings WHERE trade_no = %(trade_no)s LIMIT 1",
@@ -35,8 +37,12 @@ def values(fleet: FleetDatabase, question: str) -> dict[str, Any]:
         "pile": pile_code(story.pile_id),
         "pile_id": story.pile_id,
         "connector": story.connector,
-        "trade_no": story.trade_no,
+        "trade_no": number,
         "trade_nos": (story.trade_no,),
+        "record_no": number,
+        "profile_id": METER_PROFILE,
+        "end_ms": story.end_ms,
+        "statuses": 0,
         "trade_hi": int(story.trade_no[:16], 16),
         "trade_lo": int(story.trade_no[16:], 16),
         "order_ms": 0,
@@ -52,6 +58,7 @@ def values(fleet: FleetDatabase, question: str) -> dict[str, Any]:
         "limit": 50,
         "offset": 0,
         "by": "pile",
+        "kinds": ["pile"],
         "sort": "start_ms",
         "descending": 1,
         "vin": "",

@@ -13,7 +13,7 @@ from dashboard import written
 from dashboard.catalogue import Catalogue
 from dashboard.context import Services
 from dashboard.overview.snapshot import snapshot
-from dashboard.session.figures import compare_table
+from dashboard.session.compared import witness_table
 from dashboard.session.frames import frames_list
 from dashboard.session.page import session_page
 from dashboard.session.record import session_record
@@ -206,11 +206,11 @@ def test_the_counter_is_marked_when_the_measurement_does_not_take_it(services: S
     story = fleet.fleet.of("clean")
     record = session_record(services, pile_code(story.pile_id), story.connector, story.trade_no)
     assert record is not None
-    plain = PlotlyJSONEncoder().encode(compare_table(record, Catalogue("en")))
+    plain = PlotlyJSONEncoder().encode(witness_table(record, Catalogue("en")))
     record.curve.reported_e4kwh[-1] += 500_000_000
     record.curve.flags[-1] |= Flag.SPIKE
     record.session["counter_energy_e4kwh"] = int(record.curve.reported_e4kwh[-1])
-    marked = PlotlyJSONEncoder().encode(compare_table(record, Catalogue("en")))
+    marked = PlotlyJSONEncoder().encode(witness_table(record, Catalogue("en")))
     spike = Catalogue("en").word("flag", "SPIKE")
     assert spike not in plain
     assert spike in marked
