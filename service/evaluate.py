@@ -1,0 +1,64 @@
+"""`pilestream evaluate`: its arguments. What it runs is imported when it runs, since nothing else needs a simulation."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from service.errors import ServiceError
+from service.settings import Settings
+
+MIXES: Final = ("historic", "each")
+DEFAULT_SESSIONS: Final = 10_000
+
+
+def add_evaluate_parser(commands: Any, run: Callable[[argparse.Namespace], int]) -> None:
+    """Add the subcommand."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "evaluate",
+        help="how right the bills are, against a known truth",
+        description="Simulate charges whose true energy is known, take their frames in as a replay does, and hold the "
+        "bills against the truth, beside the naive register difference. Exits 1 when a bill is wrong and not held. "
+        "With --historic: the table of abnormal bills of the platform before this one; exits 1 when it differs.",
+        epilog="example: pilestream evaluate --sessions 100000 --seed 7 --json",
+    )
+    parser.add_argument("--data", metavar="FOLDER", help="the folder of all data (default ./data); evaluate is in it")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    truth = parser.add_argument_group("against the truth")
+    truth.add_argument("--sessions", type=int, metavar="N", help=f"charges (default {DEFAULT_SESSIONS:,})")
+    truth.add_argument("--seed", type=int, default=1, metavar="N", help="equal seeds give equal charges (default 1)")
+    truth.add_argument("--mix", choices=MIXES, help="faults as often as in the log (default), or all equally often")
+    truth.add_argument("--processes", type=int, default=0, metavar="N", help="at once (default: one a core)")
+    historic = parser.add_argument_group("the historic table")
+    historic.add_argument("--historic", action="store_true", help="make that table instead")
+    historic.add_argument("--capture", type=Path, metavar="FILE", help="write its frames and stop")
+    historic.add_argument("--scale", type=float, metavar="N", help="one N-th of all bills (default 1)")
+    parser.set_defaults(run=run)
+
+
+def print_evaluation(settings: Settings, options: argparse.Namespace) -> int:
+    """Do what the arguments say and give the exit code. Raises `ServiceError` for arguments that do not go together."""
+    if options.historic:
+        _refuse({"--sessions": options.sessions, "--mix": options.mix}, "without --historic")
+        from service.historic import evaluate_historic
+
+        return evaluate_historic(
+            settings, as_json=options.json, capture=options.capture, scale=1 if options.scale is None else options.scale
+        )
+    _refuse({"--capture": options.capture, "--scale": options.scale}, "with --historic")
+    from service.evaluation import evaluate
+
+    return evaluate(
+        settings,
+        sessions=DEFAULT_SESSIONS if options.sessions is None else options.sessions,
+        seed=options.seed,
+        mix=options.mix or MIXES[0],
+        processes=options.processes,
+        as_json=options.json,
+    )
+
+
+def _refuse(given: dict[str, object], where: str) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise ServiceError(f"{name} is used only {where}")
