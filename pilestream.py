@@ -10,7 +10,6 @@ import select
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from backoffice.errors import BackofficeError
 from core.errors import CoreError
 from dashboard.errors import DashboardError
 from ingest.errors import IngestError
+from service.anomalies import add_anomalies_parser, print_anomalies
 from service.command import add_command_parser
 from service.conformance import add_conformance_parser, print_conformance, print_violations
 from service.errors import ServiceError, SettingsError
@@ -133,14 +133,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _anomalies(options: argparse.Namespace) -> int:
-    from analytics.anomalies import anomaly_table, render
-    from analytics.questions import Scope
-    from service.running import running_client
-
-    with running_client(_settings(options)) as client:
-        table = anomaly_table(client, Scope(None), options.from_day, options.to_day)
-    print(render(table, options.format))
-    return DONE
+    return print_anomalies(_settings(options), options)
 
 
 def _bill(options: argparse.Namespace) -> int:
@@ -228,12 +221,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("capture", type=Path, metavar="CAPTURE.jsonl", help='lines {"ts", "conn", "protocol", "hex"}')
     replay.add_argument("--into-live", action="store_true", help="also where serve runs or live sessions are open")
 
-    anomalies = _command(
-        commands, "anomalies", _anomalies, "code sets and how many bills", "pilestream anomalies --from 2026-11-01"
-    )
-    anomalies.add_argument("--from", dest="from_day", type=date.fromisoformat, metavar="D", help="first local day")
-    anomalies.add_argument("--to", dest="to_day", type=date.fromisoformat, metavar="D", help="last local day")
-    anomalies.add_argument("--format", choices=["table", "csv", "json"], default="table")
+    add_anomalies_parser(commands, _anomalies)
 
     bill = _command(commands, "bill", _bill, "what was billed, and why", "pilestream bill 3201…0001 --json")
     bill.add_argument("trade_no", nargs="+", metavar="TRADE_NO")

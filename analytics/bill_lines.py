@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from clickhouse_driver import Client
 
+from analytics.anomalies import causes_with_protocol
 from analytics.questions import Scope, ask
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,7 +48,7 @@ def _line(record: dict[str, Any]) -> dict[str, Any]:
         "held": bool(record["held"]),
         "codes_raw": list(record["codes_raw"]),
         "codes": list(record["codes"]),
-        "causes": list(record["causes"]),
+        "causes": causes_with_protocol(record["causes"], record["remaining_hits"], record["step_faults"]),
     }
 
 

@@ -18,7 +18,10 @@ SELECT
     session.life != 'open' AND bill.held = 1 AS held,
     if(session.life = 'open', [], bill.codes_raw) AS codes_raw,
     if(session.life = 'open', [], bill.codes) AS codes,
-    if(session.life = 'open', [], bill.causes) AS causes
+    if(session.life = 'open', [], bill.causes) AS causes,
+    if(session.life = 'open', [], arrayMap(hit -> (hit.code, hit.reason, hit.cause),
+        arrayFilter(hit -> hit.reading = 'corrected', found.hits))) AS remaining_hits,
+    checked.step_faults AS step_faults
 FROM
 (
     SELECT *
@@ -40,5 +43,22 @@ LEFT JOIN
     ORDER BY revision DESC, inputs_digest DESC
     LIMIT 1 BY pile_id, connector, trade_no
 ) AS bill ON session.pile_id = bill.pile_id AND session.connector = bill.connector AND session.trade_no = bill.trade_no
+LEFT JOIN
+(
+    SELECT pile_id, connector, trade_no, revision, inputs_digest, hits
+    FROM session_codes
+    WHERE trade_no IN %(trade_nos)s
+    LIMIT 1 BY pile_id, connector, trade_no, revision, inputs_digest
+) AS found ON found.pile_id = bill.pile_id AND found.connector = bill.connector AND found.trade_no = bill.trade_no
+    AND found.revision = bill.revision AND found.inputs_digest = bill.inputs_digest
+LEFT JOIN
+(
+    SELECT pile_id, connector, trade_no, arrayDistinct(extractAll(pattern, '[A-Z]+')) AS step_faults
+    FROM conformance_checks
+    WHERE trade_no IN %(trade_nos)s AND connection_id = 0
+    ORDER BY check_id DESC
+    LIMIT 1 BY pile_id, connector, trade_no
+) AS checked ON checked.pile_id = session.pile_id AND checked.connector = session.connector
+    AND checked.trade_no = session.trade_no
 ORDER BY trade_no, start_ms, pile, connector
 SETTINGS join_use_nulls = 0

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from clickhouse_driver import Client
 
-from analytics.anomalies import anomaly_table, code_set_text, render
+from analytics.anomalies import anomaly_table, code_set_text
 from analytics.bill_lines import bill_lines, kwh_text, yuan_text
 from analytics.questions import PLATFORM_SCOPE, Scope
+from service.anomalies import render
 from tests.analytics.session_revision_rows import T0, clean_row, compute, insert_rows, insert_tariff, trade_no
 
 HISTORIC_SETS = [
@@ -72,12 +73,23 @@ def test_days_and_scope_narrow_the_count(stored: Client) -> None:
 
 @pytest.mark.server
 def test_formats_hold_the_same_numbers(stored: Client) -> None:
-    table = anomaly_table(stored, PLATFORM_SCOPE)
+    table = anomaly_table(stored, PLATFORM_SCOPE, computed_at="2023-12-02T00:00:00+00:00")
+    nothing: dict[str, object] = {"bills": 0, "raw": {}, "corrected": {}, "causes": {}}
     assert json.loads(render(table, "json")) == {
         "bills": 5,
         "raw": {"8,6": 2, "1": 1},
         "corrected": {"6": 2, "1": 1},
         "causes": {"ZERO_BASELINE": 2},
+        "whole_kwh": nothing,
+        "raw_causes": {"1": {}, "8,6": {"ZERO_BASELINE": 2}},
+        "remaining": [
+            {"code": 6, "reason": "AT_LEAST", "cause": "", "bills": 2},
+            {"code": 1, "reason": "NO_BILL", "cause": "", "bills": 1},
+        ],
+        "groups": [],
+        "from": None,
+        "to": None,
+        "computed_at": "2023-12-02T00:00:00+00:00",
     }
     rows = list(csv.reader(io.StringIO(render(table, "csv"))))
     assert rows[1:] == [
@@ -86,9 +98,13 @@ def test_formats_hold_the_same_numbers(stored: Client) -> None:
         ["set", "8,6", "2", "0"],
         ["set", "6", "0", "2"],
         ["cause", "ZERO_BASELINE", "2", ""],
+        ["remaining", "6 AT_LEAST", "", "2"],
+        ["remaining", "1 NO_BILL", "", "1"],
+        ["period", "the begin to now", "", ""],
+        ["computed_at", "2023-12-02T00:00:00+00:00", "", ""],
     ]
     text = render(table, "table")
-    assert "8,6" in text and "final bills: 5" in text and "ZERO_BASELINE" in text
+    assert "8,6" in text and "final bills: 5" in text and "ZERO_BASELINE" in text and "2023-12-02T00:00:00" in text
 
 
 @pytest.mark.server

@@ -41,6 +41,8 @@ def values(fleet: FleetDatabase, question: str) -> dict[str, Any]:
         "trade_nos": (story.trade_no,),
         "record_no": number,
         "profile_id": METER_PROFILE,
+        "pile_ids": (story.pile_id,),
+        "kinds": ["day", "pile"],
         "end_ms": story.end_ms,
         "statuses": 0,
         "trade_hi": int(story.trade_no[:16], 16),

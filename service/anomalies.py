@@ -1,0 +1,215 @@
+"""`pilestream anomalies`: how many bills carry which set of anomaly codes, raw and after correction, and why."""
+
+import argparse
+import calendar
+import csv
+import io
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, Final, Literal, get_args
+
+import msgspec
+
+from analytics.anomalies import KINDS, AnomalyTable, CodeCounts, Group, Kind, anomaly_table, set_order
+from analytics.questions import PLATFORM_SCOPE
+from service.running import running_client
+from service.settings import Settings
+
+DONE = 0
+Format = Literal["table", "csv", "json"]
+_FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+_LARGEST = 3
+
+
+def add_anomalies_parser(commands: Any, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    """Add `anomalies` to the subcommands; `run` gets the options and gives the exit code."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "anomalies",
+        help="code sets and how many bills",
+        description="Print how many final bills carry which set of anomaly codes: raw (what a naive platform would "
+        "have flagged) and after correction, with the causes. A bill belongs to the local day of its end; without "
+        "--from and --to everything stored is counted. Bills of whole-kWh meters are counted, and shown apart as well.",
+        epilog="example: pilestream anomalies --from 2019-03 --by vendor,month",
+    )
+    parser.add_argument(
+        "--from", dest="from_day", type=_first_day, metavar="D", help="first local day, or month YYYY-MM"
+    )
+    parser.add_argument("--to", dest="to_day", type=_last_day, metavar="D", help="last local day, or month YYYY-MM")
+    parser.add_argument(
+        "--by", type=_kinds, default=(), metavar="KIND[,KIND…]", help=f"apart for each: {', '.join(KINDS)}"
+    )
+    parser.add_argument(
+        "--only", type=_chosen, action="append", default=[], metavar="KIND=NAME", help="bills of this one alone"
+    )
+    parser.add_argument("--format", choices=_FORMATS, default="table")
+    parser.add_argument("--data", metavar="FOLDER", help="the folder of all data (default ./data)")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def print_anomalies(settings: Settings, options: argparse.Namespace) -> int:
+    """Print the table of a parsed command line."""
+    computed_at = datetime.now(UTC).isoformat(timespec="seconds")
+    with running_client(settings) as client:
+        table = anomaly_table(
+            client,
+            PLATFORM_SCOPE,
+            options.from_day,
+            options.to_day,
+            by=options.by,
+            only=dict(options.only),
+            computed_at=computed_at,
+        )
+    print(render(table, options.format))
+    return DONE
+
+
+def render(table: AnomalyTable, output: Format) -> str:
+    """The table as text to read, as CSV with one row per set and cause, or as one line of JSON."""
+    if output == "json":
+        return json.dumps(_json(table), ensure_ascii=False)
+    return _csv(table) if output == "csv" else _text(table)
+
+
+# JSON
+
+
+def _json(table: AnomalyTable) -> dict[str, Any]:
+    content: dict[str, Any] = msgspec.to_builtins(table)
+    content["from"], content["to"] = content.pop("from_day"), content.pop("to_day")
+    return content
+
+
+# CSV
+
+
+def _csv(table: AnomalyTable) -> str:
+    target = io.StringIO()
+    writer = csv.writer(target, lineterminator="\n")
+    if table.groups:
+        kinds = list(table.groups[0].group)
+        writer.writerow((*kinds, "kind", "name", "raw", "corrected"))
+        for group in table.groups:
+            writer.writerows((*group.group.values(), *row) for row in _rows(group, group.whole_kwh))
+        return target.getvalue().rstrip("\n")
+    writer.writerow(("kind", "name", "raw", "corrected"))
+    writer.writerows(_rows(table, table.whole_kwh))
+    for one in table.remaining:
+        writer.writerow(("remaining", " ".join(filter(None, (str(one.code), one.reason, one.cause))), "", one.bills))
+    writer.writerow(("period", _period(table), "", ""))
+    writer.writerow(("computed_at", table.computed_at, "", ""))
+    return target.getvalue().rstrip("\n")
+
+
+def _rows(counts: CodeCounts, whole_kwh: CodeCounts) -> Iterable[tuple[str, str, object, object]]:
+    yield "bills", "", counts.bills, counts.bills
+    for name in _sets(counts):
+        yield "set", name, counts.raw.get(name, 0), counts.corrected.get(name, 0)
+    for name, count in counts.causes.items():
+        yield "cause", name, count, ""
+    if whole_kwh.bills:
+        yield "whole_kwh_bills", "", whole_kwh.bills, whole_kwh.bills
+        for name in _sets(whole_kwh):
+            yield "whole_kwh_set", name, whole_kwh.raw.get(name, 0), whole_kwh.corrected.get(name, 0)
+
+
+# Text
+
+
+def _text(table: AnomalyTable) -> str:
+    lines = [f"final bills: {table.bills:,} ({_period(table)}; computed at {table.computed_at or 'not said'})", ""]
+    if table.groups:
+        return "\n".join(lines + _group_lines(table.groups))
+    lines += _set_lines(table, table.raw_causes)
+    if table.causes:
+        lines += ["", f"{'cause':<18}{'bills':>10}"]
+        lines += [f"{name:<18}{count:>10,}" for name, count in table.causes.items()]
+    if table.remaining:
+        lines += ["", f"{'stays':<6}{'because':<22}{'cause':<18}{'bills':>10}"]
+        lines += [
+            f"{one.code:<6}{one.reason:<22}{one.cause or 'not known':<18}{one.bills:>10,}" for one in table.remaining
+        ]
+    if table.whole_kwh.bills:
+        lines += ["", f"of these, measured by meters of whole kWh: {table.whole_kwh.bills:,}"]
+        lines += _set_lines(table.whole_kwh, {})
+    return "\n".join(lines)
+
+
+def _set_lines(counts: CodeCounts, causes: dict[str, dict[str, int]]) -> list[str]:
+    lines = [f"{'codes':<12}{'raw':>12}{'corrected':>12}{'  mostly' if causes else ''}"]
+    for name in _sets(counts):
+        line = f"{name:<12}{counts.raw.get(name, 0):>12,}{counts.corrected.get(name, 0):>12,}"
+        lines.append(f"{line}  {_largest(causes.get(name, {}))}".rstrip())
+    lines.append(f"{'with a code':<12}{sum(counts.raw.values()):>12,}{sum(counts.corrected.values()):>12,}")
+    return lines
+
+
+def _group_lines(groups: Sequence[Group]) -> list[str]:
+    kinds = list(groups[0].group)
+    widths = [max(len(kind), *(_columns(group.group[kind]) for group in groups)) + 2 for kind in kinds]
+    head = "".join(f"{kind:<{width}}" for kind, width in zip(kinds, widths, strict=True))
+    lines = [f"{head}{'bills':>10}{'raw':>10}{'corrected':>11}{'whole kWh':>11}  raw sets; causes"]
+    for group in groups:
+        named = zip((group.group[kind] or "-" for kind in kinds), widths, strict=True)
+        name = "".join(text + " " * (width - _columns(text)) for text, width in named)
+        told = "; ".join(filter(None, (_largest(group.raw, " "), _largest(group.causes))))
+        lines.append(
+            f"{name}{group.bills:>10,}{sum(group.raw.values()):>10,}{sum(group.corrected.values()):>11,}"
+            f"{group.whole_kwh.bills:>11,}  {told}".rstrip()
+        )
+    return lines
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal the text takes: a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text or "-")
+
+
+def _largest(counts: dict[str, int], between: str = " ") -> str:
+    named = [f"{name}{between}×{count:,}" for name, count in list(counts.items())[:_LARGEST]]
+    return ", ".join(named) + (" …" if len(counts) > _LARGEST else "")
+
+
+def _sets(counts: CodeCounts) -> list[str]:
+    return sorted({*counts.raw, *counts.corrected}, key=set_order)
+
+
+def _period(table: AnomalyTable) -> str:
+    return f"{table.from_day or 'the begin'} to {table.to_day or 'now'}"
+
+
+# Options
+
+
+def _first_day(text: str) -> date:
+    """The day, or the first one of the month."""
+    try:
+        return date.fromisoformat(f"{text}-01" if len(text) == len("2019-03") else text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write 2019-03-01, or 2019-03 for the month") from None
+
+
+def _last_day(text: str) -> date:
+    """The day, or the last one of the month."""
+    day = _first_day(text)
+    return day if day.isoformat() == text else day.replace(day=calendar.monthrange(day.year, day.month)[1])
+
+
+def _kinds(text: str) -> tuple[Kind, ...]:
+    return tuple(_kind(name) for name in text.split(","))
+
+
+def _chosen(text: str) -> tuple[Kind, str]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is no choice; write KIND=NAME, for example vendor=R")
+    return _kind(name), value
+
+
+def _kind(text: str) -> Kind:
+    for kind in KINDS:
+        if kind == text:
+            return kind
+    raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(KINDS)}")
