@@ -1,4 +1,4 @@
-"""`pilestream evaluate`: its arguments. What it runs is imported when it runs, since nothing else needs a simulation."""
+"""`pilestream evaluate`: its arguments. The simulation is imported when it runs, since nothing else needs it."""
 
 import argparse
 from collections.abc import Callable

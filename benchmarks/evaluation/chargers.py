@@ -22,14 +22,16 @@ POWER_GAIN_E4: Final = 200
 CLOCK_PLAY_MS: Final = 3_000
 CHANGE_DAY: Final = datetime(2025, 7, 1, tzinfo=ZoneInfo(ZONE))
 
+EVERYTHING: Final = ("quantum", "rated_power", "register", "digits")
+
 RegisterKind = Literal["session", "lifetime", "boot"]
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """A make of chargers with one connector.
 
-    `register`, `quantum_e4kwh`, `digits`: its meter; digits 0 = nobody configured them. `wraps_at_digits`: where it
-    really rolls over, 0 = never. `period_ms`: of its readings while charging. `final_reading`: it tells the register
+    `register`, `quantum_e4kwh`: its meter; `wraps_at_digits`: where that rolls over, 0 = never. `learns`: which of
+    quantum, rated_power, register and digits its operator left out of the master data. `period_ms`: of its readings while charging. `final_reading`: it tells the register
     once more when the charge stops. `counts_record`: the energy of its record is counted apart from the meter, to the
     wire's last digit; else it is the difference of two registers. `counts_energy` (AAF5): so is the energy of its
     status. `counter_by_register` (YKC): its session counter is the difference of two whole registers.
@@ -43,8 +45,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     rated_kw: int
     register: RegisterKind
     quantum_e4kwh: int
-    digits: int = 0
     wraps_at_digits: int = 0
+    learns: tuple[str, ...] = ()
     period_ms: int = 15_000
     final_reading: bool = True
     counts_record: bool = True
@@ -100,16 +102,19 @@ MODELS: Final = (
     _ykc("V-22", "ac", 22, KWH_E4, counter_by_register=True, period_ms=30_000),
     _ykc("V-44", "ac", 44, 1_000, period_ms=30_000),
     _ykc("B-120", "dc", 120, 100, register="boot"),
-    _aaf5("W-120", "dc", 120, 100, counts_record=False, digits=6, wraps_at_digits=6),
-    _aaf5("W-30", "dc", 30, 100, wraps_at_digits=5, serial=False),
-    _aaf5("X-60", "dc", 60, KWH_E4, digits=6, wraps_at_digits=6, serial=False, gun_letters=True),
-    _aaf5("X-240", "dc", 240, KWH_E4, counts_record=False, digits=6, wraps_at_digits=6, period_ms=30_000),
-    _aaf5("Y-180", "dc", 180, 1_000, counts_energy=True, wraps_at_digits=6),
-    _aaf5("Y-360", "dc", 360, 100, counts_energy=True, digits=5, wraps_at_digits=5, serial=False),
-    _aaf5("Z-7", "ac", 7, 100, digits=6, wraps_at_digits=6, period_ms=30_000),
-    _aaf5("Z-22", "ac", 22, KWH_E4, digits=5, wraps_at_digits=5, period_ms=30_000),
+    _aaf5("W-120", "dc", 120, 100, counts_record=False, wraps_at_digits=6),
+    _aaf5("W-30", "dc", 30, 100, wraps_at_digits=5, serial=False, learns=("digits",)),
+    _aaf5("X-60", "dc", 60, KWH_E4, wraps_at_digits=6, serial=False, gun_letters=True),
+    _aaf5("X-240", "dc", 240, KWH_E4, counts_record=False, wraps_at_digits=6, period_ms=30_000),
+    _aaf5("Y-180", "dc", 180, 1_000, counts_energy=True, wraps_at_digits=6, learns=("digits",)),
+    _aaf5("Y-360", "dc", 360, 100, counts_energy=True, wraps_at_digits=5, serial=False),
+    _aaf5("Z-7", "ac", 7, 100, wraps_at_digits=6, period_ms=30_000),
+    _aaf5("Z-22", "ac", 22, KWH_E4, wraps_at_digits=5, period_ms=30_000),
     _aaf5("Q-150", "dc", 150, 100, register="boot"),
     _aaf5("P-80", "dc", 80, 100, register="session", counts_energy=True),
+    _ykc("G-100", "dc", 100, 100, learns=EVERYTHING),
+    _ykc("G-50", "dc", 50, KWH_E4, counter_by_register=True, counts_record=False, learns=EVERYTHING),
+    _aaf5("H-60", "dc", 60, KWH_E4, wraps_at_digits=6, learns=EVERYTHING),
 )
 
 
@@ -225,11 +230,16 @@ def master_data(models: Iterable[Model], counts: dict[str, int]) -> str:
     for place, model in enumerate(models):
         if not counts.get(model.key):
             continue
+        told = {
+            "rated_power": f"rated_power_kw = {model.rated_kw}",
+            "register": f'register = "{model.register}"',
+            "quantum": f'quantum_kwh = "{model.quantum_e4kwh / KWH_E4:.4f}"',
+            "digits": f"register_digits = {model.wraps_at_digits}",
+        }
         parts.append(
             f'[[models]]\nkey = "{model.key}"\nvendor = "{model.vendor}"\nprotocol = "{model.protocol}"\n'
-            f'current = "{model.current}"\nconnectors = 1\nrated_power_kw = {model.rated_kw}\n'
-            f'register = "{model.register}"\nquantum_kwh = "{model.quantum_e4kwh / KWH_E4:.4f}"\n'
-            f"register_digits = {model.digits}\n"
+            f'current = "{model.current}"\nconnectors = 1\n'
+            + "".join(f"{line}\n" for name, line in told.items() if name not in model.learns)
         )
         parts.append(
             f'[[piles]]\nfirst_code = "{charger_code(place)}"\ncount = {counts[model.key]}\nstation = "{STATION}"\n'

@@ -29,6 +29,7 @@ OFFLINE_MS: Final = 1_800_000
 LAST_WORD_MS: Final = 700
 TOLERANCE_E4KWH: Final = 1_000
 FAILED_START_MS: Final = 300_000
+ASSUMED_POWER_W: Final = 180_000
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,8 +72,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _profile(charger: Charger) -> MeterProfile:
+    """What the master data says, and what is assumed where it says nothing."""
     model = charger.model
-    return MeterProfile(model.register, model.quantum_e4kwh, model.rated_power_w * 110 // 100, digits=model.digits)
+    assumed_quantum = 100 if model.protocol == "aaf5" else 1
+    return MeterProfile(
+        model.register,
+        assumed_quantum if "quantum" in model.learns else model.quantum_e4kwh,
+        (ASSUMED_POWER_W if "rated_power" in model.learns else model.rated_power_w) * 110 // 100,
+        digits=0 if "digits" in model.learns else model.wraps_at_digits,
+    )
 
 
 def _input(charger: Charger, told: ToldCharge, previous_e4kwh: int) -> SessionInput:
@@ -186,7 +194,7 @@ def _words(told: ToldCharge, result: SessionResult, previous: int) -> str:
     lines = [
         f"{truth.trade_no} {truth.model} {truth.fault} {','.join(truth.parts)}: true {truth.energy_e4kwh}, "
         f"billed {result.final_energy_e4kwh} by rule {result.final_rule}, {result.final_quality.name}, measured "
-        f"{result.best_e4kwh} [{result.low_e4kwh}, {result.high_e4kwh}] {result.quality.name} {' '.join(result.flags)}, "
+        f"{result.best_e4kwh} [{result.low_e4kwh}, {result.high_e4kwh}] {result.quality.name} {' '.join(result.flags)} "
         f"record {told.record.energy if told.record else None}, power {result.power_energy_e4kwh}, begin "
         f"{_told_begin(told)}, before {previous}",
         f"  moved {told.story.moved} misread {told.story.misread[:4]} silences {told.story.silences}",
