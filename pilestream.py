@@ -25,6 +25,7 @@ from service.anomalies import add_anomalies_parser, print_anomalies
 from service.command import add_command_parser
 from service.conformance import add_conformance_parser, print_conformance, print_violations
 from service.errors import ServiceError, SettingsError
+from service.evaluate import add_evaluate_parser, print_evaluation
 from service.meters import add_meters_parser, print_meters
 from service.settings import Settings, load_settings
 from service.timeline import add_timeline_parser, print_timeline
@@ -168,6 +169,10 @@ def _meters(options: argparse.Namespace) -> int:
     return print_meters(_settings(options), options.pile, history=options.history, as_json=options.json)
 
 
+def _evaluate(options: argparse.Namespace) -> int:
+    return print_evaluation(_settings(options), options)
+
+
 def _in_words(line: dict[str, Any]) -> str:
     codes = ",".join(map(str, line["codes"])) or "none"
     amount = "unknown" if line["final_amount_yuan"] is None else f"{line['final_amount_yuan']} yuan"
@@ -230,6 +235,7 @@ def _parser() -> argparse.ArgumentParser:
     add_timeline_parser(commands, _timeline)
     add_conformance_parser(commands, _conformance)
     add_meters_parser(commands, _meters)
+    add_evaluate_parser(commands, _evaluate)
     add_command_parser(commands)
     return parser
 

@@ -31,11 +31,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """A make of chargers with one connector.
 
     `register`, `quantum_e4kwh`: its meter; `wraps_at_digits`: where that rolls over, 0 = never. `learns`: which of
-    quantum, rated_power, register and digits its operator left out of the master data. `period_ms`: of its readings while charging. `final_reading`: it tells the register
-    once more when the charge stops. `counts_record`: the energy of its record is counted apart from the meter, to the
-    wire's last digit; else it is the difference of two registers. `counts_energy` (AAF5): so is the energy of its
-    status. `counter_by_register` (YKC): its session counter is the difference of two whole registers.
-    `serial`, `gun_letters` (AAF5): as in `benchmarks.fleet.traits`.
+    quantum, rated_power, register and digits its operator left out of the master data. `period_ms`: of its readings
+    while charging. `final_reading`: it tells the register once more when the charge stops. `counts_record`: the energy
+    of its record is counted apart from the meter, to the wire's last digit; else it is the difference of two registers.
+    `counts_energy` (AAF5): so is the energy of its status. `counter_by_register` (YKC): its session counter is the
+    difference of two whole registers. `serial`, `gun_letters` (AAF5): as in `benchmarks.fleet.traits`.
     """
 
     key: str
@@ -230,7 +230,7 @@ def master_data(models: Iterable[Model], counts: dict[str, int]) -> str:
     for place, model in enumerate(models):
         if not counts.get(model.key):
             continue
-        told = {
+        values = {
             "rated_power": f"rated_power_kw = {model.rated_kw}",
             "register": f'register = "{model.register}"',
             "quantum": f'quantum_kwh = "{model.quantum_e4kwh / KWH_E4:.4f}"',
@@ -239,7 +239,7 @@ def master_data(models: Iterable[Model], counts: dict[str, int]) -> str:
         parts.append(
             f'[[models]]\nkey = "{model.key}"\nvendor = "{model.vendor}"\nprotocol = "{model.protocol}"\n'
             f'current = "{model.current}"\nconnectors = 1\n'
-            + "".join(f"{line}\n" for name, line in told.items() if name not in model.learns)
+            + "".join(f"{line}\n" for name, line in values.items() if name not in model.learns)
         )
         parts.append(
             f'[[piles]]\nfirst_code = "{charger_code(place)}"\ncount = {counts[model.key]}\nstation = "{STATION}"\n'

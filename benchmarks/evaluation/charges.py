@@ -14,6 +14,9 @@ HOUR_MS: Final = 60 * MINUTE_MS
 KWH_E4: Final = 10_000
 SHARE_PAUSED: Final = 0.1
 SHARE_SHORT: Final = 0.04
+PAUSE_MS: Final = (2 * MINUTE_MS, 30 * MINUTE_MS)
+PAUSE_OF_DAYS_MS: Final = (3 * HOUR_MS, 9 * HOUR_MS)
+"""What is to be learned of a meter takes closed days: the charges of such a charger lie on several."""
 FIRST_PLUG_BEFORE_CHANGE_MS: Final = 30 * HOUR_MS
 CHANGE_MS: Final = round(CHANGE_DAY.timestamp()) * SECOND_MS
 
@@ -60,10 +63,11 @@ class TrueCharge(msgspec.Struct, frozen=True):
 def draw_charges(charger: Charger, random: np.random.Generator) -> list[TrueCharge]:
     """The charges of a charger, one after the other, around the day on which its tariff changes."""
     charges: list[TrueCharge] = []
+    pause_ms = PAUSE_OF_DAYS_MS if charger.model.learns else PAUSE_MS
     plug_ms = CHANGE_MS - int(random.integers(0, FIRST_PLUG_BEFORE_CHANGE_MS))
     for number in range(charger.charges):
         charges.append(_draw(charger, random, number, plug_ms))
-        plug_ms = charges[-1].unplug_ms + _between(random, 2 * MINUTE_MS, 30 * MINUTE_MS)
+        plug_ms = charges[-1].unplug_ms + _between(random, *pause_ms)
     return charges
 
 
