@@ -47,6 +47,13 @@ def test_a_new_database_knows_what_unknown_piles_belong_to(engine: Engine) -> No
 def test_a_database_of_the_first_version_keeps_its_chargers(database_url: str, model_stays: bool) -> None:
     engine = open_database(database_url)
     register_pile(engine, "32010200000001")
+    with writing(engine) as session:
+        session.add(
+            models.PileModel(
+                key="M-60", vendor="M", name="M-60", protocol="ykc", current_kind="dc", connectors=1,
+                rated_power_w=60_000, register_kind="session", quantum_e4kwh=100, register_digits=0, learns=["quantum"],
+            )
+        )  # fmt: skip
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS_FOLDER))
     with engine.connect() as connection, connection.begin():
@@ -58,7 +65,11 @@ def test_a_database_of_the_first_version_keeps_its_chargers(database_url: str, m
     upgraded = open_database(database_url)
     (pile,) = read_directory(upgraded)
     assert (pile.code, pile.gun_letters, pile.connectors) == ("32010200000001", False, 1)
+    assert pile.learns == ("quantum", "rated_power", "register", "digits")
     assert register_pile(upgraded, "B7", "aaf5").register_kind == "lifetime"
+    with Session(upgraded) as session:
+        planned = session.scalars(select(models.PileModel).where(models.PileModel.key == "M-60")).one()
+        assert planned.learns == [], "what a file said then was all configured"
     upgraded.dispose()
 
 

@@ -31,6 +31,7 @@ def test_an_unknown_pile_is_taken_up_as_unassigned(engine: Engine) -> None:
         0,
     )
     assert (pile.zone, pile.occupancy_grace_ms, pile.current_kind) == ("Asia/Shanghai", -1, "dc")
+    assert pile.learns == ("quantum", "rated_power", "register", "digits")
     tariff = pile.tariff_at(0)
     assert tariff is not None and tariff.model_no == "9001" and len(tariff.slot_classes) == 48
     assert read_directory(engine) == [pile]
@@ -40,6 +41,7 @@ def test_an_unknown_pile_of_the_second_protocol_has_an_absolute_register(engine:
     pile = register_pile(engine, "GZ-7000123A", "aaf5", 2)
     assert (pile.code, pile.protocol, pile.connectors, pile.gun_letters) == ("GZ-7000123A", "aaf5", 2, False)
     assert (pile.register_kind, pile.quantum_e4kwh, pile.rated_power_w) == ("lifetime", 100, 180_000)
+    assert pile.learns == ("quantum", "rated_power", "register", "digits")
     other = register_pile(engine, "B7", "aaf5", 1)
     assert register_pile(engine, "B7", "ykc", 1) == other, "a known charger keeps its protocol"
 

@@ -270,3 +270,67 @@ def test_a_code_in_two_ranges_is_named(sqlite_engine: Engine, master_file: Path)
 def test_a_missing_file_is_named(sqlite_engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(MasterFileError, match=r"none\.toml: cannot be read: No such file"):
         load_master_file(sqlite_engine, tmp_path / "none.toml")
+
+
+def learned_by(engine: Engine) -> set[tuple[str, ...]]:
+    return {pile.learns for pile in read_directory(engine)}
+
+
+def test_what_a_model_leaves_out_is_learned(engine: Engine, master_file: Path) -> None:
+    load_master_file(engine, master_file)
+    assert learned_by(engine) == {("register", "digits")}
+    change(master_file, 'quantum_kwh = "0.01"\n', "")
+    assert load_master_file(engine, master_file).changed == {"models": 1}
+    (pile, _) = read_directory(engine)
+    assert pile.learns == ("quantum", "register", "digits")
+    assert (pile.quantum_e4kwh, pile.register_kind, pile.register_digits) == (1, "session", 0), "until it is learned"
+
+
+def test_learned_can_be_said_in_as_many_words(engine: Engine, master_file: Path) -> None:
+    said = "\n".join(f'{name} = "learned"' for name in ("rated_power_kw", "register", "quantum_kwh", "register_digits"))
+    change(master_file, 'rated_power_kw = 60\nquantum_kwh = "0.01"', said)
+    load_master_file(engine, master_file)
+    (pile, _) = read_directory(engine)
+    assert pile.learns == ("quantum", "rated_power", "register", "digits")
+    assert (pile.rated_power_w, pile.quantum_e4kwh) == (180_000, 1)
+    change(master_file, said, "")
+    assert load_master_file(engine, master_file) == Counts({}, {}), "to leave it out says the same"
+    change(master_file, 'current = "dc"', 'current = "ac"\nprotocol = "aaf5"')
+    load_master_file(engine, master_file)
+    (pile, _) = read_directory(engine)
+    assert (pile.rated_power_w, pile.quantum_e4kwh, pile.register_kind) == (44_000, 100, "lifetime")
+
+
+def test_a_model_that_says_everything_learns_nothing(engine: Engine, master_file: Path) -> None:
+    change(master_file, "rated_power_kw = 60", 'rated_power_kw = 60\nregister = "session"')
+    load_master_file(engine, master_file)
+    assert learned_by(engine) == {()}, "a session counter has no digits to learn"
+    change(master_file, 'register = "session"', 'register = "boot"\nregister_digits = 0')
+    load_master_file(engine, master_file)
+    assert learned_by(engine) == {()}
+    change(master_file, "register_digits = 0\n", "")
+    load_master_file(engine, master_file)
+    assert learned_by(engine) == {("digits",)}
+
+
+def test_the_demo_leaves_nothing_to_learn(sqlite_engine: Engine) -> None:
+    load_master_file(sqlite_engine, DEMO)
+    assert learned_by(sqlite_engine) == {()}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("rated_power_kw = 60", 'rated_power_kw = "lots"', "rated_power_kw"),
+        ("rated_power_kw = 60", "rated_power_kw = 0", "rated_power_kw"),
+        ("rated_power_kw = 60", 'rated_power_kw = 60\nregister = "sometimes"', "register"),
+        ("rated_power_kw = 60", "rated_power_kw = 60\nregister_digits = 13", "register_digits"),
+        ('quantum_kwh = "0.01"', 'quantum_kwh = "Learned"', "quantum_kwh"),
+    ],
+)
+def test_a_value_that_is_neither_known_nor_learned_is_refused(
+    sqlite_engine: Engine, master_file: Path, old: str, new: str, message: str
+) -> None:
+    change(master_file, old, new)
+    with pytest.raises(MasterFileError, match=message):
+        load_master_file(sqlite_engine, master_file)
