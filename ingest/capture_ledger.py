@@ -16,6 +16,8 @@ from ingest.spool import Spool
 FOLDER: Final = "replayed"
 _SUFFIX: Final = ".lines"
 _STAGING_PREFIX: Final = "staging-"
+_SORTING: Final = "sorting"
+_COMPARED_AT_ONCE: Final = 1 << 20
 
 
 class LedgerEntry(msgspec.Struct, frozen=True):
@@ -53,6 +55,7 @@ class CaptureLedger:
             if self._entry_path(name).exists():
                 self._spool.adopt(staging)
             shutil.rmtree(staging)
+        self.end_sorting()
 
     def taken(self, identities: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.bool_], set[int]]:
         """Which of the lines an earlier replay took, and the chargers of the replays that took any of them."""
@@ -60,7 +63,7 @@ class CaptureLedger:
         pile_ids: set[int] = set()
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
             entry = _read_entry(path)
-            here = np.isin(identities, np.frombuffer(entry.lines, dtype="<u8"))
+            here = _among(identities, np.frombuffer(entry.lines, dtype="<u8"))
             if here.any():
                 taken |= here
                 pile_ids.update(entry.pile_ids)
@@ -69,6 +72,17 @@ class CaptureLedger:
     def staging(self, name: str) -> Path:
         """Where the replay with that name writes its segments."""
         return self._folder / f"{_STAGING_PREFIX}{name}"
+
+    def begin_sorting(self) -> Path:
+        """An empty folder on the disk of the spool; `end_sorting` removes it with all that is in it."""
+        self.end_sorting()
+        folder = self._folder / _SORTING
+        folder.mkdir(parents=True)
+        return folder
+
+    def end_sorting(self) -> None:
+        """The sorted lines were taken, or will be sorted anew."""
+        shutil.rmtree(self._folder / _SORTING, ignore_errors=True)
 
     def commit(self, name: str, identities: npt.NDArray[np.uint64], pile_ids: set[int], until_ms: int) -> None:
         """The staged segments are complete and on the disk: from now on these lines are taken."""
@@ -101,6 +115,17 @@ class CaptureLedger:
 
     def _entry_path(self, name: str) -> Path:
         return self._folder / f"{name}{_SUFFIX}"
+
+
+def _among(identities: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Which of the identities are among the known ones, which are sorted; without copies of millions of them."""
+    among = np.zeros(len(identities), dtype=np.bool_)
+    if len(known):
+        for start in range(0, len(identities), _COMPARED_AT_ONCE):
+            some = identities[start : start + _COMPARED_AT_ONCE]
+            places = np.minimum(np.searchsorted(known, some), len(known) - 1)
+            among[start : start + len(some)] = known[places] == some
+    return among
 
 
 def _read_entry(path: Path) -> LedgerEntry:

@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,14 +96,16 @@ class Loader:
             for segment in list_segments(self._folder)
         )
 
-    def load_available(self) -> LoadReport:
-        """Load all that is durable in the spool now.
+    def load_available(self, progress: Callable[[int], None] | None = None) -> LoadReport:
+        """Load all that is durable in the spool now; `progress` is told of the bytes of each segment that is done.
 
         Raises DatabaseAwayError when ClickHouse does not take it; the next call goes on where this one stopped.
         """
         report = LoadReport()
         for segment in list_segments(self._folder):
             self._load_segment(segment, report)
+            if progress is not None:
+                progress(segment.readable)
         return report
 
     def run(self, stop: threading.Event) -> None:

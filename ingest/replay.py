@@ -1,7 +1,9 @@
 """Captures and histories through the same stream and dialogue as live chargers, on their own time."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -11,13 +13,14 @@ from core.directory import Pile, PileDirectory
 from core.wire.splitter import ENCRYPTED
 from core.ykc.codec import raw_fields
 from ingest.aaf5_protocol import AAF5
-from ingest.capture import read_capture
+from ingest.capture import CapturedFrame, CaptureFile, Progress
 from ingest.capture_ledger import CaptureLedger
 from ingest.charger_link import ACCEPT, ChargerLink
 from ingest.charger_protocol import ChargerProtocol, OnConnectorEvent
 from ingest.charger_stream import ChargerStream
 from ingest.command_matcher import CommandMatcher, SentCommand
 from ingest.connection_registry import ConnectionRegistry, PileState
+from ingest.errors import IngestError
 from ingest.event_log import EventLog
 from ingest.events import CommandOutcome
 from ingest.orders import facts_of, sent_order
@@ -34,6 +37,7 @@ WRITE_AT_BYTES: Final = 8 << 20
 ALL_EVIDENCE: Final = 1 << 62
 AAF5_START: Final = b"\xaa\xf5"
 NEVER_MS: Final = 1 << 62  # no answer is later
+NO_LIMIT: Final = 1 << 62
 
 Register = Callable[[str, str], Pile | None]
 """Called with the code and the protocol's name of a charger that is not known."""
@@ -84,44 +88,55 @@ class Replayer:
         self._spool.commit()
         return run.report
 
-    def replay_lines(self, path: Path) -> ReplayReport:
+    def replay_lines(self, path: Path, progress: Progress | None = None) -> ReplayReport:
         """Take the lines of a capture file that no earlier replay into this spool took.
 
-        Raises `CaptureError` for a file that is no capture, `OSError` when the disk does not take it; then nothing of
-        it was taken, and the same call may be made again.
+        The capture may be larger than the memory, and in any order: for one that is not in the order of time the disk
+        must hold it once more for a while. Raises `CaptureError` for a file that is no capture, `OSError` or
+        `IngestError` when the disk does not take it; then nothing of it was taken, and the same call may be made again.
         """
         ledger = CaptureLedger(self._spool)
         ledger.finish_interrupted()
-        capture = read_capture(path)
-        taken, pile_ids = ledger.taken(capture.identities)
-        fresh = [i for i, was_taken in enumerate(taken.tolist()) if not was_taken]
-        report = ReplayReport()
-        until_ms = capture.frames[-1].ts if capture.frames else 0
-        if fresh:
-            name = ledger.name_of(capture.identities[fresh])
-            staged = Spool(ledger.staging(name), clock=lambda: 1 + capture.frames[fresh[0]].ts, node=self._spool.node)
+        with CaptureFile(path, progress) as capture:
+            survey = capture.survey()
+            taken, pile_ids = ledger.taken(survey.identities)
+            report = ReplayReport()
+            if taken.all():
+                report.pile_ids = pile_ids
+                ledger.extend(survey.identities, pile_ids, survey.until_ms)
+            else:
+                fresh = survey.identities[~taken]
+                name = ledger.name_of(fresh)
+                try:
+                    frames = capture.frames(survey, ~taken, ledger.begin_sorting())
+                    report = self._stage(frames, ledger.staging(name))
+                finally:
+                    ledger.end_sorting()
+                report.pile_ids |= pile_ids
+                ledger.commit(name, fresh, report.pile_ids, survey.until_ms)
+        report.observed_until_ms = ledger.observed_until(report.pile_ids)
+        report.repeated = int(taken.sum())
+        report.other_protocols = survey.other_protocols
+        return report
+
+    def _stage(self, frames: Iterable[CapturedFrame], folder: Path) -> ReplayReport:
+        """Take the frames into segments of their own, which count for nothing yet."""
+        frames = iter(frames)
+        first = next(frames)
+        try:
+            staged = Spool(folder, clock=lambda: 1 + first.ts, node=self._spool.node, max_bytes=NO_LIMIT)
             try:
                 run = _Run(self._directory, staged, self._register)
-                for i in fresh:
-                    frame = capture.frames[i]
-                    protocol = BY_NAME[frame.protocol]
-                    if frame.frame is None:
-                        run.quarantine_text(frame.ts, frame.conn, protocol, frame.text)
-                    else:
-                        run.take(frame.ts, frame.conn, protocol, frame.frame)
+                run.take_captured(chain((first,), frames))
                 run.finish()
             finally:
                 staged.close()
-            report = run.report
-            report.pile_ids |= pile_ids
-            ledger.commit(name, capture.identities[fresh], report.pile_ids, until_ms)
-        else:
-            report.pile_ids = pile_ids
-            ledger.extend(capture.identities, pile_ids, until_ms)
-        report.observed_until_ms = ledger.observed_until(report.pile_ids)
-        report.repeated = len(capture.frames) - len(fresh)
-        report.other_protocols = capture.other_protocols
-        return report
+            if staged.shed.segments:
+                raise IngestError(f"the disk is full: the capture does not fit in {folder.parent}; nothing was taken")
+        except Exception:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return run.report
 
 
 class _Run:
@@ -168,19 +183,40 @@ class _Run:
     def take_all(self, frames: Iterable[tuple[int, str, bytes]]) -> None:
         """Take every frame. The loop keeps what it needs in locals: it runs a million times for a day of history."""
         last_links = self._last_links
-        take = self.take
-        taken = 0
         for ts_ms, conn, frame in frames:
             link = last_links.get(conn)
             if link is None or self._now_ms == 0 or not link.stream.take_fast(frame, ts_ms):
-                take(ts_ms, conn, AAF5 if frame.startswith(AAF5_START) else YKC, frame)
+                self.take(ts_ms, conn, AAF5 if frame.startswith(AAF5_START) else YKC, frame)
+            else:
+                self._took_fast(link, ts_ms)
+
+    def take_captured(self, frames: Iterable[CapturedFrame]) -> None:
+        """Take every line of a capture; each says by itself of which protocol it is."""
+        last_links = self._last_links
+        for line in frames:
+            ts_ms, conn, protocol = line.ts, line.conn, BY_NAME[line.protocol]
+            if line.frame is None:
+                self.quarantine_text(ts_ms, conn, protocol, line.text)
                 continue
-            if link.stream.presences or link.dialogue.offered_tariff is not None:
-                link.after_frames(ts_ms)
-            self._now_ms = ts_ms
-            taken += 1
-            if taken % LOOK_EVERY == 0:
-                self._look()
+            link = last_links.get(conn)
+            if (
+                link is None
+                or link.protocol is not protocol
+                or self._now_ms == 0
+                or not link.stream.take_fast(line.frame, ts_ms)
+            ):
+                self.take(ts_ms, conn, protocol, line.frame)
+            else:
+                self._took_fast(link, ts_ms)
+
+    def _took_fast(self, link: ChargerLink, ts_ms: int) -> None:
+        if link.stream.presences or link.dialogue.offered_tariff is not None:
+            link.after_frames(ts_ms)
+        self._now_ms = ts_ms
+        self._since_look += 1
+        if self._since_look >= LOOK_EVERY:
+            self._since_look = 0
+            self._look()
 
     def take(self, ts_ms: int, conn: str, protocol: ChargerProtocol, frame: bytes) -> None:
         """Take one frame."""
