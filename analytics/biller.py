@@ -8,7 +8,7 @@ any point is completed by the next one.
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -37,6 +37,8 @@ PUT_OFF_RETRY_MS = MINUTE_MS
 _RECENT_BATCHES = 50
 _RANDOM_BITS = 20
 _UNHEARD_MS = 0
+_FURTHEST_TOUCH = 3
+"""A charge bears on a record without one, that one on another charge which it may be of, that one on its own record."""
 _STORED_EARLIER_MS = 37 * HOUR_MS
 """A reading may be stored under a time that lies before its charge by as much as the longest of them lasts."""
 PENDING_MS = 35 * 24 * HOUR_MS
@@ -142,7 +144,9 @@ class Biller:
             if due_ms <= as_of_ms:
                 hints[key] = min(start_ms, hints.get(key, start_ms))
         spans = {key: SessionSpan(since_ms) for key, since_ms in hints.items()}
-        report = self._evaluate(with_known_ends(self._client, spans, _STORED_EARLIER_MS), _Decision(as_of_ms))
+        decision = _Decision(as_of_ms)
+        report, touched = self._evaluate(with_known_ends(self._client, spans, _STORED_EARLIER_MS), decision)
+        report.add(self._follow(touched, spans.keys(), decision))
         report.changes = len(changes)
         report.open_sessions = len(self._charging)
         self._keep_progress(reader, as_of_ms, worked=bool(report.session_revisions))
@@ -158,7 +162,9 @@ class Biller:
         one that was online stays so without sending the bill it owes, a car that was plugged stays plugged. One that
         fell silent in the middle of a charge stays silent.
 
-        Several processes may do this at once, each for chargers of its own.
+        Several processes may do this at once, each for chargers of its own. Sessions of other chargers on which these
+        bear (anomaly-codes.md, code 7: one vehicle at two chargers) are evaluated anew as of now, where a revision of
+        them stands.
         """
         wanted = sorted(set(pile_ids))
         report = BillerReport()
@@ -169,9 +175,13 @@ class Biller:
             heard = self._client.execute(sql_text("session_last_heard"), external_tables=[table])
             last_heard_ms = max((last for _pile_id, last in heard), default=as_of_ms)
             observed_until_ms = dict.fromkeys(wanted, last_heard_ms)
+        ours, elsewhere = frozenset(wanted), dict[SessionKey, int]()
         for place in range(0, len(wanted), PILES_AT_ONCE):
             spans = spans_of_piles(self._client, wanted[place : place + PILES_AT_ONCE])
-            report.add(self._evaluate(spans, _Decision(as_of_ms, observed_until_ms)))
+            part, touched = self._evaluate(spans, _Decision(as_of_ms, observed_until_ms))
+            report.add(part)
+            elsewhere |= {key: since for key, since in touched.items() if key.pile_id not in ours}
+        report.add(self._follow(elsewhere, (), _Decision(self._clock())))
         return report
 
     def _begin(self) -> ChangeReader:
@@ -211,16 +221,41 @@ class Biller:
             hints[key] = min(since, self._due[key][1]) if key in self._due else since
         return hints
 
-    def _evaluate(self, spans: dict[SessionKey, SessionSpan], decision: _Decision) -> BillerReport:
+    def _evaluate(
+        self, spans: dict[SessionKey, SessionSpan], decision: _Decision
+    ) -> tuple[BillerReport, dict[SessionKey, int]]:
+        """Gives also the sessions on which these bear, each with a moment since when it may have readings."""
         report = BillerReport()
+        touched: dict[SessionKey, int] = {}
         versions = {version.tariff_version_id: version for pile in self._directory for version in pile.tariffs}
         for portion in portions(spans):
-            report.add(self._evaluate_portion(portion, decision, versions))
+            part, others = self._evaluate_portion(portion, decision, versions)
+            report.add(part)
+            touched |= others
+        return report, touched
+
+    def _follow(
+        self, touched: Mapping[SessionKey, int], done: Collection[SessionKey], decision: _Decision
+    ) -> BillerReport:
+        """Evaluate those of the `touched` sessions, and of the ones that these touch, of which a revision stands.
+
+        What is not known yet is evaluated with its own facts. No chain is longer than `_FURTHEST_TOUCH`.
+        """
+        report = BillerReport()
+        seen = set(done)
+        for _step in range(_FURTHEST_TOUCH):
+            left = {key: since for key, since in touched.items() if key not in seen}
+            seen |= left.keys()
+            known = self._current(list(left)) if left else {}
+            if not known:
+                break
+            part, touched = self._evaluate({key: SessionSpan(left[key]) for key in known}, decision)
+            report.add(part)
         return report
 
     def _evaluate_portion(
         self, spans: dict[SessionKey, SessionSpan], decision: _Decision, versions: dict[int, TariffVersion]
-    ) -> BillerReport:
+    ) -> tuple[BillerReport, dict[SessionKey, int]]:
         current = self._current(list(spans))
         for key, revision in current.items():
             if revision.start_ms > _UNHEARD_MS:
@@ -232,6 +267,7 @@ class Biller:
         found, failed = self._read(spans, undecided)
         rows: list[SessionRow] = []
         evaluated: set[SessionKey] = set()
+        touched: dict[SessionKey, int] = {}
         for facts in found:
             before = current.get(facts.key, CurrentRevision())
             try:
@@ -244,18 +280,21 @@ class Biller:
                 continue
             self._remember(row)
             evaluated.add(facts.key)
+            touched |= facts.touched
             if row.inputs_digest != before.inputs_digest or before.revision == 0:
                 rows.append(row)
+                touched |= before.touched
         unpriced = self._unpriced(rows)
         bills, refused = self._store([row for row in rows if row.key not in unpriced])
         failed |= refused
         self._put_off(spans, decision.as_of_ms, failed, unpriced, settled=evaluated - failed - unpriced)
-        return BillerReport(
+        report = BillerReport(
             sessions_evaluated=len(evaluated - failed - unpriced),
             session_revisions=len(rows) - len(unpriced) - len(refused),
             bill_revisions=bills,
             failed_sessions=len(failed),
         )
+        return report, touched
 
     def _read(
         self, spans: dict[SessionKey, SessionSpan], undecided: frozenset[SessionKey]

@@ -72,7 +72,7 @@ class FactsReader:
         facts = self._charges(known)
         self._registers.add(facts)
         self._orders.add(facts)
-        self._orphans.add(facts, min(span.from_ms for _key, span, _pile in known) - _MARGIN_MS)
+        self._orphans.add(facts)
         self._overlaps.add(facts)
         self._meters.add(facts)
         self._add_after(facts, spans)

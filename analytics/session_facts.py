@@ -56,8 +56,9 @@ NOTHING_LEARNED = LearnedMeter()
 class Overlap(NamedTuple):
     """The record of another charge that lies in a session's time (anomaly-codes.md, code 7).
 
-    `kind`: connector (the same one), vin or card (another charger), dual_gun (one vehicle at both guns of a charger,
-    information only).
+    `kind`: connector (the same one), vin (on another charger), card (elsewhere), each with `_clock` behind it where
+    only a clock that cannot be right makes them overlap; dual_gun (one vehicle at both guns of a charger, information
+    only).
     """
 
     pile_id: int
@@ -117,10 +118,11 @@ class SessionFacts(msgspec.Struct):
 
     Their `event_ms` is found from the whole session, not what the gateway stored. Those of an AAF5 charger have the
     `DEVICE_COLUMNS` as well. `told_start_mode`: what its readings say of who started the charge, -1 = nothing.
-    `has_other_number`: it is an order, and the charge that it began goes by a number of the charger's own.
+    `has_other_number`: it is an order, or a record alone, and the charge goes by another number of the charger's own.
     `clock_behind_ms`: how far the charger's clock was behind, as its live readings showed it, one for each begin told.
     `learned`: what was known of the meter by then. `overlaps`: other charges in its time, in the order of their keys.
-    `bill_number`: the number under which its record came where that is not its own, else empty.
+    `bill_number`: the number under which its record came where that is not its own, else empty. `touched`: other
+    charges on which these facts bear, each with a moment since when there may be readings of it.
     """
 
     key: SessionKey
@@ -141,6 +143,7 @@ class SessionFacts(msgspec.Struct):
     learned: LearnedMeter = NOTHING_LEARNED
     overlaps: Sequence[Overlap] = ()
     bill_number: str = ""
+    touched: dict[SessionKey, int] = msgspec.field(default_factory=dict)
 
     _last_charging: tuple[dict[str, Int64Array], int] | None = None
     """Asked for many times; it holds for these very readings."""

@@ -1,5 +1,6 @@
 """From the facts of one session to the row of its revision."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
@@ -71,6 +72,14 @@ class CurrentRevision(NamedTuple):
     bill_state: str = ""
     stays_since_ms: int = 0
     computed_ms: int = 0
+    overlaps: Sequence[tuple[int, int, str]] = ()
+    bill_key: tuple[int, int, str] = (0, 0, "")
+
+    @property
+    def touched(self) -> dict[SessionKey, int]:
+        """The charges on which this revision bears: those in its time, and the number under which its record came."""
+        others = [*self.overlaps, self.bill_key] if self.bill_key[2] else self.overlaps
+        return {SessionKey(*key): self.start_ms or self.computed_ms for key in others}
 
 
 class SessionRow(msgspec.Struct, frozen=True):

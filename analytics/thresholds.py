@@ -7,7 +7,7 @@ import msgspec
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
-_LATER = ("duration_field_ms",)
+_LATER = ("duration_field_ms", "overlap_ms", "vin_overlap_ms", "card_overlap_ms")
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +49,12 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Between the last plugged and the first unplugged reading: beyond it the unplug was not observed (idle readings
     come every 5 minutes)."""
     balancing_w: int = 300
+
+    # code 7
+    overlap_ms: int = MINUTE_MS
+    vin_overlap_ms: int = 5 * MINUTE_MS
+    card_overlap_ms: int = -1
+    """-1: a card may charge at several connectors at once."""
 
     # codes 8 and 9
     energy_tolerance_e4kwh: int = 1_000

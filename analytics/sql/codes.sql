@@ -1,7 +1,7 @@
 -- Which anomaly codes do the sessions of one batch carry, raw and after correction, and why?
 -- Rules and defaults: anomaly-codes.md. A rule is one tuple (code, reading, reason, cause, observed, threshold, unit,
 -- fires); reading 'both' means that the raw and the corrected reading are the same rule. Codes 1, 2 and 11 stand
--- alone (requirement S18). Code 7 compares sessions with each other and is not decided here.
+-- alone (requirement S18).
 -- The steps are nested and not a list of aliases, because ClickHouse analyses an alias anew wherever it is used.
 INSERT INTO session_codes
     (operator_id, pile_id, connector, trade_no, revision, inputs_digest, batch_id, codes_raw, codes, causes, hits)
@@ -69,6 +69,15 @@ compared AS
         if(bill_has_times AND bill_span_ms > 0 AND charging_readings > 1 AND unobserved_start_ms <= 60000
             AND unobserved_end_ms <= 60000 AND sign(start_shift_ms) = sign(end_shift_ms),
             toInt64(least(abs(start_shift_ms), abs(end_shift_ms))), 0) AS clock_shift_ms,
+        arrayMax(other -> if(other.kind = 'connector', other.overlap_ms, 0), overlaps) AS connector_overlap_ms,
+        arrayMax(other -> if(other.kind = 'vin', other.overlap_ms, 0), overlaps) AS vin_overlap_ms,
+        arrayMax(other -> if(other.kind = 'card', other.overlap_ms, 0), overlaps) AS card_overlap_ms,
+        -- as far as each is above its own limit
+        arrayMax(other -> multiIf(
+            other.kind = 'connector_clock', if(other.overlap_ms > %(overlap_ms)s, other.overlap_ms, 0),
+            other.kind = 'vin_clock', if(other.overlap_ms > %(vin_overlap_ms)s, other.overlap_ms, 0),
+            other.kind = 'card_clock' AND %(card_overlap_ms)s >= 0,
+                if(other.overlap_ms > %(card_overlap_ms)s, other.overlap_ms, 0), 0), overlaps) AS clock_overlap_ms,
         low_e4kwh >= lost_energy_limit_e4kwh AS evidence_by_register,
         duration_tolerance + unobserved_start_ms + unobserved_end_ms + outage_ms AS duration_allowance_ms,
         difference_e4kwh != 0 AND abs(difference_e4kwh) > energy_tolerance
@@ -146,6 +155,14 @@ judged AS
                 AND abs(toInt64(bill_duration_s) * 1000 - bill_span_ms) > %(duration_field_ms)s),
             (5, 'both', 'TOO_SHORT', bill_cause, bill_span_ms, least_span_ms, 'ms',
                 bill_times_usable AND bill_span_ms < least_span_ms),
+
+            (7, 'both', 'SAME_CONNECTOR', '', connector_overlap_ms, %(overlap_ms)s, 'ms',
+                connector_overlap_ms > %(overlap_ms)s),
+            (7, 'both', 'SAME_VEHICLE', '', vin_overlap_ms, %(vin_overlap_ms)s, 'ms', vin_overlap_ms > %(vin_overlap_ms)s),
+            (7, 'both', 'SAME_CARD', '', card_overlap_ms, %(card_overlap_ms)s, 'ms',
+                %(card_overlap_ms)s >= 0 AND card_overlap_ms > %(card_overlap_ms)s),
+            -- one of the two records came before its own end: only its clock makes them overlap
+            (7, 'raw', 'BY_CLOCK', 'CLOCK_STEP', clock_overlap_ms, 0, 'ms', clock_overlap_ms > 0),
 
             (8, 'raw', 'NAIVE_DIFFERENCE', if(energy_differs, bill_cause, measuring_cause), naive_difference_e4kwh,
                 energy_tolerance, 'e4kwh',

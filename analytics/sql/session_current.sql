@@ -1,8 +1,10 @@
 -- Which revision of these sessions stands now?
 SELECT
     wanted.number,
-    argMax((revision, inputs_digest, if(charging_readings > 0, start_ms, 0), life, bill_state, stays_since_ms, computed_ms), (revision, inputs_digest))
-        AS current
+    argMax((revision, inputs_digest, if(charging_readings > 0, start_ms, 0), life, bill_state, stays_since_ms, computed_ms,
+        arrayMap(other -> (other.pile_id, other.connector, other.trade_no), overlaps),
+        (session.pile_id, session.connector, bill_number)),
+        (revision, inputs_digest)) AS current
 FROM session_revisions AS session
 INNER JOIN wanted ON session.pile_id = wanted.pile_id AND session.connector = wanted.connector
     AND session.trade_no = wanted.trade_no
