@@ -1,13 +1,13 @@
 """`pilestream evaluate`: its arguments. The simulation is imported when it runs, since nothing else needs it."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from service.errors import ServiceError
 from service.settings import Settings
 
+MOST_SESSIONS: Final = 10_000_000
 MIXES: Final = ("historic", "each")
 DEFAULT_SESSIONS: Final = 10_000
 
@@ -25,32 +25,36 @@ def add_evaluate_parser(commands: Any, run: Callable[[argparse.Namespace], int])
     parser.add_argument("--data", metavar="FOLDER", help="the folder of all data (default ./data); evaluate is in it")
     parser.add_argument("--json", action="store_true", help="print JSON")
     truth = parser.add_argument_group("against the truth")
-    truth.add_argument("--sessions", type=int, metavar="N", help=f"charges (default {DEFAULT_SESSIONS:,})")
-    truth.add_argument("--seed", type=int, default=1, metavar="N", help="equal seeds give equal charges (default 1)")
+    truth.add_argument(
+        "--sessions", type=_number(1, MOST_SESSIONS), metavar="N", help=f"charges (default {DEFAULT_SESSIONS:,})"
+    )
+    truth.add_argument(
+        "--seed", type=_number(0, 2**63 - 1), default=1, metavar="N", help="equal seeds give equal charges (default 1)"
+    )
     truth.add_argument("--mix", choices=MIXES, help="faults as often as in the log (default), or all equally often")
-    truth.add_argument("--processes", type=int, default=0, metavar="N", help="at once (default: one a core)")
+    truth.add_argument("--processes", type=_number(1, 8), metavar="N", help="at once (default: one a core)")
     historic = parser.add_argument_group("the historic table")
     historic.add_argument("--historic", action="store_true", help="make that table instead")
     historic.add_argument("--capture", type=Path, metavar="FILE", help="write its frames and stop")
     historic.add_argument("--scale", type=float, metavar="N", help="one N-th of all bills (default 1)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, refuse=parser.error)
 
 
 def print_evaluation(settings: Settings, options: argparse.Namespace) -> int:
-    """Do what the arguments say and give the exit code. Raises `ServiceError` for arguments that do not go together."""
+    """Do what the arguments say and give the exit code; arguments that do not go together are wrong use."""
     if options.historic:
-        _refuse({"--sessions": options.sessions, "--mix": options.mix}, "without --historic")
+        _refuse(options, ("sessions", "mix", "processes"), "without --historic")
         from service.historic import evaluate_historic
 
         return evaluate_historic(
             settings, as_json=options.json, capture=options.capture, scale=1 if options.scale is None else options.scale
         )
-    _refuse({"--capture": options.capture, "--scale": options.scale}, "with --historic")
+    _refuse(options, ("capture", "scale"), "with --historic")
     from service.evaluation import evaluate
 
     return evaluate(
         settings,
-        sessions=DEFAULT_SESSIONS if options.sessions is None else options.sessions,
+        sessions=options.sessions or DEFAULT_SESSIONS,
         seed=options.seed,
         mix=options.mix or MIXES[0],
         processes=options.processes,
@@ -58,7 +62,19 @@ def print_evaluation(settings: Settings, options: argparse.Namespace) -> int:
     )
 
 
-def _refuse(given: dict[str, object], where: str) -> None:
-    for name, value in given.items():
-        if value is not None:
-            raise ServiceError(f"{name} is used only {where}")
+def _refuse(options: argparse.Namespace, names: Sequence[str], where: str) -> None:
+    for name in names:
+        if getattr(options, name) is not None:
+            options.refuse(f"--{name} is used only {where}")
+
+
+def _number(lowest: int, highest: int) -> Callable[[str], int]:
+    """Reads an argument that is a whole number in these bounds."""
+
+    def read(text: str) -> int:
+        number = int(text) if text.isascii() and text.isdecimal() else -1
+        if not lowest <= number <= highest:
+            raise argparse.ArgumentTypeError(f"{text!r}: a whole number from {lowest:,} to {highest:,} is needed")
+        return number
+
+    return read

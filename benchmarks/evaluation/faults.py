@@ -17,7 +17,6 @@ FEWEST_READINGS: Final = 8
 DAY_MS: Final = 24 * HOUR_MS
 YEARS_MS: Final = 9_000 * DAY_MS
 ONE_MS: Final = 1
-DRAWS: Final = 40
 
 Random = np.random.Generator
 FaultRule = Callable[[Story, Random], bool]
@@ -295,6 +294,8 @@ FAULTS: Final[dict[str, FaultRule]] = {
 _OF_METER: Final = ("zero_before", "zero_mid", "spike", "jump", "jitter", "rollback", "reset", "frozen", "scale")
 _OF_LINE: Final = ("late_baseline", "gap_inside", "gap_tail", "duplicate", "out_of_order", "missing_reads")
 _OF_RECORD: Final = ("no_bill", "bill_wrong", "clock_off")
+ALSO_IN_SHORT_ONES: Final = frozenset({"none", "duplicate", "no_bill", "no_readings", "bill_wrong", "clock_off"})
+"""A charge of a few readings can have these, too."""
 MOVES_THE_REGISTER: Final = frozenset({"jump", "rollback", "reset", "register_replaced", "frozen", "mixed"})
 """After these the register stands elsewhere than the energy of the charges says."""
 

@@ -75,9 +75,24 @@ def can_have(model: Model, fault: str) -> bool:
     return fault != "register_replaced" or model.register != "session"
 
 
-def draw_faults(model: Model, mix: Mix, count: int, random: np.random.Generator) -> list[str]:
-    """A fault for each of a charger's charges. A register rolls over once."""
-    names, weights = shares_of(model, mix)
-    drawn = [names[place] for place in random.choice(len(names), size=count, p=weights).tolist()]
-    first = drawn.index("rollover") if "rollover" in drawn else count
-    return [name if name != "rollover" or place == first else "none" for place, name in enumerate(drawn)]
+class FaultDraw:
+    """Draws faults for the charges of one charger."""
+
+    def __init__(self, model: Model, mix: Mix, random: np.random.Generator) -> None:
+        self._names, self._weights = shares_of(model, mix)
+        self._random = random
+
+    def plan(self, count: int) -> list[str]:
+        """A fault for each of its charges. A register rolls over once at most."""
+        drawn = [self._one() for _ in range(count)]
+        first = drawn.index("rollover") if "rollover" in drawn else count
+        return [name if name != "rollover" or place == first else self.another() for place, name in enumerate(drawn)]
+
+    def another(self) -> str:
+        """A fault that needs no plan, in the place of one that the charge cannot have."""
+        while (name := self._one()) == "rollover":
+            continue
+        return name
+
+    def _one(self) -> str:
+        return self._names[int(self._random.choice(len(self._names), p=self._weights))]

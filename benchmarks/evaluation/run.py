@@ -13,7 +13,8 @@ from benchmarks.evaluation.mixes import Mix
 from benchmarks.evaluation.scores import Billed
 from benchmarks.evaluation.stories import Truth, told_charges
 
-BLOCK_CHARGERS: Final = 250
+FEWEST_IN_A_BLOCK, MOST_IN_A_BLOCK = 22, 220
+BLOCKS: Final = 16
 _BILLS_SQL: Final = Path(__file__).with_name("bills.sql")
 
 Judged = list[tuple[Truth, Billed | None]]
@@ -39,9 +40,8 @@ class Block(msgspec.Struct, frozen=True):
 def blocks(sessions: int, seed: int, mix: Mix) -> list[Block]:
     """The blocks of an evaluation of so many sessions. No charger is in two of them."""
     numbered = list(shares(sessions))
-    return [
-        Block(seed, mix, tuple(numbered[at : at + BLOCK_CHARGERS])) for at in range(0, len(numbered), BLOCK_CHARGERS)
-    ]
+    size = min(max(-(-len(numbered) // BLOCKS), FEWEST_IN_A_BLOCK), MOST_IN_A_BLOCK)
+    return [Block(seed, mix, tuple(numbered[at : at + size])) for at in range(0, len(numbered), size)]
 
 
 def master_file(sessions: int) -> str:

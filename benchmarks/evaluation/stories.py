@@ -8,15 +8,16 @@ import numpy as np
 from benchmarks.evaluation import aaf5_frames, ykc_frames
 from benchmarks.evaluation.chargers import CHARGES_EACH, KWH_E4, Charger, charger
 from benchmarks.evaluation.charges import TrueCharge, draw_charges
-from benchmarks.evaluation.faults import DRAWS, FAULTS, FEWEST_READINGS, MOVES_THE_REGISTER
+from benchmarks.evaluation.faults import ALSO_IN_SHORT_ONES, FAULTS, FEWEST_READINGS, MOVES_THE_REGISTER
 from benchmarks.evaluation.meter import E4_DIGITS, Meter
-from benchmarks.evaluation.mixes import Mix, draw_faults
+from benchmarks.evaluation.mixes import FaultDraw, Mix
 from benchmarks.evaluation.record import ToldRecord, told_record, true_amount_fen
 from benchmarks.evaluation.story import Story
 from benchmarks.evaluation.telling import ToldReadings, meter_of, told_readings
 from benchmarks.fleet.piles import YKC
 
 SHARE_BOOTED: Final = 0.3
+MOST_DRAWS: Final = 100
 LOWEST_REGISTER_E4: Final = 10 * KWH_E4
 HIGHEST_REGISTER_E4: Final = 90_000 * KWH_E4
 
@@ -49,12 +50,13 @@ def told_charges(seed: int, number: int, mix: Mix, charges: int = CHARGES_EACH) 
     """The charger of that number and its charges. Equal arguments give equal charges."""
     drawn, random = charger(seed, number, charges)
     true = draw_charges(drawn, random)
-    faults = draw_faults(drawn.model, mix, len(true), random)
+    draw = FaultDraw(drawn.model, mix, random)
+    faults = draw.plan(len(true))
     told: list[ToldCharge] = []
     register = _first_register(drawn, true, faults, random)
     for charge, fault in zip(true, faults, strict=True):
         register = _booted(drawn, register, random)
-        story = _story(drawn, charge, fault, register, random)
+        story = _story(drawn, charge, fault, draw, register, random)
         meter = meter_of(story)
         readings = told_readings(story, meter, random)
         told.append(ToldCharge(story, meter, readings, told_record(story, meter), _truth(story, readings)))
@@ -67,16 +69,17 @@ def trade_no(story: Story) -> str:
     return ykc_frames.trade_no(story) if story.charger.model.protocol == YKC else aaf5_frames.trade_no(story)
 
 
-def _story(drawn: Charger, charge: TrueCharge, fault: str, register: int, random: np.random.Generator) -> Story:
-    """The charge with its fault; one that cannot have it is told as it was."""
-    for _ in range(DRAWS if fault != "none" else 0):
+def _story(
+    drawn: Charger, charge: TrueCharge, fault: str, draw: FaultDraw, register: int, random: np.random.Generator
+) -> Story:
+    """The charge with its fault, or with another one where it cannot have that."""
+    for _ in range(MOST_DRAWS):
         story = Story(drawn, charge, register, random)
-        story.faults = (fault,)
-        if len(story.taken_ms) < FEWEST_READINGS:
-            break
-        if FAULTS[fault](story, random):
-            story.fault = fault
+        story.fault, story.faults = fault, (fault,)
+        long_enough = len(story.taken_ms) >= FEWEST_READINGS or fault in ALSO_IN_SHORT_ONES
+        if long_enough and FAULTS[fault](story, random):
             return story
+        fault = draw.another()
     return Story(drawn, charge, register, random)
 
 
