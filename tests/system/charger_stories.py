@@ -178,13 +178,15 @@ class Aaf5Story(Story):
         after_e4kwh: int | None = None,
         **fields: Any,
     ) -> None:
-        """202; its half-hours are spread by time over the charge unless `fields` says otherwise."""
+        """202; its half-hours are spread by time over the charge, in their 16 bits, unless `fields` says otherwise."""
         after = before_e4kwh + energy_e4kwh if after_e4kwh is None else after_e4kwh
         wire: dict[str, Any] = {
             **{"gun_no": self.gun, "start_time": self._bcd(start_ms), "end_time": self._bcd(end_ms)},
             **{"duration": (end_ms - start_ms) // SECOND, "energy": energy_e4kwh // _E4_PER_WIRE},
             **{"meter_before": before_e4kwh // _E4_PER_WIRE, "meter_after": after // _E4_PER_WIRE, "amount": 0},
-            "half_hour_energy": half_hours(energy_e4kwh // _E4_PER_WIRE, start_ms, end_ms, self.zone),
+            "half_hour_energy": [
+                slot & 0xFFFF for slot in half_hours(energy_e4kwh // _E4_PER_WIRE, start_ms, end_ms, self.zone)
+            ],
             "serial": number,
         }
         self.add(ts, aaf5_record(self.code, **(wire | fields)))

@@ -62,7 +62,13 @@ G5_TRADE_NOS: Final = (
 )
 LOST_PILES: Final = tuple(f"440113000400002002{number:02d}" for number in range(12))
 
+HUGE_JUMP, HUGE_SPIKE, HUGE_BASELINE, HUGE_RECORD, HUGE_END = HUGE_TRADE_NOS = tuple(
+    f"2019112008{number}00000100" for number in range(10, 15)
+)
 HUGE_PILES: Final = tuple(f"440113000400002003{number:02d}" for number in range(5))
+RS485_TRADE_NOS: Final = {20: "20191105093000004851", 5: "20191105093000004852", 3: "20191105093000004853"}
+"""By how many readings there are to one that is lost."""
+RS485_PILES: Final = tuple(f"440113000400002004{number:02d}" for number in range(len(RS485_TRADE_NOS)))
 PEAK_POWER_KW: Final = 120
 
 MASTER_DATA: Final = f"""
@@ -128,7 +134,9 @@ def master_data() -> str:
     return (
         MASTER_DATA
         + station_data("qiaonan", "桥南公交站", "one-price", (G1_PILE,))
-        + station_data("dagang", "大岗公交车站", "four-classes", (G2_PILE, *G3_PILES, *LOST_PILES, *HUGE_PILES))
+        + station_data(
+            "dagang", "大岗公交车站", "four-classes", (G2_PILE, *G3_PILES, *LOST_PILES, *HUGE_PILES, *RS485_PILES)
+        )
     )
 
 
@@ -138,19 +146,23 @@ def created_at(number: str) -> int:
     return at(f"{date[:4]}-{date[4:6]}-{date[6:]} {time[:2]}:{time[2:4]}:{time[4:]}")
 
 
-def g1_lines() -> list[Line]:
-    """C5a: a register of 0 before the start, 92.27 to 128.63 kWh, 422 s of silence, a broken charge, and no bill."""
-    gun = Aaf5Story(G1_PILE)
+def g1_lines(pile: str = G1_PILE, number: str = G1_TRADE_NO, *, zero_s: int = 0) -> list[Line]:
+    """C5a: a register of 0 before the start, 92.27 to 128.63 kWh, 422 s of silence, a broken charge, and no bill.
+
+    `zero_s`: for so long the register stays 0 in the charge; nothing flows until then.
+    """
+    gun = Aaf5Story(pile)
     gun.login(G1_START_MS - 10 * MINUTE)
     gun.idle(G1_START_MS - 9 * MINUTE, G1_START_MS - 2 * MINUTE)
     gun.idle(G1_START_MS - 2 * MINUTE, G1_START_MS, plugged=True)
-    gun.order(G1_START_MS, G1_TRADE_NO)
+    gun.order(G1_START_MS, number)
     seconds = (G1_LAST_HEARD_MS - G1_START_MS) // SECOND
-    power_w = 36_360 * 3_600 // seconds
-    moments = [*range(0, seconds, 15), seconds]
-    registers = [922_700 + 363_600 * moment // seconds for moment in moments]
-    shown = [Shown(moment, value, power_w, late_ms=400) for moment, value in zip(moments, registers, strict=True)]
-    gun.charge(G1_TRADE_NO, G1_START_MS, shown)
+    power_w = 36_360 * 3_600 // (seconds - zero_s)
+    shown = [Shown(moment, 0, power_w=0, late_ms=400) for moment in range(0, zero_s, 15)]
+    for moment in [*range(zero_s, seconds, 15), seconds]:
+        register = 922_700 + 363_600 * (moment - zero_s) // (seconds - zero_s)
+        shown.append(Shown(moment, register, power_w, late_ms=400))
+    gun.charge(number, G1_START_MS, shown)
     gun.login(G1_BACK_MS - 2 * SECOND)
     gun.idle(G1_BACK_MS, G1_BACK_MS + 30 * SECOND, state=STATUS_8, plugged=True)
     gun.idle(G1_BACK_MS + 30 * SECOND, G1_BACK_MS + 60 * MINUTE)
@@ -176,8 +188,11 @@ def g2_lines() -> list[Line]:
     return gun.lines
 
 
-def g3_lines() -> list[Line]:
-    """C7: twenty charges at eleven chargers whose register is 0 until the charge has begun, then the true one."""
+def g3_lines(*, until_charging: bool = False) -> list[Line]:
+    """C7: twenty charges at eleven chargers whose register is 0 before the start, then the true one.
+
+    The zero is still there in the first status of the charge, unless it is told `until_charging` only.
+    """
     lines: list[Line] = []
     registers = {pile: (7_000 + 1_311 * i) * KWH for i, pile in enumerate(G3_PILES)}
     for i, number in enumerate(sorted(G3_TRADE_NOS)):
@@ -189,19 +204,15 @@ def g3_lines() -> list[Line]:
         gun.login(created_ms - 3 * MINUTE)
         gun.idle(created_ms - 2 * MINUTE, created_ms, plugged=True)
         gun.order(created_ms, number)
-        true = rising(seconds, power_w, base_e4kwh=registers[pile], from_s=15)
+        gun.prepare(number, created_ms + 2 * SECOND, start_ms)
+        true = rising(seconds, power_w, base_e4kwh=registers[pile], from_s=0 if until_charging else 15)
         before = true[0].register_e4kwh
-        if i % 2:
-            gun.prepare(number, created_ms + 2 * SECOND, start_ms)
-            gun.charge(number, start_ms + 15 * SECOND, [one._replace(at_s=one.at_s - 15) for one in true])
-        else:
-            gun.charge(number, start_ms, [Shown(0, 0, power_w=0), *true])
+        gun.charge(number, start_ms, true if until_charging else [Shown(0, 0, power_w=0), *true])
         end_ms = start_ms + seconds * SECOND
         registers[pile] = true[-1].register_e4kwh
         energy = registers[pile] - before
         gun.idle(end_ms + 5 * SECOND, end_ms + 2 * MINUTE, state=FINISHED, plugged=True)
-        began_ms = start_ms + 15 * SECOND if i % 2 else start_ms
-        gun.record(end_ms + 8 * SECOND, number, began_ms, end_ms, energy_e4kwh=energy, before_e4kwh=before)
+        gun.record(end_ms + 8 * SECOND, number, start_ms, end_ms, energy_e4kwh=energy, before_e4kwh=before)
         gun.idle(end_ms + 2 * MINUTE, end_ms + 4 * MINUTE)
         lines += gun.lines
     return lines
@@ -237,3 +248,61 @@ def g5_lines() -> list[Line]:
         for i, number in enumerate(G5_TRADE_NOS[:-1])
         for line in lost_bill_lines(number, LOST_PILES[8 + i], minutes=31 + i)
     ]
+
+
+def huge_lines() -> list[Line]:
+    """C6b: five charges of 30 kWh for which something says tens of thousands of kWh (`HUGE_TRADE_NOS`)."""
+    lines: list[Line] = []
+    for i, (number, pile) in enumerate(zip(HUGE_TRADE_NOS, HUGE_PILES, strict=True)):
+        start_ms = created_at(number)
+        end_ms = start_ms + 30 * MINUTE
+        before = (31_402 + 977 * i) * KWH
+        gun = Aaf5Story(pile)
+        gun.login(start_ms - 2 * MINUTE)
+        shown = rising(1_800, 60_000, base_e4kwh=before)
+        told_before, told_energy = before, 30 * KWH
+        if number == HUGE_JUMP:
+            shown[60:] = [one._replace(register_e4kwh=one.register_e4kwh + 52_311 * KWH) for one in shown[60:]]
+            told_energy += 52_311 * KWH
+        elif number == HUGE_SPIKE:
+            shown[60] = shown[60]._replace(register_e4kwh=shown[60].register_e4kwh + 61_000 * KWH)
+        elif number == HUGE_BASELINE:
+            shown = [one._replace(before_e4kwh=0) for one in [shown[0]._replace(register_e4kwh=0), *shown[1:]]]
+            told_before, told_energy = 0, before + 30 * KWH
+        elif number == HUGE_RECORD:
+            told_energy += 40_000 * KWH
+        gun.charge(number, start_ms, shown, before_e4kwh=before)
+        if number == HUGE_END:
+            last = shown[-1]._replace(at_s=1_815, register_e4kwh=shown[-1].register_e4kwh + 23_456 * KWH)
+            gun.charge(number, start_ms, [last], before_e4kwh=before)
+        else:
+            gun.record(
+                end_ms + 9 * SECOND, number, start_ms, end_ms, energy_e4kwh=told_energy, before_e4kwh=told_before
+            )
+        gun.idle(end_ms + 30 * SECOND, end_ms + 50 * MINUTE)
+        lines += gun.lines
+    return lines
+
+
+def rs485_lines() -> list[Line]:
+    """C5b, C6a: charges over an RS-485 that loses readings at three rates."""
+    charges = zip(RS485_TRADE_NOS.items(), RS485_PILES, strict=True)
+    return [line for (every, number), pile in charges for line in _lossy_lines(number, pile, every)]
+
+
+def _lossy_lines(number: str, pile: str, every: int) -> list[Line]:
+    """Of the readings one in `every` is lost and told as 0, the last one too."""
+    start_ms = created_at(number)
+    before = 60_100_40 * 100
+    gun = Aaf5Story(pile)
+    gun.login(start_ms - 2 * MINUTE)
+    shown = rising(3_600, 48_000, base_e4kwh=before)
+    shown = [
+        one._replace(register_e4kwh=0) if i % every == 1 or i == len(shown) - 1 else one for i, one in enumerate(shown)
+    ]
+    gun.charge(number, start_ms, shown, before_e4kwh=before)
+    end_ms = start_ms + 3_600 * SECOND
+    gun.idle(end_ms + 15 * SECOND, end_ms + 2 * MINUTE, state=FINISHED, plugged=True)
+    gun.record(end_ms + 20 * SECOND, number, start_ms, end_ms, energy_e4kwh=48 * KWH, before_e4kwh=before)
+    gun.idle(end_ms + 2 * MINUTE, end_ms + 4 * MINUTE)
+    return gun.lines
