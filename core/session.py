@@ -14,7 +14,7 @@ from core.meter.readings import ReadingArrays
 from core.session_slots import BillParts, SessionSlots, share_out
 from core.tariff import TariffTimeline
 
-RULE_VERSION = 3
+RULE_VERSION = 4
 """Stored with each result; raise it when a change of the rules changes results."""
 
 LONGEST_BILL_MS = 36 * 3_600_000  # anomaly-codes.md, code 5
@@ -55,7 +55,8 @@ class SessionInput(msgspec.Struct, frozen=True):
     (`core.meter.reading_times`), their `event_ms` and `stored` are not used. `after_ms`: the first moment after the
     last charging reading at which the connector was heard not to charge (for a charger that was never heard again, the
     moment of the decision); 0 = not known. `previous_end_e4kwh`: end register of the connector's previous session,
-    0 = not known.
+    0 = not known, and `previous_end_ms` when it was read. `placed`: `event_ms` and `stored` of the readings are already
+    those of `at_times_taken`, as found with the bill's times where there is one.
     """
 
     trade_no: str
@@ -66,6 +67,8 @@ class SessionInput(msgspec.Struct, frozen=True):
     bill: PileBill | None = None
     after_ms: int = 0
     previous_end_e4kwh: int = 0
+    previous_end_ms: int = 0
+    placed: bool = False
 
 
 class SessionResult(msgspec.Struct, frozen=True):
@@ -154,7 +157,7 @@ def _as_measured(session: SessionInput) -> SessionInput:
     told = session.bill.told if session.bill else None
     return msgspec.structs.replace(
         session,
-        readings=at_times_taken(session.readings, told),
+        readings=session.readings if session.placed else at_times_taken(session.readings, told),
         profile=session.profile.as_counted(np.unique(session.readings.counter_e4kwh).tolist()),
     )
 
@@ -168,7 +171,9 @@ def _measure(session: SessionInput) -> Measurement:
         session.profile,
         began_ms=bill.start_ms if use_bill_times and bill else 0,
         end_high_ms=bill.end_ms if use_bill_times and bill else session.after_ms,
-        register=RegisterFacts(session.previous_end_e4kwh, bill.meter_start_e4kwh if bill else 0),
+        register=RegisterFacts(
+            session.previous_end_e4kwh, bill.meter_start_e4kwh if bill else 0, session.previous_end_ms
+        ),
     )
 
 

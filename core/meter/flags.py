@@ -26,12 +26,15 @@ class Flag(IntFlag):
     FROZEN = 1 << 14  # rested although power flowed
     GAP = 1 << 15  # silence longer than max(60 s, 3 periods) between two readings
     TAIL_GAP = 1 << 16  # such a silence before the end of the charge
-    SCALE = 1 << 17  # the unit of the register changed by a power of ten; kept for that rule, which is not built yet
+    SCALE = 1 << 17  # all values are off by a power of ten
     MISSING_DATA = 1 << 18  # no valid reading at all
     STORED = 1 << 19  # a reading kept by the charger while it was away; its time is good to 60 s only
     TARIFF_STALE = 1 << 20  # the charger held another tariff version than the date asks for
     POWER_RATING_DOUBTFUL = 1 << 21  # more energy than the rated power allows over the whole session
     AMBIGUOUS = 1 << 22  # a dropped reading may also have been a restart; the interval covers both
+    REGISTER_REPLACED = 1 << 23  # the register does not go on from the previous session; information only
+    BASELINE_BACKCAST = 1 << 24  # start register found from the charger's own count of the charge
+    STANDSTILL = 1 << 25  # rested for five minutes at most although power flowed; the interval covers what it missed
 
 
 def flag_names(flags: int) -> list[str]:

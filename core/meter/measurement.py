@@ -6,18 +6,21 @@ import numpy.typing as npt
 
 from core.meter.calculator import MeterCalculator
 from core.meter.flags import Flag, Quality
+from core.meter.intervals import Intervals, quality_of
+from core.meter.measured_figure import Begin, MeasuredFigure, too_many_jumps
+from core.meter.measured_figure import RegisterFacts as RegisterFacts  # callers of measure() need it
 from core.meter.profile import MeterProfile
-from core.meter.readings import OrderedReadings, ReadingArrays, in_order
+from core.meter.readings import Bools, Int64s, OrderedReadings, ReadingArrays, in_order
+from core.meter.scale import AS_SHOWN, Scale, scale_of, scaled
 
 MINUTE_MS = 60_000
-LATE_BASELINE_MS = 60_000
 LONGEST_CHARGE_MINUTES = 2160  # 36 h (anomaly-codes.md, code 5)
 STRONG_POWER_W = 1_000
 SAME_COUNT_E4KWH = 500  # max(0.05 kWh, one quantum): aaf5.md section 4
+MORE_ROWS = 4  # the calculator's own three, and one at each end
 
-NOT_TRUSTED = Flag.DUP | Flag.CONFLICT | Flag.SPIKE | Flag.ZERO_READ
-BROKEN_REGISTER = Flag.JUMP | Flag.ROLLBACK | Flag.RESET | Flag.POWER_RATING_DOUBTFUL
-REPLACED_READINGS = Flag.ZERO_READ | Flag.SPIKE | Flag.BASELINE_PREV_END | Flag.BASELINE_BILL_START
+NOT_TRUSTED = np.uint32(Flag.DUP | Flag.CONFLICT | Flag.SPIKE | Flag.ZERO_READ)
+NO_COUNT = np.zeros(0, dtype=np.int64)
 
 
 class Measurement(msgspec.Struct, frozen=True, eq=False):
@@ -27,8 +30,10 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     reading, both 0 when there is none. `counter_e4kwh`: the session counter at its last trusted reading, which is of
     `counter_last_ms`; None without a reading, and for absolute registers unless the charger counts the charge by
     itself. `register_*`: where an absolute register stood at the begin and at the end, both 0 when it is not known.
-    `naive_*`: last minus first, zeros and jumps included. The arrays cover all readings in the order of event time: as
-    reported, as accepted, with their flags.
+    `naive_*`: last minus first, zeros and jumps included; a charger that says of its absolute register that the charge
+    took all of it began at 0. The arrays cover all readings in the order of event time: as reported, as accepted, with
+    their flags. `intervals` are the steps between the trusted ones. `unproven_e4kwh`: what power or the charger's own
+    count say was delivered while the register rested; part of it is estimated, part only covered by `high`.
     """
 
     best_e4kwh: int
@@ -57,13 +62,13 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     accepted_e4kwh: npt.NDArray[np.int64]
     reading_flags: npt.NDArray[np.uint32]
     trusted: npt.NDArray[np.bool_]
+    steps: npt.NDArray[np.int64]
+    unproven_e4kwh: int = 0
 
-
-class RegisterFacts(msgspec.Struct, frozen=True):
-    """What else is known of an absolute register; 0 = not known. Session counters need none of it."""
-
-    previous_end_e4kwh: int = 0
-    bill_start_e4kwh: int = 0
+    @property
+    def intervals(self) -> Intervals:
+        """The steps from the begin of the charge to its latest possible end."""
+        return Intervals.of_rows(self.steps)
 
 
 def charge_began_ms(event_ms: int, charge_minutes: int) -> int:
@@ -87,35 +92,65 @@ def measure(
     """
     ordered = in_order(readings)
     all_readings = ordered.readings
-    charging = np.flatnonzero(ordered.kept & all_readings.charging)
+    all_charge = all_readings.charging
+    kept = all_readings if ordered.all_kept else all_readings.take(ordered.kept)
+    kept_charge = all_charge if ordered.all_kept else kept.charging
+    charging = np.flatnonzero(ordered.kept & all_charge)
+    facts = register or RegisterFacts()
     if not len(charging):
         return _nothing_measured(ordered, profile, began_ms, end_high_ms)
     first, last = int(charging[0]), int(charging[-1])
+    first_ms, last_ms = int(all_readings.event_ms[first]), int(all_readings.event_ms[last])
     if not began_ms:
         began_ms = _began_ms(all_readings, first, profile)
-    facts = register or RegisterFacts()
-    calculator, accepted, flags = _run(ordered, profile, began_ms, facts)
-    trusted = (ordered.kept & all_readings.charging & ((flags & NOT_TRUSTED) == 0)) | _rose(accepted)
-    last_ms = int(all_readings.event_ms[last])
-    end_high_ms = max(end_high_ms, last_ms)
-    figure = _Figure(calculator, profile, began_ms, end_high_ms, calculator.has_reference and bool(trusted.any()))
-    figure.set_baseline(int(all_readings.event_ms[first]), facts)
-    if figure.baseline_extra:
+    told_start = _told_start(kept, kept_charge) if profile.register_kind != "session" else 0
+    charged = kept if kept_charge.all() else kept.take(kept_charge)
+    scale = scale_of(charged, profile, told_start, facts.previous_end_e4kwh)
+    if scale != AS_SHOWN:
+        return _in_another_unit(readings, profile, scale, began_ms, end_high_ms, facts)
+    count = _own_count(kept, kept_charge, profile)
+    calculator = MeterCalculator(profile, began_ms, _stands_above_zero(facts, told_start, profile))
+    calculator.told_start(began_ms, told_start)
+    accepted, flags, rows, filled = _run(calculator, kept, count)
+    if ordered.all_kept:
+        flags |= ordered.flags
+    else:
+        flags = _spread(flags, ordered)
+        accepted = np.concatenate((np.zeros(1, dtype=np.int64), accepted))[np.cumsum(ordered.kept)]
+    raised = flags & NOT_TRUSTED
+    unquestioned = ordered.kept & all_charge & (raised == 0)
+    is_valid = calculator.has_reference and (filled > 0 or bool(unquestioned.any()))
+    begin = Begin(began_ms, first_ms, _counted_at(kept, count, calculator.baseline_ms))
+    figure = MeasuredFigure(calculator, profile, facts, begin, max(end_high_ms, last_ms), is_valid)
+    steps = figure.with_both_ends(rows, filled)
+    if calculator.forgiven:
+        accepted = _without_forgiven(steps, all_readings.event_ms)
+    elif figure.baseline_extra:
         accepted = accepted + figure.baseline_extra
-    session_flags = figure.flags | Flag(int(np.bitwise_or.reduce(flags)))
-    counter, counter_ms = _counter(ordered, profile, began_ms, calculator if figure.is_valid else None)
-    is_register = profile.register_kind != "session" and figure.is_valid
+    session_flags = figure.flags | int(np.bitwise_or.reduce(flags))
+    trusted = unquestioned | (np.diff(accepted, prepend=0) > 0)
+    if too_many_jumps(flags, len(charging)):
+        session_flags |= Flag.POWER_RATING_DOUBTFUL
+    naive_e4kwh = int(all_readings.counter_e4kwh[last] - all_readings.counter_e4kwh[first])
+    if count is None and _took_whole_register(charged, profile):
+        naive_e4kwh = int(all_readings.counter_e4kwh[last])
+        if naive_e4kwh > profile.energy_at_pmax(last_ms - began_ms + profile.time_tolerance_ms):
+            session_flags |= Flag.ZERO_BASELINE
+    counter, counter_ms = _counter(kept, count, profile, began_ms, calculator if is_valid else None)
+    is_register = profile.register_kind != "session" and is_valid
     return Measurement(
         best_e4kwh=figure.best,
         low_e4kwh=figure.low,
         high_e4kwh=figure.high,
-        quality=_quality(session_flags, profile),
-        flags=session_flags,
+        quality=quality_of(
+            session_flags & ~Flag.LATE_BASELINE if profile.register_kind == "session" else session_flags
+        ),
+        flags=Flag(session_flags),
         segments=calculator.segments,
         charging_readings=len(charging),
-        stored_readings=int(np.count_nonzero(ordered.kept & (all_readings.stored != 0))),
+        stored_readings=int(np.count_nonzero(kept.stored)),
         began_ms=began_ms,
-        first_ms=int(all_readings.event_ms[first]),
+        first_ms=first_ms,
         last_ms=last_ms,
         trusted_until_ms=calculator.reference_ms,
         counter_e4kwh=counter,
@@ -123,15 +158,17 @@ def measure(
         register_start_e4kwh=calculator.baseline_value - figure.baseline_extra if is_register else 0,
         register_end_e4kwh=calculator.reference_value if is_register else 0,
         power_e4kwh=calculator.power_energy_e4kwh,
-        power_over_1kw_ms=_strong_power_ms(all_readings, charging, profile),
+        power_over_1kw_ms=_strong_power_ms(charged, profile),
         longest_gap_ms=calculator.longest_gap_ms,
-        naive_e4kwh=int(all_readings.counter_e4kwh[last] - all_readings.counter_e4kwh[first]),
-        naive_span_ms=int(all_readings.event_ms[last] - all_readings.event_ms[first]),
+        naive_e4kwh=naive_e4kwh,
+        naive_span_ms=last_ms - first_ms,
         event_ms=all_readings.event_ms,
         reported_e4kwh=all_readings.counter_e4kwh,
         accepted_e4kwh=accepted,
         reading_flags=flags,
         trusted=trusted,
+        steps=steps,
+        unproven_e4kwh=calculator.frozen_e4kwh + calculator.rested_e4kwh,
     )
 
 
@@ -140,179 +177,149 @@ def _began_ms(readings: ReadingArrays, first: int, profile: MeterProfile) -> int
     event_ms = int(readings.event_ms[first])
     if readings.device_timed[first]:
         return event_ms - int(readings.duration_s[first]) * 1_000
+    minutes = int(readings.charge_minutes[first])
     if profile.register_kind == "session":
-        return charge_began_ms(event_ms, int(readings.charge_minutes[first]))
-    return event_ms
+        return charge_began_ms(event_ms, minutes)
+    return event_ms - min(max(0, minutes), LONGEST_CHARGE_MINUTES) * MINUTE_MS
 
 
-def _told_start(readings: ReadingArrays) -> int:
+def _told_start(kept: ReadingArrays, charging: Bools) -> int:
     """What most charging readings say of the register at the begin of the charge, 0 = they say nothing."""
-    values, times = np.unique(
-        readings.before_e4kwh[readings.charging & (readings.before_e4kwh > 0)], return_counts=True
-    )
-    return int(values[np.argmax(times)]) if len(values) else 0
+    told = kept.before_e4kwh[charging & (kept.before_e4kwh > 0)]
+    if not len(told):
+        return 0
+    if (told == told[0]).all():
+        return int(told[0])
+    values, times = np.unique(told, return_counts=True)
+    return int(values[np.argmax(times)])
 
 
-def _counter(
-    ordered: OrderedReadings, profile: MeterProfile, began_ms: int, calculator: MeterCalculator | None
-) -> tuple[int | None, int]:
-    """The session counter at its last trusted reading, and when that was.
+def _stands_above_zero(facts: RegisterFacts, told_start: int, profile: MeterProfile) -> bool:
+    """Whether a zero is never the register's first true value; one that restarts with the charger may show it."""
+    before = 0 if profile.register_kind == "boot" else facts.previous_end_e4kwh
+    return max(before, told_start) > 2 * profile.quantum_e4kwh
 
-    Beside an absolute register it is a second witness only where the charger counts by itself: an energy that always
-    equals meter_now - meter_before is the register once more (metering.md, "The final figure").
+
+def _own_count(kept: ReadingArrays, charging: Bools, profile: MeterProfile) -> Int64s | None:
+    """The charger's own count of the charge beside its absolute register, None where there is none.
+
+    It is a second witness only where it counts by itself: an energy that always equals meter_now - meter_before is the
+    register once more (metering.md, "The final figure"). Nor is one that equals a register which began at 0.
     """
-    if profile.register_kind == "session":
-        return (calculator.reference_value, calculator.reference_ms) if calculator else (None, 0)
-    kept = ordered.readings.take(ordered.kept & ordered.readings.charging)
-    both = (kept.counter_e4kwh > 0) & (kept.before_e4kwh > 0)
+    if profile.register_kind == "session" or not kept.session_e4kwh.any():
+        return None
+    shown = charging & (kept.counter_e4kwh > 0)
     differs = np.abs(kept.session_e4kwh - (kept.counter_e4kwh - kept.before_e4kwh)) > max(
         SAME_COUNT_E4KWH, profile.quantum_e4kwh
     )
-    if not (both & differs).any() or not kept.session_e4kwh.any():
+    return np.where(charging, kept.session_e4kwh, -1) if bool((shown & differs).any()) else None
+
+
+def _counted_at(kept: ReadingArrays, count: Int64s | None, at_ms: int) -> int:
+    """What the charger's own count said when its register was first read, -1 = nothing that can be used."""
+    if count is None:
+        return -1
+    at = np.flatnonzero((kept.event_ms == at_ms) & kept.charging)
+    return int(count[at[0]]) if len(at) else -1
+
+
+def _took_whole_register(charged: ReadingArrays, profile: MeterProfile) -> bool:
+    """The charger says that it began at 0 and delivered all that its register shows."""
+    if profile.register_kind == "session" or charged.before_e4kwh.any():
+        return False
+    last = len(charged) - 1
+    energy, register = int(charged.session_e4kwh[last]), int(charged.counter_e4kwh[last])
+    return energy > 0 and abs(energy - register) <= 2 * profile.quantum_e4kwh
+
+
+def _counter(
+    kept: ReadingArrays, count: Int64s | None, profile: MeterProfile, began_ms: int, calculator: MeterCalculator | None
+) -> tuple[int | None, int]:
+    """The session counter at its last trusted reading, and when that was."""
+    if profile.register_kind == "session":
+        return (calculator.reference_value, calculator.reference_ms) if calculator else (None, 0)
+    if count is None:
         return None, 0
     own = MeterCalculator(msgspec.structs.replace(profile, register_kind="session", digits=0), began_ms)
-    unused = np.zeros(len(kept), dtype=np.int64), np.zeros(len(kept), dtype=np.uint32)
-    own.run(kept.event_ms, kept.session_e4kwh, kept.state, kept.power_w, *unused)
+    _run(own, msgspec.structs.replace(kept, counter_e4kwh=count), None)
     return (own.reference_value, own.reference_ms) if own.accepted_e4kwh else (None, 0)
 
 
 def _run(
-    ordered: OrderedReadings, profile: MeterProfile, began_ms: int, facts: RegisterFacts
-) -> tuple[MeterCalculator, npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
-    """The calculator after all kept readings, the accepted total at every reading, and every reading's flags."""
-    kept = ordered.readings.take(ordered.kept)
-    told_start = _told_start(kept)
-    above_zero = max(facts.previous_end_e4kwh, told_start) > 2 * profile.quantum_e4kwh
-    calculator = MeterCalculator(profile, began_ms, above_zero)
-    calculator.told_start(began_ms, told_start)
-    accepted_kept = np.zeros(len(kept), dtype=np.int64)
-    flags_kept = np.zeros(len(kept), dtype=np.uint32)
-    calculator.run(kept.event_ms, kept.counter_e4kwh, kept.state, kept.power_w, accepted_kept, flags_kept)
+    calculator: MeterCalculator, kept: ReadingArrays, count: Int64s | None
+) -> tuple[Int64s, npt.NDArray[np.uint32], Int64s, int]:
+    """The accepted total at every reading, its flags, and the steps from row 1 on with their number."""
+    size = len(kept)
+    accepted = np.empty(size, dtype=np.int64)
+    flags = np.empty(size, dtype=np.uint32)
+    rows = np.zeros((size + MORE_ROWS + 1, 7), dtype=np.int64)
+    filled = calculator.run(
+        kept.event_ms,
+        kept.counter_e4kwh,
+        kept.state,
+        kept.power_w,
+        NO_COUNT if count is None else count,
+        accepted,
+        flags,
+        rows[1:],
+    )
+    return accepted, flags, rows, filled
+
+
+def _spread(flags_kept: npt.NDArray[np.uint32], ordered: OrderedReadings) -> npt.NDArray[np.uint32]:
     flags = ordered.flags.copy()
     flags[ordered.kept] |= flags_kept
-    kept_so_far = np.cumsum(ordered.kept)
-    accepted = np.concatenate((np.zeros(1, dtype=np.int64), accepted_kept))[kept_so_far]
-    return calculator, accepted, flags
+    return flags
 
 
-def _rose(accepted: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    return np.diff(accepted, prepend=0) > 0
+def _without_forgiven(steps: Int64s, event_ms: Int64s) -> Int64s:
+    """The accepted total at each reading, without what was accepted on the word of a spike."""
+    reached = np.searchsorted(steps[:, 1], event_ms, side="right")
+    return np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(steps[:, 2])))[reached]
 
 
-class _Figure:
-    """Best, low and high from what the calculator proved and what it left open."""
-
-    def __init__(
-        self, calculator: MeterCalculator, profile: MeterProfile, began_ms: int, end_high_ms: int, is_valid: bool
-    ) -> None:
-        self._calculator = calculator
-        self._profile = profile
-        self._began_ms = began_ms
-        self.is_valid = is_valid
-        self.baseline_extra = 0
-        self._baseline_unsure = 0
-        self.flags = Flag(0)
-        self._tail_ms = max(0, end_high_ms - (calculator.reference_ms if is_valid else began_ms))
-        if not is_valid:
-            self.flags |= Flag.MISSING_DATA
-        elif self._tail_ms > profile.gap_ms:
-            self.flags |= Flag.TAIL_GAP
-        if self._proven_is_impossible():
-            self.flags |= Flag.POWER_RATING_DOUBTFUL
-
-    def set_baseline(self, first_ms: int, facts: RegisterFacts) -> None:
-        """Where the first valid reading came late, find the start of the register (metering.md, "late baseline").
-
-        A session counter needs nothing: it stood at 0 when the charge began, however late it was first read. Nor does a
-        register whose start the charger told and the readings bear out: the calculator began there.
-        """
-        if self._profile.register_kind == "session":
-            if first_ms - self._began_ms > LATE_BASELINE_MS + MINUTE_MS:
-                self.flags |= Flag.LATE_BASELINE
-            return
-        delay_ms = self._calculator.baseline_ms - self._began_ms
-        if not self.is_valid or delay_ms <= 0:
-            return
-        if delay_ms >= LATE_BASELINE_MS and self._take_start_from(facts, delay_ms):
-            return
-        self._baseline_unsure = self._profile.energy_at_pmax(delay_ms)
-        since_previous = self._calculator.baseline_value - facts.previous_end_e4kwh
-        if facts.previous_end_e4kwh and since_previous >= 0:
-            self._baseline_unsure = min(self._baseline_unsure, since_previous)  # it had not fallen in between
-        if delay_ms > LATE_BASELINE_MS:
-            self.flags |= Flag.LATE_BASELINE
-
-    def _take_start_from(self, facts: RegisterFacts, delay_ms: int) -> bool:
-        """The previous session's end, or the bill's start, where the register can have come from there."""
-        reach = self._profile.energy_at_pmax(delay_ms + self._profile.time_tolerance_ms)
-        for start, flag in (
-            (facts.previous_end_e4kwh, Flag.BASELINE_PREV_END),
-            (facts.bill_start_e4kwh, Flag.BASELINE_BILL_START),
-        ):
-            if start and 0 <= self._calculator.baseline_value - start <= reach + 2 * self._profile.quantum_e4kwh:
-                self.baseline_extra = self._calculator.baseline_value - start
-                self.flags |= flag
-                return True
-        return False
-
-    def _proven_is_impossible(self) -> bool:
-        span_ms = self._calculator.reference_ms - self._began_ms + self._profile.time_tolerance_ms
-        most = self._profile.energy_at_pmax(span_ms) + 2 * self._profile.quantum_e4kwh
-        return self._calculator.accepted_e4kwh > most
-
-    @property
-    def _proven(self) -> int:
-        return self._calculator.accepted_e4kwh + self.baseline_extra
-
-    @property
-    def _resolution(self) -> int:
-        """Floor registers are good to one quantum in each stretch that fits together."""
-        return self._profile.quantum_e4kwh * self._calculator.segments if self.is_valid else 0
-
-    @property
-    def best(self) -> int:
-        return self._proven + self._calculator.frozen_e4kwh
-
-    @property
-    def low(self) -> int:
-        return max(0, self._proven - self._resolution - self._calculator.unsure_low_e4kwh)
-
-    @property
-    def high(self) -> int:
-        return (
-            self._proven
-            + self._resolution
-            + self._calculator.unsure_high_e4kwh
-            + self._calculator.frozen_high_e4kwh
-            + self._baseline_unsure
-            + self._profile.energy_at_pmax(self._tail_ms)
-        )
+def _in_another_unit(
+    readings: ReadingArrays,
+    profile: MeterProfile,
+    scale: Scale,
+    began_ms: int,
+    end_high_ms: int,
+    facts: RegisterFacts,
+) -> Measurement:
+    """The session in the unit of those before it; where nothing proves that unit, the interval covers both."""
+    true_profile = msgspec.structs.replace(
+        profile, quantum_e4kwh=max(1, profile.quantum_e4kwh * scale.per // scale.times)
+    )
+    in_unit = measure(scaled(readings, scale), true_profile, began_ms=began_ms, end_high_ms=end_high_ms, register=facts)
+    flags = in_unit.flags | Flag.SCALE
+    if scale.is_proven:
+        return msgspec.structs.replace(in_unit, flags=flags, quality=min(in_unit.quality, Quality.DERIVED))
+    limit = profile.energy_at_pmax(max(end_high_ms, in_unit.last_ms) - in_unit.began_ms + profile.time_tolerance_ms)
+    as_shown = in_unit.best_e4kwh * scale.times // scale.per
+    return msgspec.structs.replace(
+        in_unit,
+        flags=flags,
+        quality=min(in_unit.quality, Quality.QUESTIONABLE),
+        low_e4kwh=min(in_unit.low_e4kwh, as_shown),
+        high_e4kwh=max(in_unit.high_e4kwh, min(as_shown, limit)),
+    )
 
 
-def _quality(flags: Flag, profile: MeterProfile) -> Quality:
-    if flags & Flag.MISSING_DATA:
-        return Quality.MISSING
-    if flags & BROKEN_REGISTER:
-        return Quality.QUESTIONABLE
-    late = Flag(0) if profile.register_kind == "session" else Flag.LATE_BASELINE
-    if flags & (Flag.FROZEN | Flag.TAIL_GAP | late):
-        return Quality.ESTIMATED
-    if flags & REPLACED_READINGS:
-        return Quality.DERIVED
-    return Quality.VALID
-
-
-def _strong_power_ms(readings: ReadingArrays, charging: npt.NDArray[np.intp], profile: MeterProfile) -> int:
+def _strong_power_ms(charged: ReadingArrays, profile: MeterProfile) -> int:
     """For how long power was above 1 kW at both ends of a step."""
-    steps = np.diff(readings.event_ms[charging])
-    strong = readings.power_w[charging] > STRONG_POWER_W
+    steps = np.diff(charged.event_ms)
+    strong = charged.power_w > STRONG_POWER_W
     return int(steps[strong[:-1] & strong[1:] & (steps <= profile.gap_ms)].sum())
 
 
 def _nothing_measured(ordered: OrderedReadings, profile: MeterProfile, began_ms: int, end_high_ms: int) -> Measurement:
     """No charging reading: anything the connector can deliver in the time is possible."""
     size = len(ordered.readings)
-    possible = profile.energy_at_pmax(end_high_ms - began_ms) if began_ms and end_high_ms else 0
+    is_known = bool(began_ms and end_high_ms)
+    possible = profile.energy_at_pmax(end_high_ms - began_ms) if is_known else 0
+    steps = np.zeros((int(is_known), 7), dtype=np.int64)
+    if is_known:
+        steps[0] = (began_ms, max(began_ms, end_high_ms), 0, 0, possible, 0, int(Flag.MISSING_DATA))
     return Measurement(
         best_e4kwh=0,
         low_e4kwh=0,
@@ -340,4 +347,5 @@ def _nothing_measured(ordered: OrderedReadings, profile: MeterProfile, began_ms:
         accepted_e4kwh=np.zeros(size, dtype=np.int64),
         reading_flags=ordered.flags,
         trusted=np.zeros(size, dtype=np.bool_),
+        steps=steps,
     )

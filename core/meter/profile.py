@@ -35,6 +35,8 @@ class MeterProfile(msgspec.Struct, frozen=True):
     the charger. `quantum_e4kwh`: its smallest step. `pmax_w`: what the connector can deliver at most, tolerance
     included. `digits`: whole-kWh digits before it rolls over, 0 = unknown. `time_tolerance_ms`: by how much the time
     between two readings may look shorter than it was. `period_ms`: the interval of readings while charging.
+    `stops_offline_ms`: how long the connector goes on after its link was lost, 0 = until the end of the charge; 30 000
+    for firmware that is known to stop (metering.md, "gap at tail").
     """
 
     register_kind: RegisterKind
@@ -43,6 +45,7 @@ class MeterProfile(msgspec.Struct, frozen=True):
     digits: int = 0
     time_tolerance_ms: int = NETWORK_DELAY_MS
     period_ms: int = 15_000
+    stops_offline_ms: int = 0
 
     def __post_init__(self) -> None:
         if self.register_kind not in REGISTER_KINDS:
@@ -52,6 +55,7 @@ class MeterProfile(msgspec.Struct, frozen=True):
         self._check("digits", self.digits, 0, 12)
         self._check("time_tolerance_ms", self.time_tolerance_ms, 0, 3_600_000)
         self._check("period_ms", self.period_ms, 1, 3_600_000)
+        self._check("stops_offline_ms", self.stops_offline_ms, 0, 3_600_000)
 
     @staticmethod
     def _check(name: str, value: int, lowest: int, highest: int) -> None:

@@ -148,6 +148,11 @@ class OrderedReadings(msgspec.Struct, frozen=True, eq=False):
     kept: Bools
     flags: npt.NDArray[np.uint32]
 
+    @property
+    def all_kept(self) -> bool:
+        """No reading is a repetition."""
+        return bool(self.kept.all())
+
 
 def in_order(readings: ReadingArrays) -> OrderedReadings:
     """Sort by the time they were taken and drop repetitions (metering.md, rules 0 and 1).

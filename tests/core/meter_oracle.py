@@ -14,29 +14,66 @@ from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 
 FLOWING_W = 500
 FROZEN_MS = 300_000
+HIGHEST_VALUE = 10**15
+FIELD_MODULUS = 2**32 * 100
+OF_A_REST = Flag.FROZEN | Flag.STANDSTILL
 
 
 class Reading(NamedTuple):
-    """One reading of the register; a session's list of them ascends in `ms`."""
+    """One reading of the register; a session's list of them ascends in `ms`. `counter`: the charger's own count."""
 
     ms: int
     value: int
     power_w: int = 0
     charging: bool = True
+    counter: int = -1
+
+
+class Step(NamedTuple):
+    """What is known of the time between two trusted readings, as `MeterCalculator.closed_intervals` has it."""
+
+    from_ms: int
+    to_ms: int
+    accepted: int
+    low: int
+    high: int
+    estimated: int
+    flags: int
 
 
 class Judgement(NamedTuple):
     """What became of a session, with the names of `core.meter.calculator.MeterCalculator`."""
 
     accepted_e4kwh: int
+    overcounted_e4kwh: int
     segments: int
     unsure_low_e4kwh: int
     unsure_high_e4kwh: int
+    rested_e4kwh: int
     frozen_e4kwh: int
+    frozen_high_e4kwh: int
     flags: int
     reading_flags: list[int]
     running_e4kwh: list[int]
     power_energy_e4kwh: int
+    steps: list[Step]
+
+
+class Rest:
+    """The readings at which the register stood still, since energy first flowed without it."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.flowing: list[tuple[int, int]] = []
+        self.counter = -1
+
+    @property
+    def ms(self) -> int:
+        return sum(ms for ms, _ in self.flowing)
+
+    @property
+    def power(self) -> int:
+        return sum(power for _, power in self.flowing)
 
 
 class Oracle:
@@ -48,15 +85,19 @@ class Oracle:
         self.zero_is_false = zero_is_false
         self.reference = Reading(start_ms, 0) if profile.register_kind == "session" else None
         self.standing_since_ms = start_ms
-        self.accepted = 0
+        self.accepted = self.overcounted = 0
+        self.not_yet = 0  # of that, what only the next reading will show
         self.in_segment = 0
         self.segments = 1
-        self.unsure_low = 0
-        self.unsure_high = 0
-        self.frozen = 0
+        self.unsure_low = self.unsure_high = 0
+        self.rested = self.frozen = self.frozen_high = 0
         self.readings: list[Reading] = []
         self.flags: list[int] = []
-        self.resting_steps: list[tuple[int, int]] = []
+        self.steps: list[Step] = []
+        self.rest = Rest()
+        self.wider_low = self.wider_high = 0
+        self.passed: list[int] = []  # places that were passed over since the reference
+        self.lone_rise: tuple[Reading, int, int] | None = None  # what the register stood at before, power, place
 
     def judge(self, readings: list[Reading]) -> Judgement:
         """Judge the list, which must ascend in time."""
@@ -66,45 +107,58 @@ class Oracle:
         undecided_until = self._begin_as_told() if self.told.value and self.reference is None else 0
         last: Reading | None = None
         for place, reading in enumerate(readings):
+            if place >= undecided_until:
+                self.not_yet = 0
             if reading.charging:
-                step_ms, step_power = self._step(last, reading)
+                step_ms, _power = self._step(last, reading)
                 self.flags[place] |= Flag.GAP if step_ms > self.profile.gap_ms else 0
-                if place < undecided_until:
-                    self.flags[place] |= Flag.ZERO_READ
+                if not 0 <= reading.value <= HIGHEST_VALUE:
+                    self._pass_over(place, Flag.SPIKE)
+                elif place < undecided_until:
+                    self._pass_over(place, Flag.ZERO_READ)
                 elif self._follows_reference(reading):
-                    self._accept(place, step_ms, step_power)
+                    self._accept(place, last, reading.counter)
                 else:
                     undecided_until = self._decide(place)
                 last = reading
             elif last is not None and place >= undecided_until:
                 self._offer_end(place)
-            running.append(self.accepted)
-        if readings:
-            self._last_rest(len(readings) - 1)
+            running.append(self.accepted - self.not_yet)
+        self._finish()
         return Judgement(
             self.accepted,
+            self.overcounted,
             self.segments,
             self.unsure_low,
             self.unsure_high,
+            self.rested,
             self.frozen,
+            self.frozen_high,
             reduce(or_, self.flags, 0),
             self.flags,
             running,
             self._power_energy(),
+            self.steps,
         )
+
+    # ---- the begin --------------------------------------------------------------------------------------------
 
     def _begin_as_told(self) -> int:
         """Zeros say nothing about the register that the charger told; the first other reading does. Gives its place."""
         undecided_until = 0
         for place, reading in enumerate(self.readings):
-            if reading.charging and reading.value == 0:
+            if not reading.charging or not 0 <= reading.value <= HIGHEST_VALUE:
+                continue
+            if reading.value == 0:
                 self.flags[place] |= Flag.ZERO_BASELINE
                 undecided_until = place + 1
-            elif reading.charging:
-                if self._follows(self.told, reading, self.told.ms):
-                    self.reference = self.told
-                break
+                continue
+            if self._follows(self.told, reading, self.told.ms):
+                self.reference = self.told
+            break
         return undecided_until
+
+    # ---- a reading that does not follow -----------------------------------------------------------------------
 
     def _decide(self, place: int) -> int:
         """The reading does not follow from the reference. Find the later one that says what it was; give its place."""
@@ -116,23 +170,27 @@ class Oracle:
         following = self.readings[decider]
         confirmed = self._confirms(doubted, following)
         if self.reference is None and confirmed:
-            self.reference, self.standing_since_ms = doubted, doubted.ms
+            self._begin_at(doubted)
         elif self._follows_reference(following):
+            self._pass_over(place, self._false(place))
             if confirmed:
                 self.flags[decider] |= Flag.AMBIGUOUS
                 self._cover_detour(doubted, following)
-            self._drop(place)
+        elif confirmed and self._reference_was_spike(doubted):
+            self._forgive_spike(place, decider)
         elif confirmed:
             self._new_segment(place, decider)
         elif self.reference is not None or doubted.value != 0 or following.value != 0:
-            self._drop(place)  # else a zero after a zero, before any true value: nothing is decided
+            self._pass_over(place, self._false(place))
+        else:
+            self._pass_over(place, 0)  # a zero after a zero, before any true value: nothing is decided
         return decider
 
     def _decider(self, place: int) -> int | None:
         """The next reading, but a zero decides nothing on a doubted value unless it follows from the reference."""
         for later in range(place + 1, len(self.readings)):
             reading = self.readings[later]
-            if not reading.charging:
+            if not reading.charging or not 0 <= reading.value <= HIGHEST_VALUE:
                 continue
             if reading.value != 0 or self.readings[place].value == 0 or self._follows_reference(reading):
                 return later
@@ -141,22 +199,241 @@ class Oracle:
     def _decide_last(self, place: int) -> None:
         doubted = self.readings[place]
         if self.reference is None and doubted.value != 0:
-            self.reference, self.standing_since_ms = doubted, doubted.ms
+            self._begin_at(doubted)
             return
         if self.reference is not None and doubted.value != 0:
-            self._question_reference(self.reference.value - doubted.value, doubted.ms - self.reference.ms)
-        self._drop(place)
+            self.wider_low += self._question_reference(self.reference.value - doubted.value, doubted.ms)
+        self._pass_over(place, self._false(place))
 
-    def _drop(self, place: int) -> None:
-        self.flags[place] |= Flag.SPIKE if self.readings[place].value != 0 else self._zero_read()
+    def _begin_at(self, doubted: Reading) -> None:
+        self.reference, self.standing_since_ms = doubted, doubted.ms
+        self.passed.clear()
 
-    def _zero_read(self) -> int:
+    def _pass_over(self, place: int, flags: int) -> None:
+        self.flags[place] |= flags
+        self.passed.append(place)
+
+    def _false(self, place: int) -> int:
+        if self.readings[place].value != 0:
+            return Flag.SPIKE
         return Flag.ZERO_READ if self.reference is not None else Flag.ZERO_READ | Flag.ZERO_BASELINE
 
-    def _question_reference(self, fallen: int, elapsed_ms: int) -> None:
+    def _question_reference(self, fallen: int, at_ms: int) -> int:
         """A fall so small that the reference may have been a spike which the test for jumps let pass."""
-        if 0 < fallen <= self._reach(elapsed_ms):
-            self.unsure_low += min(fallen, self.in_segment)
+        assert self.reference is not None
+        doubtful = min(fallen, self.in_segment) if 0 < fallen <= self._reach(at_ms - self.reference.ms) else 0
+        self.unsure_low += max(0, doubtful)
+        return max(0, doubtful)
+
+    def _cover_detour(self, doubted: Reading, following: Reading) -> None:
+        assert self.reference is not None
+        direct = max(0, self._rise(self.reference.value, following.value))
+        detour_low = max(0, self._rise(doubted.value, following.value))
+        on_the_way = self._at_pmax(doubted.ms - self.reference.ms + self.profile.time_tolerance_ms)
+        self.wider_low = max(0, direct - detour_low) + self.profile.quantum_e4kwh
+        self.wider_high = max(0, detour_low + on_the_way - direct) + self.profile.quantum_e4kwh
+        self.unsure_low += self.wider_low
+        self.unsure_high += self.wider_high
+
+    def _reference_was_spike(self, doubted: Reading) -> bool:
+        """One reading alone rose further than power says, and the register is back on the line from before it."""
+        if self.lone_rise is None or self.steps[-1].estimated:
+            return False
+        before, power, _place = self.lone_rise
+        explained = power // (2 * W_MS_PER_E4KWH)
+        if power == 0 or self.steps[-1].accepted <= explained + explained // 20 + 2 * self.profile.quantum_e4kwh:
+            return False
+        return self._follows(before, doubted, before.ms)
+
+    def _forgive_spike(self, place: int, decider: int) -> None:
+        assert self.reference is not None and self.lone_rise is not None
+        doubted, step = self.readings[place], self.steps.pop()
+        before, _power, spike = self.lone_rise
+        risen = max(0, self._rise(before.value, doubted.value))
+        fallen = self.reference.value - doubted.value
+        self.flags[spike] |= Flag.SPIKE | Flag.AMBIGUOUS
+        self.overcounted += step.accepted - risen
+        self.in_segment -= step.accepted - risen
+        self.unsure_high += fallen
+        flags = step.flags | self.flags[spike] | self._flags_up_to(place)
+        self.reference = doubted if risen else doubted._replace(value=before.value)
+        self.standing_since_ms = doubted.ms
+        more = step.high - step.accepted - self.profile.quantum_e4kwh
+        self._close(step.from_ms, doubted.ms, risen, flags, more=more + fallen)
+        self.passed.clear()
+        self.lone_rise = None
+
+    def _new_segment(self, place: int, decider: int) -> None:
+        assert self.reference is not None
+        start = self.readings[place]
+        elapsed_ms = start.ms - self.reference.ms
+        fallen = self.reference.value - start.value
+        self._end_rest(decider, self.reference.ms, 0, None, self.reference.counter)
+        counted = 0
+        if fallen < 0:
+            self.flags[place] |= Flag.JUMP
+        elif start.value <= self._reach(elapsed_ms):
+            self.flags[place] |= Flag.RESET
+            self.wider_low += self._question_reference(fallen, start.ms)
+            counted = start.value if self.profile.register_kind == "boot" else 0
+        else:
+            self.flags[place] |= Flag.ROLLBACK
+            self.wider_low += max(0, min(fallen, self.in_segment))
+            self.unsure_low += max(0, min(fallen, self.in_segment))
+        possible = max(counted, self._at_pmax(elapsed_ms + self.profile.time_tolerance_ms))
+        self.accepted += counted
+        self.not_yet = counted
+        self.unsure_high += possible - counted
+        self.segments += 1
+        self.in_segment = counted
+        low = max(0, counted - self.profile.quantum_e4kwh)
+        flags = self._flags_up_to(place)
+        self.steps.append(
+            Step(self.reference.ms, start.ms, counted, low - self.wider_low, possible + self.wider_high, 0, flags)
+        )
+        self.wider_low = self.wider_high = 0
+        self.passed.clear()
+        self.reference, self.standing_since_ms = start, start.ms
+        self.rest, self.lone_rise = Rest(), None
+
+    # ---- a reading that follows -------------------------------------------------------------------------------
+
+    def _accept(self, place: int, last: Reading | None, counter: int) -> None:
+        assert self.reference is not None
+        reading, old = self.readings[place], self.reference
+        step_ms, step_power = self._step(last, reading)
+        risen = self._rise(old.value, reading.value)
+        observed = step_ms <= self.profile.gap_ms
+        power = sum(self._step(a, b)[1] for a, b in pairwise(self._charging_since(old, place)))
+        if risen > 0:
+            self.flags[place] |= Flag.ROLLOVER if reading.value < old.value else 0
+            from_ms, estimated, more, flags = self._end_rest(
+                place, old.ms, risen, step_power if observed else 0, counter
+            )
+            known = min(risen, self.overcounted)
+            self.overcounted -= known
+            self.accepted += risen - known
+            self.in_segment += risen
+            self.reference, self.standing_since_ms = reading, reading.ms
+            self._close(from_ms, reading.ms, risen, flags | self._flags_up_to(place), estimated, more)
+            self.lone_rise = (old, power if reading.charging else 0, place)
+        else:
+            self.flags[place] |= Flag.JITTER if risen < 0 else 0
+            self.reference = reading._replace(value=old.value)
+            self._close(old.ms, reading.ms, 0, self._flags_up_to(place))
+            self._rest(last, old, reading, counter)
+            self.lone_rise = None
+        self.reference = self.reference._replace(counter=counter if counter >= 0 else old.counter)
+        self.passed.clear()
+
+    def _charging_since(self, old: Reading, place: int) -> list[Reading]:
+        """The charging readings from the one before the first that came after `old`, up to this one."""
+        charging = [reading for reading in self.readings[: place + 1] if reading.charging]
+        later = [at for at, reading in enumerate(charging) if reading.ms > old.ms or reading == self.readings[place]]
+        return charging[max(0, later[0] - 1) :] if later else []
+
+    def _flags_up_to(self, place: int) -> int:
+        return reduce(or_, (self.flags[at] for at in self.passed), self.flags[place]) & ~OF_A_REST
+
+    def _rest(self, last: Reading | None, old: Reading, reading: Reading, counter: int) -> None:
+        step_ms, step_power = self._step(last, reading)
+        flows = (
+            last is not None
+            and reading.charging
+            and step_ms <= self.profile.gap_ms
+            and min(last.power_w, reading.power_w) > FLOWING_W
+        )
+        if flows or (old.counter >= 0 and counter > old.counter):
+            if not self.rest.steps:
+                self.rest.counter = old.counter
+            self.rest.flowing.append((step_ms, step_power if reading.charging else 0))
+        if self.rest.ms:
+            self.rest.steps.append(self.steps[-1])
+        else:
+            self.rest = Rest() if not self.rest.flowing else self.rest
+        quanta = 2 * self.profile.quantum_e4kwh
+        counted = bool(self.rest.steps) and self.rest.counter >= 0 and counter - self.rest.counter > quanta
+        if self.rest.power <= 2 * W_MS_PER_E4KWH * quanta and not counted:
+            self.standing_since_ms = reading.ms
+
+    def _end_rest(
+        self, place: int, from_ms: int, risen: int, last_step_power: int | None, counter: int
+    ) -> tuple[int, int, int, int]:
+        """What the register missed while it rested: from when, estimated, how much more it may be, and the flags.
+
+        `last_step_power` None: no reading ends the rest, so that its own steps become one.
+        """
+        rest, self.rest = self.rest, Rest()
+        if not rest.steps:
+            return from_ms, 0, 0, 0
+        quanta = 2 * self.profile.quantum_e4kwh
+        flowed = (rest.power + (last_step_power or 0)) // (2 * W_MS_PER_E4KWH)
+        missed, more = flowed - risen, 0
+        if missed > quanta + flowed // 20:
+            more = missed + flowed // 20 + 1
+        else:
+            missed = 0
+        counted = counter - rest.counter
+        last_ms = max(reading.ms for reading in self.readings[: place + 1] if reading.charging)
+        if rest.counter >= 0 and quanta < counted - risen and counted <= self._reach(last_ms - rest.steps[0].from_ms):
+            missed = counted - risen
+            more = max(more, missed + self.profile.quantum_e4kwh)
+        if not more:
+            return from_ms, 0, 0, 0
+        del self.steps[-len(rest.steps) :]
+        raised = Flag.FROZEN if rest.ms > FROZEN_MS else Flag.STANDSTILL
+        self.flags[place] |= raised
+        flags = reduce(or_, (step.flags for step in rest.steps), raised)
+        if rest.ms > FROZEN_MS:
+            self.frozen += missed
+            self.frozen_high += more
+        else:
+            self.rested += missed
+            self.unsure_high += more
+        estimated = missed if rest.ms > FROZEN_MS else 0
+        if last_step_power is None:
+            self.steps.append(
+                Step(
+                    rest.steps[0].from_ms,
+                    rest.steps[-1].to_ms,
+                    0,
+                    -self.wider_low,
+                    more + self.wider_high,
+                    estimated,
+                    flags,
+                )
+            )
+            self.wider_low = self.wider_high = 0
+        return rest.steps[0].from_ms, estimated, more, flags
+
+    def _close(self, from_ms: int, to_ms: int, risen: int, flags: int, estimated: int = 0, more: int = 0) -> None:
+        quantum = self.profile.quantum_e4kwh
+        low, high = max(0, risen - quantum) - self.wider_low, risen + quantum + more + self.wider_high
+        self.steps.append(Step(from_ms, to_ms, risen, low, high, estimated, flags))
+        self.wider_low = self.wider_high = 0
+
+    def _offer_end(self, place: int) -> None:
+        reading = self.readings[place]
+        if self.reference is None or not self.reference.value <= reading.value <= HIGHEST_VALUE:
+            return
+        if not self._follows_reference(reading):
+            return
+        if reading.value > self.reference.value or self.profile.register_kind != "session":
+            self._accept(place, None, -1)
+
+    def _finish(self) -> None:
+        """What the register misses at the end: estimated after a long rest, else covered by the interval."""
+        if not self.readings:
+            return
+        steps = len(self.rest.steps)
+        counter = self.reference.counter if self.reference else -1
+        self._end_rest(len(self.readings) - 1, 0, 0, None, counter)
+        if self.steps and self.wider_low:
+            last = self.steps.pop()
+            self.steps.append(last._replace(low=last.low - self.wider_low, high=last.high + self.wider_high))
+        assert steps >= 0
+
+    # ---- what is physically possible --------------------------------------------------------------------------
 
     @staticmethod
     def _step(last: Reading | None, reading: Reading) -> tuple[int, int]:
@@ -169,79 +446,6 @@ class Oracle:
     def _power_energy(self) -> int:
         charging = [reading for reading in self.readings if reading.charging]
         return sum(self._step(a, b)[1] for a, b in pairwise(charging)) // (2 * W_MS_PER_E4KWH)
-
-    def _cover_detour(self, doubted: Reading, following: Reading) -> None:
-        assert self.reference is not None
-        direct = max(0, self._rise(self.reference.value, following.value))
-        detour_low = max(0, self._rise(doubted.value, following.value))
-        on_the_way = self._at_pmax(doubted.ms - self.reference.ms + self.profile.time_tolerance_ms)
-        self.unsure_low += max(0, direct - detour_low) + self.profile.quantum_e4kwh
-        self.unsure_high += max(0, detour_low + on_the_way - direct) + self.profile.quantum_e4kwh
-
-    def _new_segment(self, place: int, decider: int) -> None:
-        assert self.reference is not None
-        start = self.readings[place]
-        elapsed_ms = start.ms - self.reference.ms
-        fallen = self.reference.value - start.value
-        self._end_rest(decider, 0, 0)
-        if fallen < 0:
-            self.flags[place] |= Flag.JUMP
-        elif start.value <= self._reach(elapsed_ms):
-            self.flags[place] |= Flag.RESET
-            self._question_reference(fallen, elapsed_ms)
-        else:
-            self.flags[place] |= Flag.ROLLBACK
-            self.unsure_low += min(fallen, self.in_segment)
-        self.unsure_high += self._at_pmax(elapsed_ms + self.profile.time_tolerance_ms)
-        self.segments += 1
-        self.in_segment = 0
-        self.reference, self.standing_since_ms = start, start.ms
-
-    def _accept(self, place: int, step_ms: int, step_power: int) -> None:
-        assert self.reference is not None
-        reading, old = self.readings[place], self.reference.value
-        risen = self._rise(old, reading.value)
-        observed = step_ms <= self.profile.gap_ms
-        if risen > 0:
-            self._end_rest(place, risen, step_power if observed else 0)
-            self.accepted += risen
-            self.in_segment += risen
-            self.reference, self.standing_since_ms = reading, reading.ms
-            self.flags[place] |= Flag.ROLLOVER if reading.value < old else 0
-            return
-        self.flags[place] |= Flag.JITTER if risen < 0 else 0
-        self.reference = reading._replace(value=old)
-        if observed and step_power > 2 * FLOWING_W * step_ms:
-            self.resting_steps.append((step_ms, step_power))
-        if sum(power for _, power in self.resting_steps) <= 4 * W_MS_PER_E4KWH * self.profile.quantum_e4kwh:
-            self.standing_since_ms = reading.ms
-
-    def _last_rest(self, place: int) -> None:
-        """What the register misses at the end: estimated after a long rest, else covered by the interval."""
-        before = self.frozen
-        rest_ms, missed, flowed = self._rested(0, 0)
-        self._end_rest(place, 0, 0)
-        if self.frozen == before and rest_ms and missed > 2 * self.profile.quantum_e4kwh + flowed // 20:
-            self.unsure_high += missed + flowed // 20 + 1
-
-    def _rested(self, risen: int, last_step_power: int) -> tuple[int, int, int]:
-        rest_ms = sum(ms for ms, _ in self.resting_steps)
-        flowed = (sum(power for _, power in self.resting_steps) + last_step_power) // (2 * W_MS_PER_E4KWH)
-        return rest_ms, flowed - risen, flowed
-
-    def _end_rest(self, place: int, risen: int, last_step_power: int) -> None:
-        rest_ms, missed, flowed = self._rested(risen, last_step_power)
-        self.resting_steps.clear()
-        if rest_ms > FROZEN_MS and missed > 2 * self.profile.quantum_e4kwh + flowed // 20:
-            self.frozen += missed
-            self.flags[place] |= Flag.FROZEN
-
-    def _offer_end(self, place: int) -> None:
-        reading = self.readings[place]
-        if self.reference is None or reading.value < self.reference.value or not self._follows_reference(reading):
-            return
-        if reading.value > self.reference.value or self.profile.register_kind != "session":
-            self._accept(place, 0, 0)
 
     def _follows_reference(self, reading: Reading) -> bool:
         return self.reference is not None and self._follows(self.reference, reading, self.standing_since_ms)
@@ -256,9 +460,14 @@ class Oracle:
         return -2 * self.profile.quantum_e4kwh <= risen <= self._reach(later.ms - since_ms)
 
     def _rise(self, old: int, new: int) -> int:
-        modulus = self.profile.modulus_e4kwh
-        if modulus and new < old and 10 * old > 9 * modulus and 10 * new < modulus:
-            return new - old + modulus
+        """The difference, over the last digit where the register stood shortly before it."""
+        if new >= old or self.profile.register_kind != "lifetime":
+            return new - old
+        known = self.profile.modulus_e4kwh
+        higher = [known] if known > old else [10 ** max(8, len(str(old))), FIELD_MODULUS]
+        for modulus in higher:
+            if 10 * old > 9 * modulus and old < modulus and 10 * new < modulus:
+                return new - old + modulus
         return new - old
 
     def _reach(self, elapsed_ms: int) -> int:

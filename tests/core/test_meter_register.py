@@ -92,8 +92,9 @@ def test_a_zero_begin_and_zero_readings_take_the_first_true_reading_not_the_whol
 
 
 def test_the_previous_end_bounds_a_begin_that_nobody_told() -> None:
-    unbounded = measure(charge(before=0, first=2), PROFILE)
-    bounded = measure(charge(before=0, first=2), PROFILE, register=RegisterFacts(BEFORE + STEP_E4KWH))
+    silent = charge(before=0, first=2, session_e4kwh=np.zeros(78, dtype=np.int64))
+    unbounded = measure(silent, PROFILE)
+    bounded = measure(silent, PROFILE, register=RegisterFacts(BEFORE + STEP_E4KWH))
     assert unbounded.high_e4kwh - unbounded.best_e4kwh > STEP_E4KWH * 3
     assert bounded.high_e4kwh == bounded.best_e4kwh + 100 + STEP_E4KWH
     assert bounded.best_e4kwh == unbounded.best_e4kwh

@@ -1,0 +1,198 @@
+"""Best, low and high of one session: what the calculator proved, what it left open, and what no reading saw."""
+
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from core.meter.calculator import MeterCalculator
+from core.meter.flags import Flag
+from core.meter.profile import MeterProfile
+from core.meter.readings import Int64s
+
+MINUTE_MS = 60_000
+LATE_BASELINE_MS = 60_000
+MANY_STEPS = 10
+TOO_MANY_JUMPS = 5  # one step in five: the rated power is wrong (metering.md, "Check of these rules")
+
+
+class RegisterFacts(msgspec.Struct, frozen=True):
+    """What else is known of an absolute register; 0 = not known. Session counters need none of it.
+
+    `previous_end_e4kwh` is where it stood at the end of the session before, `previous_end_ms` when that was.
+    """
+
+    previous_end_e4kwh: int = 0
+    bill_start_e4kwh: int = 0
+    previous_end_ms: int = 0
+
+
+class Begin(NamedTuple):
+    """What is known of the time between the begin of the charge and the first trusted reading of its register.
+
+    `first_ms`: the first charging reading; `counted_e4kwh`: what the charger by itself had counted when the register
+    was first read, -1 = nothing.
+    """
+
+    began_ms: int
+    first_ms: int
+    counted_e4kwh: int = -1
+
+
+class MeasuredFigure:
+    """The figures of one session. What is not proven stands in `low` and `high`, its rule in `flags`."""
+
+    def __init__(
+        self,
+        calculator: MeterCalculator,
+        profile: MeterProfile,
+        facts: RegisterFacts,
+        begin: Begin,
+        end_high_ms: int,
+        is_valid: bool,
+    ) -> None:
+        self._calculator = calculator
+        self._profile = profile
+        self._begin = begin
+        self.is_valid = is_valid
+        self.baseline_extra = 0
+        self._begin_flags = 0
+        self._begin_low = self._begin_high = 0
+        if is_valid:
+            self._set_baseline(facts)
+        self._tail_from_ms = calculator.reference_ms if is_valid else begin.began_ms
+        self._tail_to_ms = max(end_high_ms, self._tail_from_ms)
+        self._tail_flags = self._flags_of_tail()
+        self.flags = self._begin_flags | self._tail_flags
+        if self._power_rating_is_doubtful():
+            self.flags |= Flag.POWER_RATING_DOUBTFUL
+
+    # ---- the begin --------------------------------------------------------------------------------------------
+
+    def _set_baseline(self, facts: RegisterFacts) -> None:
+        """Where the first valid reading came late, find the start of the register (metering.md, "late baseline").
+
+        A session counter needs nothing: it stood at 0 when the charge began, however late it was first read. Nor does a
+        register whose start the charger told and the readings bear out: the calculator began there.
+        """
+        if self._profile.register_kind == "session":
+            if self._begin.first_ms - self._begin.began_ms > LATE_BASELINE_MS + MINUTE_MS:
+                self._begin_flags |= Flag.LATE_BASELINE
+            return
+        delay_ms = self._calculator.baseline_ms - self._begin.began_ms
+        if delay_ms <= 0:
+            return
+        if self._take_start_from(facts, delay_ms):
+            return
+        self._begin_high = self._profile.energy_at_pmax(delay_ms)
+        since_previous = self._calculator.baseline_value - facts.previous_end_e4kwh
+        if facts.previous_end_e4kwh and since_previous >= 0 and self._profile.register_kind == "lifetime":
+            self._begin_high = min(self._begin_high, since_previous)  # it had not fallen in between
+        if delay_ms > LATE_BASELINE_MS:
+            self._begin_flags |= Flag.LATE_BASELINE
+
+    def _take_start_from(self, facts: RegisterFacts, delay_ms: int) -> bool:
+        """The previous end, the bill's start, or the charger's own count, where it can have come from there."""
+        quantum = self._profile.quantum_e4kwh
+        reach = self._profile.energy_at_pmax(delay_ms + self._profile.time_tolerance_ms) + 2 * quantum
+        first = self._calculator.baseline_value
+        known: list[tuple[int, Flag]] = []
+        if delay_ms >= LATE_BASELINE_MS and facts.previous_end_e4kwh and self._profile.register_kind == "lifetime":
+            known.append((first - facts.previous_end_e4kwh, Flag.BASELINE_PREV_END))
+        if delay_ms >= LATE_BASELINE_MS and facts.bill_start_e4kwh:
+            known.append((first - facts.bill_start_e4kwh, Flag.BASELINE_BILL_START))
+        if self._begin.counted_e4kwh >= 0:
+            known.append((self._begin.counted_e4kwh, Flag.BASELINE_BACKCAST))
+        for extra, flag in known:
+            if 0 <= extra <= reach:
+                self.baseline_extra = extra
+                self._begin_flags |= flag
+                if flag == Flag.BASELINE_BACKCAST:
+                    self._begin_low = min(quantum, extra)
+                    self._begin_high = quantum
+                return True
+        return False
+
+    # ---- the end ----------------------------------------------------------------------------------------------
+
+    @property
+    def tail_ms(self) -> int:
+        """How long energy may have flowed unseen after the last trusted reading."""
+        tail_ms = self._tail_to_ms - self._tail_from_ms
+        stops_ms = self._profile.stops_offline_ms
+        return min(tail_ms, stops_ms) if stops_ms and tail_ms > self._profile.gap_ms else tail_ms
+
+    def _flags_of_tail(self) -> int:
+        if not self.is_valid:
+            return int(Flag.MISSING_DATA)
+        return int(Flag.TAIL_GAP) if self._tail_to_ms - self._tail_from_ms > self._profile.gap_ms else 0
+
+    # ---- the whole --------------------------------------------------------------------------------------------
+
+    def _power_rating_is_doubtful(self) -> bool:
+        """More than Pmax allows over the whole session: each step may pass within the play of its times."""
+        span_ms = self._calculator.reference_ms - self._begin.began_ms + self._profile.time_tolerance_ms
+        most = self._profile.energy_at_pmax(span_ms) + 2 * self._profile.quantum_e4kwh
+        return self._calculator.accepted_e4kwh - self._calculator.overcounted_e4kwh > most
+
+    @property
+    def proven(self) -> int:
+        """What registers prove, the charger's record and count included where they tell the begin."""
+        return self._calculator.accepted_e4kwh - self._calculator.overcounted_e4kwh + self.baseline_extra
+
+    @property
+    def _resolution(self) -> int:
+        """Floor registers are good to one quantum in each stretch that fits together."""
+        return self._profile.quantum_e4kwh * self._calculator.segments if self.is_valid else 0
+
+    @property
+    def best(self) -> int:
+        return self.proven + self._calculator.frozen_e4kwh
+
+    @property
+    def low(self) -> int:
+        return max(0, self.proven - self._resolution - self._calculator.unsure_low_e4kwh - self._begin_low)
+
+    @property
+    def high(self) -> int:
+        return (
+            self.proven
+            + self._resolution
+            + self._calculator.unsure_high_e4kwh
+            + self._calculator.frozen_high_e4kwh
+            + self._begin_high
+            + self._profile.energy_at_pmax(self.tail_ms)
+        )
+
+    # ---- its steps --------------------------------------------------------------------------------------------
+
+    def with_both_ends(self, rows: Int64s, filled: int) -> Int64s:
+        """The steps of the calculator, which stand from row 1 on, with those before and after them."""
+        first, last = 1, 1 + filled
+        from_ms = self._calculator.baseline_ms if self.is_valid else self._begin.began_ms
+        if self.is_valid and self._begin.began_ms < from_ms:
+            extra, quantum = self.baseline_extra, self._profile.quantum_e4kwh
+            resolution = quantum if self._begin_flags & ~Flag.LATE_BASELINE else 0
+            first = 0
+            rows[0] = (
+                self._begin.began_ms,
+                from_ms,
+                extra,
+                max(0, extra - resolution - self._begin_low),
+                extra + resolution + self._begin_high,
+                0,
+                self._begin_flags | self._calculator.begin_flags,
+            )
+        if self._tail_to_ms > self._tail_from_ms or not self.is_valid:
+            possible = self._profile.energy_at_pmax(self.tail_ms)
+            rows[last] = (self._tail_from_ms, self._tail_to_ms, 0, 0, possible, 0, self._tail_flags)
+            last += 1
+        return rows[first:last]
+
+
+def too_many_jumps(reading_flags: "np.ndarray[tuple[int], np.dtype[np.uint32]]", charging_readings: int) -> bool:
+    """Whether so many steps are faster than Pmax allows that Pmax must be wrong."""
+    if charging_readings < MANY_STEPS:
+        return False
+    jumps = int(np.count_nonzero(reading_flags & np.uint32(Flag.JUMP | Flag.SPIKE)))
+    return jumps * TOO_MANY_JUMPS > charging_readings
