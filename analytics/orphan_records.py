@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from clickhouse_driver import Client
 
+from analytics.overlap_facts import LONGEST_RECORD_MS
 from analytics.session_facts import CHARGING, LONGEST_KEPT_MS, SessionFacts, SessionKey, wanted_table
 from analytics.sql_files import sql_text
 from analytics.thresholds import HOUR_MS, MINUTE_MS
@@ -24,7 +25,8 @@ APART_MS = 2 * MINUTE_MS
 """Between begin, or end, of a charge and of a record that may be its own (anomaly-codes.md, code 1)."""
 _EARLY_MS = 24 * HOUR_MS
 """So far may the end of a record lie after its arrival, by a clock that is wrong."""
-_REACH_MS = 24 * HOUR_MS
+_REACH_MS = HOUR_MS
+"""A charger whose clock is further off than this tells of another time, as far as can be seen."""
 
 _Charges = dict[SessionKey, SessionFacts]
 
@@ -73,7 +75,7 @@ class OrphanRecordReader:
 
     def charges_near(self, orphans: Iterable[SessionFacts]) -> _Charges:
         """The charges without a record to which these orphans may belong."""
-        spans = {one.key: one.bill.told for one in orphans if one.bill and one.bill.told}
+        spans = {one.key: (one.bill.start_ms, one.bill.end_ms) for one in orphans if one.bill}
         if not spans:
             return {}
         starts, ends = zip(*spans.values(), strict=True)
@@ -135,7 +137,10 @@ def _lacks_record(facts: SessionFacts) -> bool:
 
 def _is_unknown(facts: SessionFacts) -> bool:
     """A record under a number of which no reading tells, with times that can be those of a charge."""
-    return facts.bill is not None and facts.bill.told is not None and not facts.readings["event_ms"].size
+    bill = facts.bill
+    if bill is None or facts.readings["event_ms"].size:
+        return False
+    return bill.start_ms > 0 and 0 <= bill.end_ms - bill.start_ms <= LONGEST_RECORD_MS
 
 
 def _begin_ms(charge: SessionFacts) -> int:
@@ -145,9 +150,11 @@ def _begin_ms(charge: SessionFacts) -> int:
 def _own_times(charge: SessionFacts) -> tuple[int, int]:
     """First and last charging reading by the charger's clock, as far as the readings showed it."""
     behind_ms = charge.clock_behind_ms[0] if len(charge.clock_behind_ms) == 1 else 0
+    if abs(behind_ms) + APART_MS > _REACH_MS:
+        behind_ms = 0
     return _begin_ms(charge) - behind_ms, charge.last_charging_ms - behind_ms
 
 
 def _fits(orphan: SessionFacts, start_ms: int, end_ms: int) -> bool:
-    told = orphan.bill.told if orphan.bill else None
-    return told is not None and abs(told.start_ms - start_ms) <= APART_MS and abs(told.end_ms - end_ms) <= APART_MS
+    bill = orphan.bill
+    return bill is not None and max(abs(bill.start_ms - start_ms), abs(bill.end_ms - end_ms)) <= APART_MS

@@ -1,12 +1,13 @@
 -- Which known sessions does a fact touch that does not carry their trade number?
 -- `changes`: facts of a pile (tariff, clock) or of a connector (readings of another session or of none; `begins`: a charge,
--- its record or an order, which may show that an order of an AAF5 charger and a charge are one).
+-- its record or an order, which may show that an order of an AAF5 charger and a charge are one, or which charge a record
+-- under another number belongs to).
 SELECT DISTINCT pile_id, connector, trade_no,
     multiIf(charging_readings > 0, start_ms, bill_receive_ms > 0, bill_receive_ms, start_ms) AS since_ms
 FROM
 (
     SELECT pile_id, connector, trade_no, life, start_ms, end_ms, after_ms, occupancy_decided, unplugged_ms, next_start_ms,
-        bill_receive_ms, charging_readings, previous_end_ms, has_bill, protocol
+        bill_receive_ms, bill_number, readings, charging_readings, previous_end_ms, has_bill, protocol
     FROM session_revisions
     WHERE pile_id IN (SELECT pile_id FROM changes) AND local_day >= toDate(fromUnixTimestamp64Milli(toInt64(%(from_ms)s), 'UTC')) - 3
     ORDER BY revision DESC, inputs_digest DESC
@@ -21,6 +22,11 @@ WHERE multiIf(
     session.protocol = 'aaf5' AND session.connector = changes.connector AND session.trade_no != changes.trade_no
         AND changes.begins = 1 AND session.charging_readings = 0 AND session.has_bill = 0
         AND session.end_ms BETWEEN changes.told_ms - %(order_reach_ms)s AND changes.to_ms + %(order_reach_ms)s,
+        1,
+    session.connector = changes.connector AND session.trade_no != changes.trade_no AND changes.begins = 1
+        AND (session.bill_number = changes.trade_no
+            OR (if(session.has_bill = 1, session.readings = 0, session.charging_readings > 0)
+                AND session.end_ms BETWEEN changes.told_ms - %(order_reach_ms)s AND changes.to_ms + %(order_reach_ms)s)),
         1,
     session.life = 'other_number',
         0,

