@@ -37,7 +37,7 @@ def zero_before(story: Story, random: Random) -> bool:
 
 
 def zero_mid(story: Story, random: Random) -> bool:
-    """Lost answers of the meter: single zeros and short runs, sometimes to the end."""
+    """Lost answers of the meter: single zeros and short runs, sometimes the last ones; the record has its register."""
     readings = len(story.taken_ms)
     places = set(random.integers(1, readings, size=random.integers(1, 5)).tolist())
     if random.random() < 0.3:
@@ -61,7 +61,8 @@ def late_baseline(story: Story, random: Random) -> bool:
     longest_ms = min(15 * MINUTE_MS, (charge.stop_ms - charge.charging_ms) * 6 // 10)
     if longest_ms <= 75 * SECOND_MS:
         return False
-    story.told &= story.taken_ms >= charge.charging_ms + _uniform(random, 70 * SECOND_MS, longest_ms)
+    late_ms = _uniform(random, 70 * SECOND_MS, longest_ms)
+    story.told &= story.taken_ms >= charge.charging_ms + late_ms
     story.has_record = bool(random.random() < 0.8)
     return True
 
@@ -89,18 +90,18 @@ def jitter(story: Story, random: Random) -> bool:
     """Words that fall back by one or two quanta, and the next is right again."""
     quantum = story.charger.model.quantum_e4kwh
     share = random.uniform(0.05, 0.3)
-    for at_ms in story.taken_ms[:-1][random.random(len(story.taken_ms) - 1) < share].tolist():
+    hit = story.taken_ms[1:-1][random.random(len(story.taken_ms) - 2) < share].tolist()
+    for at_ms in hit:
         story.misread.append(Misread("spike", at_ms, at_ms + ONE_MS, -quantum * (1 if random.random() < 0.7 else 2)))
-    return True
+    return bool(hit)
 
 
 def rollback(story: Story, random: Random) -> bool:
     """The meter lost its supply and goes on from what it had saved: three quanta to 30 kWh less."""
     least = max(3 * story.charger.model.quantum_e4kwh, KWH_E4 // 2)
     at_ms = _moment(story, random, 0.3, 0.9)
-    most = 30 * KWH_E4
-    if story.charger.model.register == "session":
-        most = min(most, int(story.charge.energy_at(np.array([at_ms]))[0]))
+    counted = int(story.charge.energy_at(np.array([at_ms]))[0])
+    most = min(30 * KWH_E4, counted if story.charger.model.register == "session" else counted + story.base_e4kwh)
     if most <= least:
         return False
     story.moved.append(Moved("add", at_ms, size_e4kwh=-_log_uniform(random, least, most)))
@@ -181,7 +182,7 @@ def duplicate(story: Story, random: Random) -> bool:
     for place in np.flatnonzero(random.random(len(story.taken_ms)) < random.uniform(0.1, 0.6)).tolist():
         late = random.random() < 0.2
         story.copies.append((place, _uniform(random, 6_000, 60_000) if late else _uniform(random, 0, 3_000)))
-    story.record_copies = int(random.integers(1, 5))
+    story.record_copies = int(random.integers(1 if story.copies else 2, 5))
     return True
 
 
@@ -190,7 +191,7 @@ def out_of_order(story: Story, random: Random) -> bool:
     late = random.random(len(story.taken_ms)) < random.uniform(0.05, 0.2)
     late[-1] = False
     story.delay_ms[late] += random.integers(2_000, 29_000, size=int(late.sum()))
-    return True
+    return bool(late.any())
 
 
 def scale(story: Story, random: Random) -> bool:
@@ -255,7 +256,7 @@ def missing_reads(story: Story, random: Random) -> bool:
     """A bad link loses frames, one here and two there."""
     story.told &= random.random(len(story.taken_ms)) >= random.uniform(0.15, 0.5)
     story.told[int(random.integers(0, len(story.told)))] = True
-    return True
+    return not story.told.all()
 
 
 def mixed(story: Story, random: Random) -> bool:

@@ -1,0 +1,93 @@
+"""`pilestream evaluate`: simulated charges through the whole platform, and what it says of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pilestream
+from benchmarks.evaluation.chargers import CHARGES_EACH, MODELS
+from benchmarks.evaluation.faults import FAULTS
+from service.evaluation import evaluation_report
+from service.settings import load_settings
+
+ONE_OF_EACH = CHARGES_EACH * len(MODELS)
+SCORE_KEYS = {"n", "right", "held", "wrong_unflagged", "inside", "p50_error_kwh", "p99_error_kwh"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--sessions", "0"],
+        ["--sessions", "many"],
+        ["--seed", "-1"],
+        ["--mix", "none"],
+        ["--processes", "9"],
+        ["--scale", "2"],
+        ["--capture", "frames.jsonl"],
+        ["--historic", "--sessions", "5"],
+        ["--historic", "--mix", "each"],
+    ],
+)
+def test_wrong_use_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        pilestream.main(["evaluate", *arguments])
+    assert exit_.value.code == 2
+    assert "pilestream evaluate: error:" in capsys.readouterr().err
+
+
+def _check_shape(report: dict[str, Any], sessions: int) -> None:
+    assert set(report["faults"]) <= set(FAULTS)
+    assert sum(score["n"] for score in report["faults"].values()) == sessions
+    scores = [*report["faults"].values(), *report["naive"]["faults"].values(), report["total"], report["naive"]]
+    for score in scores:
+        assert set(score) >= SCORE_KEYS
+        assert score["n"] == score["right"] + score["held"] + score["wrong_unflagged"]
+    assert report["total"]["n"] == report["naive"]["n"] == sessions
+
+
+@pytest.mark.server
+@pytest.mark.timeout(240)
+def test_every_make_of_charger_with_faults_as_in_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["evaluate", "--sessions", str(ONE_OF_EACH), "--seed", "4", "--json", "--data", str(tmp_path)]
+    code = pilestream.main([*arguments, "--processes", "1"])
+    out, words = capsys.readouterr()
+    report = json.loads(out)
+    _check_shape(report, ONE_OF_EACH)
+    assert words == ""
+    assert code == 0
+    assert report["total"]["wrong_unflagged"] == 0
+    assert report["faults"]["none"]["codes"] == {}
+    assert report["faults"]["none"]["right"] == report["faults"]["none"]["n"]
+    assert report["naive"]["right"] < report["total"]["right"]
+
+
+@pytest.mark.long
+@pytest.mark.server
+@pytest.mark.timeout(1_800)
+def test_the_goals_hold_where_every_fault_is_as_frequent_as_the_others(tmp_path: Path) -> None:
+    report = evaluation_report(load_settings({"data": str(tmp_path)}), sessions=40_000, seed=11, mix="each")
+    _check_shape(report, 40_000)
+    total, faults = report["total"], report["faults"]
+    assert total["wrong_unflagged"] == 0
+    assert total["inside"] / total["n"] >= 0.995
+    assert faults["none"]["codes"] == {}
+    for name in ("none", "zero_before", "zero_mid", "spike", "jitter", "duplicate", "gap_inside", "rollover"):
+        assert faults[name]["held"] / faults[name]["n"] <= 0.01, name
+    for name in ("none", "zero_before", "spike", "jitter", "duplicate", "rollover"):
+        assert faults[name]["narrow"] / faults[name]["n"] >= 0.5, name
+
+
+@pytest.mark.long
+@pytest.mark.server
+@pytest.mark.timeout(1_800)
+def test_the_goals_hold_with_faults_as_in_the_log_and_processes_change_nothing(tmp_path: Path) -> None:
+    settings = load_settings({"data": str(tmp_path)})
+    report, again = (
+        evaluation_report(settings, sessions=20_000, seed=11, mix="historic", processes=processes)
+        for processes in (2, 1)
+    )
+    assert {**report, "seconds": 0} == {**again, "seconds": 0}
+    assert report["total"]["wrong_unflagged"] == 0
+    assert report["total"]["right"] / report["total"]["n"] >= 0.995
