@@ -19,7 +19,7 @@ a firmware vendor and model, and `?` where the charger never told it."""
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 PROTOCOL_CAUSES: Final = {"SKIP": "PROTOCOL_SKIP", "SWAP": "PROTOCOL_SWAP", "REPEAT": "PROTOCOL_REPEAT"}
-_NOT_OF_THE_PROTOCOL: Final = frozenset({6, 7})
+_OF_THE_PROTOCOL: Final = frozenset({1, 2, 3, 8, 9, 11})
 _LOST: Final = frozenset({1, 2})
 
 _FIRST_DAY: Final = date(1970, 1, 1)
@@ -82,13 +82,22 @@ def set_order(text: str) -> list[int]:
 def protocol_cause(code: int, step_faults: Sequence[str]) -> str:
     """The cause of a code that stays unexplained, from what is wrong with the order of the charger's steps (B11).
 
-    `step_faults` are SKIP, SWAP and REPEAT; the first of these names the cause, empty = none does. How long a vehicle
-    stays (6) and what another charge does (7) follow from no step; a lost bill is itself a step that was skipped.
+    `step_faults` are SKIP, SWAP and REPEAT; the first of these names the cause, empty = none does. Steps explain what
+    the platform missed or misplaced (codes 1, 2, 3, 8, 9, 11), not a record that is impossible by itself (4, 5), how
+    long a vehicle stays (6), or what another charge does (7). A lost bill is itself a step that was skipped.
     """
-    if code in _NOT_OF_THE_PROTOCOL:
+    if code not in _OF_THE_PROTOCOL:
         return ""
     telling = [fault for fault in PROTOCOL_CAUSES if fault in step_faults and not (code in _LOST and fault == "SKIP")]
     return PROTOCOL_CAUSES[telling[0]] if telling else ""
+
+
+def explained(hits: Iterable[tuple[int, str, str]], step_faults: Sequence[str]) -> list[tuple[int, str, str]]:
+    """The hits of a bill that stay (code, sub-reason, cause), with the cause that steps give where none has any."""
+    kept = list(hits)
+    if any(cause for _code, _reason, cause in kept):
+        return kept
+    return [(code, reason, protocol_cause(code, step_faults)) for code, reason, _none in kept]
 
 
 def causes_with_protocol(
@@ -96,11 +105,6 @@ def causes_with_protocol(
 ) -> list[str]:
     """The causes of a bill, with those that only the order of its charger's steps tells; `hits` are those that stay."""
     return sorted({*causes, *(cause for _code, _reason, cause in explained(hits, step_faults) if cause)})
-
-
-def explained(hits: Iterable[tuple[int, str, str]], step_faults: Sequence[str]) -> list[tuple[int, str, str]]:
-    """Hits (code, sub-reason, cause) with the cause that the order of steps gives where they have none."""
-    return [(code, reason, cause or protocol_cause(code, step_faults)) for code, reason, cause in hits]
 
 
 def anomaly_table(

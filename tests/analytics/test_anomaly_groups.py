@@ -167,13 +167,12 @@ def test_a_code_that_stays_takes_its_cause_from_the_newest_check_of_the_steps(st
 def test_steps_explain_neither_a_driver_nor_what_they_are_themselves() -> None:
     assert protocol_cause(8, ["REPEAT", "SWAP"]) == "PROTOCOL_SWAP"
     assert protocol_cause(8, []) == protocol_cause(6, ["SKIP"]) == protocol_cause(7, ["SWAP"]) == ""
+    assert protocol_cause(4, ["SKIP"]) == protocol_cause(5, ["SKIP"]) == ""
     assert protocol_cause(1, ["SKIP"]) == protocol_cause(2, ["SKIP"]) == ""
     assert protocol_cause(1, ["REPEAT", "SKIP"]) == "PROTOCOL_REPEAT"
-    assert causes_with_protocol(["OFFLINE"], [(8, "BILL_ABOVE", "SCALE"), (9, "BILL_LONGER", "")], ["SKIP"]) == [
-        "OFFLINE",
-        "PROTOCOL_SKIP",
-        "SCALE",
-    ]
+    hits = [(8, "BILL_ABOVE", ""), (9, "BILL_LONGER", "")]
+    assert causes_with_protocol(["OFFLINE"], hits, ["SKIP"]) == ["OFFLINE", "PROTOCOL_SKIP"]
+    assert causes_with_protocol([], [*hits, (4, "OVER_MAXIMUM", "SCALE")], ["SKIP"]) == ["SCALE"]
 
 
 def test_groups_in_every_format(stored: Client) -> None:
