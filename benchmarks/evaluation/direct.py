@@ -11,21 +11,25 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.evaluation.chargers import CHARGES_EACH, TARIFFS, ZONE, Charger, shares
+from benchmarks.evaluation.chargers import TARIFFS, ZONE, Charger, shares
+from benchmarks.evaluation.charges import MINUTE_MS, SECOND_MS
+from benchmarks.evaluation.history import DELAY_MS
 from benchmarks.evaluation.mixes import MIXES
 from benchmarks.evaluation.scores import Billed, Scores
 from benchmarks.evaluation.stories import ToldCharge, told_charges
 from benchmarks.evaluation.table import table_lines
+from benchmarks.evaluation.telling import LOGIN_TAKES_MS, told_begin
+from benchmarks.fleet.piles import AAF5
 from core.meter.flags import Quality
 from core.meter.profile import MeterProfile
 from core.meter.readings import ReadingArrays
 from core.session import PileBill, SessionInput, SessionResult, evaluate_session
 from core.tariff import TariffTimeline
 
-IDLE: Final = 2
+IDLE, CHARGING = 2, 3
+U32_MAX, SEQ_NUMBERS = 0xFFFF_FFFF, 65_536
 GAP_MS: Final = 60_000
 CLOCK_PLAY_MS: Final = 60_000
-OFFLINE_MS: Final = 1_800_000
 LAST_WORD_MS: Final = 700
 TOLERANCE_E4KWH: Final = 1_000
 FAILED_START_MS: Final = 300_000
@@ -41,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--fault", default="", help="only charges with this fault")
     parser.add_argument("--wrong", type=int, default=0, metavar="N", help="show N charges billed wrong and not held")
     parser.add_argument("--outside", type=int, default=0, metavar="N", help="show N charges whose truth lies outside")
-    parser.add_argument("--none-held", type=int, default=0, metavar="N", help="show N charges that are held")
+    parser.add_argument("--held", type=int, default=0, metavar="N", help="show N charges that are held")
     options = parser.parse_args(arguments)
     scores = Scores()
     rules: Counter[str] = Counter()
@@ -60,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
                 wanted = {
                     "wrong": verdict == "wrong_unflagged" and shown < options.wrong,
                     "outside": outside and shown < options.outside,
-                    "held": verdict == "held" and shown < options.none_held,
+                    "held": verdict == "held" and shown < options.held,
                 }
                 if any(wanted.values()):
                     shown += 1
@@ -74,73 +78,84 @@ def main(arguments: list[str] | None = None) -> int:
 def _profile(charger: Charger) -> MeterProfile:
     """What the master data says, and what is assumed where it says nothing."""
     model = charger.model
-    assumed_quantum = 100 if model.protocol == "aaf5" else 1
+    assumed_quantum = 100 if model.protocol == AAF5 else 1
     return MeterProfile(
         model.register,
         assumed_quantum if "quantum" in model.learns else model.quantum_e4kwh,
         (ASSUMED_POWER_W if "rated_power" in model.learns else model.rated_power_w) * 110 // 100,
         digits=0 if "digits" in model.learns else model.wraps_at_digits,
+        quantum_is_assumed="quantum" in model.learns,
     )
 
 
 def _input(charger: Charger, told: ToldCharge, previous_e4kwh: int) -> SessionInput:
-    """The facts that the platform would have of the charge, with all it was told before they are read."""
-    story, readings = told.story, told.readings
-    is_aaf5 = charger.model.protocol == "aaf5"
-    by_energy = is_aaf5 and charger.model.register == "session"
-    begin = told.story.charge.start_ms + story.clock_error_ms
+    """The facts that the platform would have of the charge."""
+    story = told.story
+    after_ms = story.online_from(story.charge.stop_ms) + LAST_WORD_MS
+    if story.is_away(story.charge.stop_ms):
+        after_ms += LOGIN_TAKES_MS
+    bill = _bill(told)
+    asks_before = charger.model.protocol == AAF5 and charger.model.register != "session" and _lacks_begin(told)
+    return SessionInput(
+        trade_no=told.truth.trade_no,
+        profile=_profile(charger),
+        zone=ZONE,
+        readings=_readings(told, after_ms),
+        timeline=TariffTimeline(by_date=TARIFFS),
+        bill=bill,
+        after_ms=_over_ms(told, bill, after_ms),
+        previous_end_e4kwh=previous_e4kwh if asks_before else 0,
+    )
+
+
+def _readings(told: ToldCharge, after_ms: int) -> ReadingArrays:
+    """Those that arrive, and for an absolute register its first word after the charge."""
+    story, readings, model = told.story, told.readings, told.story.charger.model
+    by_energy = model.protocol == AAF5 and model.register == "session"
     size = len(readings)
     columns = {
         "event_ms": readings.receive_ms,
         "receive_ms": readings.receive_ms,
         "counter_e4kwh": readings.energy if by_energy else readings.register,
         "power_w": readings.power_w,
-        "charge_minutes": (readings.taken_ms - story.charge.charging_ms) // 60_000,
-        "seq": readings.original % 65_536 if not is_aaf5 else np.zeros(size, np.int64),
+        "charge_minutes": (readings.taken_ms - story.charge.charging_ms) // MINUTE_MS,
+        "seq": np.zeros(size, np.int64) if model.protocol == AAF5 else readings.original % SEQ_NUMBERS,
+        "state": np.full(size, CHARGING),
     }
-    state = np.full(size, 3)
-    after_ms = story.online_from(story.charge.stop_ms) + LAST_WORD_MS
-    if story.is_away(story.charge.stop_ms):
-        after_ms += 2_000
-    if is_aaf5:
-        columns["start_ms"] = np.full(size, begin // 1_000 * 1_000)
-        columns["duration_s"] = (readings.taken_ms - story.charge.start_ms) // 1_000
-        columns["before_e4kwh"] = np.full(size, _told_begin(told))
-        columns["session_e4kwh"] = readings.energy
-        if size and not by_energy:
-            last = int(told.meter.shown_at(np.array([story.charge.stop_ms]))[0])
-            more = {"counter_e4kwh": last, "event_ms": after_ms, "receive_ms": after_ms}
-            columns = {name: np.append(values, more.get(name, 0)) for name, values in columns.items()}
-            state = np.append(state, IDLE)
-    record = told.record
-    bill = None
-    if record is not None:
-        wire = charger.model.wire_e4kwh
-        bill = PileBill(
-            receive_ms=record.sent_ms[0] + 100,
-            start_ms=max(record.start_ms // wire * wire, 0),
-            end_ms=max(record.end_ms // wire * wire, 0),
-            energy_e4kwh=min(record.energy // wire * wire, 2**32 * wire - 1),
-            class_energy_e4kwh=tuple(record.classes) if not is_aaf5 else (0, 0, 0, 0),  # type: ignore[arg-type]
-            meter_start_e4kwh=record.register_begin,
-            meter_end_e4kwh=record.register_end,
-            half_hour_energy_e4kwh=tuple(max(part, 0) for part in record.half_hours) if is_aaf5 else (),
-        )
-    return SessionInput(
-        trade_no=told.truth.trade_no,
-        profile=_profile(charger),
-        zone=ZONE,
-        readings=ReadingArrays.of(**columns, state=state),
-        timeline=TariffTimeline(by_date=TARIFFS),
-        bill=bill,
-        after_ms=_over_ms(told, bill, after_ms),
-        previous_end_e4kwh=previous_e4kwh if is_aaf5 and not by_energy and _lacks_begin(told) else 0,
+    if model.protocol != AAF5:
+        return ReadingArrays.of(**columns)
+    begin_ms = story.charge.start_ms + story.clock_error_ms
+    columns["start_ms"] = np.full(size, begin_ms // SECOND_MS * SECOND_MS)
+    columns["duration_s"] = (readings.taken_ms - story.charge.start_ms) // SECOND_MS
+    columns["before_e4kwh"] = np.full(size, _told_begin(told))
+    columns["session_e4kwh"] = readings.energy
+    if size and not by_energy:
+        last = int(told.meter.shown_at(np.array([story.charge.stop_ms]))[0])
+        word = {"counter_e4kwh": last, "event_ms": after_ms, "receive_ms": after_ms, "state": IDLE}
+        columns = {name: np.append(values, word.get(name, 0)) for name, values in columns.items()}
+    return ReadingArrays.of(**columns)
+
+
+def _bill(told: ToldCharge) -> PileBill | None:
+    record, model = told.record, told.story.charger.model
+    if record is None:
+        return None
+    is_aaf5 = model.protocol == AAF5
+    step_ms, wire = SECOND_MS if is_aaf5 else 1, model.wire_e4kwh
+    sharp, peak, flat, valley = record.classes
+    return PileBill(
+        receive_ms=record.sent_ms[0] + DELAY_MS,
+        start_ms=max(record.start_ms // step_ms * step_ms, 0),
+        end_ms=max(record.end_ms // step_ms * step_ms, 0),
+        energy_e4kwh=min(record.energy // wire * wire, U32_MAX * wire),
+        class_energy_e4kwh=(0, 0, 0, 0) if is_aaf5 else (sharp, peak, flat, valley),
+        meter_start_e4kwh=record.register_begin,
+        meter_end_e4kwh=record.register_end,
+        half_hour_energy_e4kwh=tuple(max(part, 0) for part in record.half_hours) if is_aaf5 else (),
     )
 
 
 def _told_begin(told: ToldCharge) -> int:
-    from benchmarks.evaluation.telling import told_begin
-
     return told_begin(told.story, told.meter)
 
 
@@ -212,5 +227,4 @@ def _words(told: ToldCharge, result: SessionResult, previous: int) -> str:
 
 
 if __name__ == "__main__":
-    assert CHARGES_EACH
     sys.exit(main())
