@@ -154,6 +154,10 @@ def _bill(options: argparse.Namespace) -> int:
 
 def _timeline(options: argparse.Namespace) -> int:
     settings = _settings(options)
+    if options.export:
+        from service.evidence_export import export_evidence
+
+        return export_evidence(settings, options.trade_no, options.export, language=options.lang, pile=options.pile)
     return print_timeline(settings, options.trade_no, every=options.all, with_hex=options.hex, as_json=options.json)
 
 

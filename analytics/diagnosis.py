@@ -18,11 +18,16 @@ LONG_SILENCE_MS: Final = 60_000
 _AAF5_FAULT: Final = 6
 _YKC_FAULT: Final = 1
 _METER_FINDINGS: Final = (
-    *("ZERO_BASELINE", "LATE_BASELINE", "BASELINE_PREV_END", "BASELINE_BILL_START", "JUMP", "ROLLBACK", "RESET"),
-    *("ROLLOVER", "FROZEN", "SCALE", "SPIKE", "ZERO_READ", "MISSING_DATA", "POWER_RATING_DOUBTFUL"),
+    *("ZERO_BASELINE", "LATE_BASELINE", "BASELINE_PREV_END", "BASELINE_BILL_START", "BASELINE_BACKCAST"),
+    *("JUMP", "ROLLBACK", "RESET", "ROLLOVER", "FROZEN", "SCALE", "SPIKE", "ZERO_READ", "MISSING_DATA"),
+    *("POWER_RATING_DOUBTFUL", "REGISTER_REPLACED"),
 )
 """Flags that tell of a defect of the meter or of the line to it, or need a word; the gravest first."""
-_NO_DEFECT: Final = frozenset({"ROLLOVER", "BASELINE_PREV_END", "BASELINE_BILL_START"})
+_NO_DEFECT: Final = frozenset(
+    {"ROLLOVER", "BASELINE_PREV_END", "BASELINE_BILL_START", "BASELINE_BACKCAST", "REGISTER_REPLACED"}
+)
+OVERLAPS: Final = ("connector", "vin", "card")
+"""Kinds of overlaps that are an anomaly; what only a wrong clock says, and one vehicle at two guns, are none."""
 _RECORD_CODES: Final = (3, 4, 5, 8, 9, 11)
 
 
@@ -146,8 +151,9 @@ def _other_findings(
         found.append(Finding("tariff_stale", "charger"))
     if session["outage_ms"] > LONG_SILENCE_MS:
         found.append(Finding("platform_outage", "platform", {"length": ("ms", session["outage_ms"])}))
-    if any(overlap[4] != "dual_gun" for overlap in session["overlaps"]):
-        found.append(Finding("overlap", "charger", {"count": ("count", len(session["overlaps"]))}))
+    if bill is not None and 7 in bill["codes"]:
+        others = [overlap for overlap in session["overlaps"] if overlap[4] in OVERLAPS]
+        found.append(Finding("overlap", "charger", {"count": ("count", len(others))}))
     if bill is not None and 6 in bill["codes"]:
         found.append(Finding("overstayed", "user"))
     if session["life"] == "failed_start":

@@ -19,16 +19,17 @@ MOST_ROWS: Final = 40
 class FiredRules(msgspec.Struct, frozen=True):
     """What fired together in one stretch of readings, or `times` times over.
 
-    From the reading before the stretch to its last one; both 0 = of the session as a whole. `reported_e4kwh`: how far
-    the readings moved by themselves, `accepted_e4kwh` what of that counts, [low, high] where the truth lies. None where
-    the rule has no stretch.
+    From the trusted reading before the stretch to the one behind it; both 0 = of the session as a whole. The readings
+    said `reported_e4kwh`: at the begin, at the end, and the one between that is farthest from both where any is beyond
+    them. `accepted_e4kwh` is what of that counts, [low, high] where the truth of the stretch lies. None where it is not
+    known, or where the same fired in many places.
     """
 
     rules: tuple[str, ...]
     from_ms: int = 0
     to_ms: int = 0
     times: int = 1
-    reported_e4kwh: int | None = None
+    reported_e4kwh: tuple[int | None, int | None, int | None] = (None, None, None)
     accepted_e4kwh: int | None = None
     low_e4kwh: int | None = None
     high_e4kwh: int | None = None
@@ -61,13 +62,28 @@ def _stretches(curve: SessionCurve) -> list[FiredRules]:
                     from_ms=int(intervals.from_ms[first]),
                     to_ms=int(intervals.to_ms[after - 1]),
                     times=after - first,
-                    reported_e4kwh=int(intervals.reported_e4kwh[part].sum()),
-                    accepted_e4kwh=int(intervals.accepted_e4kwh[part].sum()),
+                    reported_e4kwh=_reported(curve, int(intervals.from_ms[first]), int(intervals.to_ms[after - 1])),
+                    accepted_e4kwh=int(intervals.accepted_e4kwh[part].sum() + intervals.estimated_e4kwh[part].sum()),
                     low_e4kwh=int(intervals.low_e4kwh[part].sum()),
                     high_e4kwh=int(intervals.high_e4kwh[part].sum()),
                 )
             )
     return found
+
+
+def _reported(curve: SessionCurve, from_ms: int, to_ms: int) -> tuple[int | None, int | None, int | None]:
+    """What the readings of a stretch said at its begin, at its end, and farthest from both in between."""
+    first, last = np.searchsorted(curve.event_ms, [from_ms, to_ms])
+    begins = first < len(curve) and curve.event_ms[first] == from_ms
+    ends = last < len(curve) and curve.event_ms[last] == to_ms
+    begin = int(curve.reported_e4kwh[first]) if begins else None
+    end = int(curve.reported_e4kwh[last]) if ends else None
+    between = curve.reported_e4kwh[first + int(begins) : last]
+    known = [value for value in (begin, end) if value is not None]
+    if not len(between) or not known:
+        return begin, end, int(between[0]) if len(between) else None
+    away = np.maximum(min(known) - between, between - max(known))
+    return begin, end, int(between[away.argmax()]) if away.max() > 0 else None
 
 
 def _by_rules(found: Sequence[FiredRules], joins: Callable[[FiredRules], bool]) -> list[FiredRules]:
@@ -84,10 +100,9 @@ def _by_rules(found: Sequence[FiredRules], joins: Callable[[FiredRules], bool]) 
                 from_ms=min(part.from_ms for part in parts),
                 to_ms=max(part.to_ms for part in parts),
                 times=sum(part.times for part in parts),
-                reported_e4kwh=sum(part.reported_e4kwh or 0 for part in parts),
                 accepted_e4kwh=sum(part.accepted_e4kwh or 0 for part in parts),
-                low_e4kwh=sum(part.low_e4kwh or 0 for part in parts),
-                high_e4kwh=sum(part.high_e4kwh or 0 for part in parts),
             )
+            if len(parts) > 1
+            else parts[0]
         )
     return result

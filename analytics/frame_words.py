@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from analytics.personal_data import masked_fields
 from core.aaf5 import codec as aaf5
 from core.aaf5.messages import MESSAGES as AAF5_MESSAGES
 from core.conformance.observed import body_of
@@ -101,19 +102,23 @@ class FrameWords(msgspec.Struct, frozen=True):
     fields: dict[str, Any]
 
 
-def frame_words(protocol: str, frame_type: int, frame: bytes) -> FrameWords:
-    """What a frame says. Never raises: a type or a layout that is not known is said so."""
+def frame_words(protocol: str, frame_type: int, frame: bytes, *, masked: bool = False) -> FrameWords:
+    """What a frame says. Never raises: a type or a layout that is not known is said so.
+
+    `masked`: what names a person is hidden (`analytics.personal_data`).
+    """
     is_ykc = protocol == "ykc"
     message = (YKC_MESSAGES if is_ykc else AAF5_MESSAGES).get(frame_type)
     number = f"0x{frame_type:02X}" if is_ykc else str(frame_type)
     body = body_of(protocol, frame)
     decoded = ykc.decode_body(frame_type, body) if is_ykc else aaf5.decode_body(frame_type, body)
+    fields = masked_fields(protocol, frame_type, decoded.fields) if masked else decoded.fields
     if message is None:
-        return FrameWords(number, "unknown", "", f"unknown type, {len(frame)} bytes", False, decoded.fields)
-    text = _text(message, decoded.fields)
+        return FrameWords(number, "unknown", "", f"unknown type, {len(frame)} bytes", False, fields)
+    text = _text(message, fields)
     if not decoded.layout_ok:
         text = f"{text} ({'layout not published' if not message.layout_known else 'not its usual length'})".strip()
-    return FrameWords(number, message.name, message.title, text, decoded.layout_ok, decoded.fields)
+    return FrameWords(number, message.name, message.title, text, decoded.layout_ok, fields)
 
 
 def _text(message: Message, fields: Mapping[str, Any]) -> str:

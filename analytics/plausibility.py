@@ -14,7 +14,9 @@ from analytics.session_curve import SessionCurve
 from core.meter.flags import Flag
 from core.meter.profile import W_MS_PER_E4KWH
 
-BASELINE_RULES: Final = frozenset({"ZERO_BASELINE", "LATE_BASELINE", "BASELINE_PREV_END", "BASELINE_BILL_START"})
+BASELINE_RULES: Final = frozenset(
+    {"ZERO_BASELINE", "LATE_BASELINE", "BASELINE_PREV_END", "BASELINE_BILL_START", "BASELINE_BACKCAST"}
+)
 """Flags of a session whose register has no true reading at its begin."""
 FEWEST_FOR_A_LINE: Final = 3
 _OUTLIERS: Final = np.uint32(Flag.SPIKE | Flag.ZERO_READ | Flag.DUP | Flag.CONFLICT)

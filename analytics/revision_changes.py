@@ -9,9 +9,10 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from analytics.timeline_entries import BATCH_RANDOM_BITS
-
 Kind = Literal["e4kwh", "e4yuan", "fen", "ms", "at", "w", "count", "codes", "flags", "word", "text", "yes"]
+
+BATCH_RANDOM_BITS: Final = 20
+"""A run of the biller has for its number the moment (ms) at which it began, and so many random bits behind it."""
 
 _SESSION_FIELDS: Final[dict[str, Kind]] = {
     "life": "word",

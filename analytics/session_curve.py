@@ -12,7 +12,8 @@ from analytics.questions import Answer, Scope, ask
 from analytics.register_facts import LAST_WORDS_MS
 from analytics.session_window import window_of
 from core.meter.flags import Flag, flag_names
-from core.meter.measurement import Measurement, RegisterFacts, measure
+from core.meter.intervals import Intervals
+from core.meter.measurement import RegisterFacts, measure
 from core.meter.profile import REGISTER_KINDS, MeterProfile
 from core.meter.reading_times import FAR_MS, ToldSpan, at_times_taken, told_span
 from core.meter.readings import ReadingArrays, in_order
@@ -21,31 +22,14 @@ from core.session_number import session_halves
 _REPEATED = np.uint32(Flag.DUP)
 
 
-class CurveIntervals(msgspec.Struct, frozen=True, eq=False):
-    """The stretches between readings, in the order of time, one element each: what the calculator made of every one.
-
-    `reported_e4kwh`: how far the readings moved by themselves. The truth of a stretch lies in [low, high].
-    """
-
-    from_ms: npt.NDArray[np.int64]
-    to_ms: npt.NDArray[np.int64]
-    reported_e4kwh: npt.NDArray[np.int64]
-    accepted_e4kwh: npt.NDArray[np.int64]
-    low_e4kwh: npt.NDArray[np.int64]
-    high_e4kwh: npt.NDArray[np.int64]
-    flags: npt.NDArray[np.uint32]
-
-    def __len__(self) -> int:
-        return len(self.from_ms)
-
-
 class SessionCurve(msgspec.Struct, frozen=True, eq=False):
     """One value per stored reading, in the order of event time; all arrays have the same length.
 
     `reported_e4kwh` is the register as sent, `accepted_e4kwh` the energy accepted up to and with this reading, `flags`
-    the bits of `core.meter.flags.Flag` that it raised. `gap_ms`: a longer silence is a gap. `register_start_e4kwh`:
-    where an absolute register stood when the charge began, 0 for a counter; `told_start_e4kwh`: what the charger said
-    of that, 0 = nothing.
+    the bits of `core.meter.flags.Flag` that it raised. `intervals`: what the calculator made of the steps between the
+    trusted ones, from the begin of the charge to its latest possible end. `gap_ms`: a longer silence is a gap;
+    `quantum_e4kwh`: the smallest step of the meter. `register_start_e4kwh`: where an absolute register stood when the
+    charge began, 0 for a counter; `told_start_e4kwh`: what the charger said of that, 0 = nothing.
     """
 
     event_ms: npt.NDArray[np.int64]
@@ -53,8 +37,9 @@ class SessionCurve(msgspec.Struct, frozen=True, eq=False):
     accepted_e4kwh: npt.NDArray[np.int64]
     power_w: npt.NDArray[np.int64]
     flags: npt.NDArray[np.uint32]
-    intervals: CurveIntervals
+    intervals: Intervals
     gap_ms: int
+    quantum_e4kwh: int
     register_start_e4kwh: int = 0
     told_start_e4kwh: int = 0
 
@@ -70,6 +55,11 @@ class SessionCurve(msgspec.Struct, frozen=True, eq=False):
         """The silences longer than the calculator allows, as (last moment before, first moment after)."""
         steps = np.flatnonzero(np.diff(self.event_ms) > self.gap_ms)
         return [(int(self.event_ms[i]), int(self.event_ms[i + 1])) for i in steps]
+
+    def silences(self) -> list[tuple[int, int]]:
+        """The gaps, and what lies unseen before the first and behind the last charging reading."""
+        long = np.flatnonzero(self.intervals.to_ms - self.intervals.from_ms > self.gap_ms)
+        return [(int(self.intervals.from_ms[i]), int(self.intervals.to_ms[i])) for i in long]
 
     def marked(self) -> npt.NDArray[np.intp]:
         """The places of readings that raised a flag; one that only came twice is nothing to look at."""
@@ -111,7 +101,11 @@ def session_curve(client: Client, scope: Scope, session: Mapping[str, Any]) -> S
     repeats = session["protocol"] == "aaf5"
     readings = readings_of(answer, absolute=repeats and kind != "session")
     return curve_of_readings(
-        without_later_words(readings) if repeats else readings, profile, told if session["has_bill"] else None, register
+        without_later_words(readings) if repeats else readings,
+        profile,
+        told if session["has_bill"] else None,
+        register,
+        0 if session["life"] == "open" else session["end_high_ms"],
     )
 
 
@@ -148,37 +142,25 @@ def curve_of_readings(
     profile: MeterProfile,
     told: ToldSpan | None = None,
     register: RegisterFacts | None = None,
+    end_high_ms: int = 0,
 ) -> SessionCurve:
     """The curve of the readings of one session, given in any order; `told`: its times by the charger's record.
 
     Each stands at the time that the bill takes it for, not at the one that the gateway stored. `register`: for absolute
-    registers.
+    registers. `end_high_ms`: the latest possible end of the charge, 0 = it goes on.
     """
     readings = at_times_taken(readings, told)
-    measured = measure(readings, profile, register=register)
+    measured = measure(readings, profile, register=register, end_high_ms=end_high_ms)
     ordered = in_order(readings).readings
-    flags = measured.reading_flags | ordered.stored.astype(np.uint32) * np.uint32(Flag.STORED)
     return SessionCurve(
         event_ms=measured.event_ms,
         reported_e4kwh=measured.reported_e4kwh,
         accepted_e4kwh=measured.accepted_e4kwh,
         power_w=ordered.power_w,
-        flags=flags,
-        intervals=_intervals(measured, flags, profile),
+        flags=measured.reading_flags | ordered.stored.astype(np.uint32) * np.uint32(Flag.STORED),
+        intervals=measured.intervals,
         gap_ms=profile.gap_ms,
+        quantum_e4kwh=profile.quantum_e4kwh,
         register_start_e4kwh=measured.register_start_e4kwh,
         told_start_e4kwh=int(readings.before_e4kwh[readings.charging].max(initial=0)),
-    )
-
-
-def _intervals(measured: Measurement, flags: npt.NDArray[np.uint32], profile: MeterProfile) -> CurveIntervals:
-    accepted = np.diff(measured.accepted_e4kwh)
-    return CurveIntervals(
-        from_ms=measured.event_ms[:-1],
-        to_ms=measured.event_ms[1:],
-        reported_e4kwh=np.diff(measured.reported_e4kwh),
-        accepted_e4kwh=accepted,
-        low_e4kwh=np.maximum(accepted - profile.quantum_e4kwh, 0),
-        high_e4kwh=accepted + profile.quantum_e4kwh,
-        flags=flags[1:],
     )

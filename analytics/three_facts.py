@@ -25,13 +25,13 @@ PROPOSAL_ONLY: Final = 5
 STARTING_AND_STOPPING_MS: Final = 60_000
 """A record spans 13 to 51 s more than the charging state (metering.md, what real chargers do)."""
 WIDENING_FLAGS: Final = (
-    *("LATE_BASELINE", "AMBIGUOUS", "JUMP", "ROLLBACK", "RESET", "FROZEN", "TAIL_GAP", "MISSING_DATA"),
-    "POWER_RATING_DOUBTFUL",
+    *("LATE_BASELINE", "AMBIGUOUS", "JUMP", "ROLLBACK", "RESET", "FROZEN", "STANDSTILL", "TAIL_GAP"),
+    *("MISSING_DATA", "POWER_RATING_DOUBTFUL"),
 )
 """Flags that widen the interval of a measurement beyond the resolution of its meter."""
 REPLACING_FLAGS: Final = (
-    *("ZERO_BASELINE", "ZERO_READ", "BASELINE_PREV_END", "BASELINE_BILL_START", "SPIKE", "ROLLOVER", "SCALE"),
-    *("OUT_OF_ORDER", "CONFLICT", "GAP"),
+    *("ZERO_BASELINE", "ZERO_READ", "BASELINE_PREV_END", "BASELINE_BILL_START", "BASELINE_BACKCAST", "SPIKE"),
+    *("ROLLOVER", "SCALE", "OUT_OF_ORDER", "CONFLICT", "GAP"),
 )
 """Flags of readings that the naive difference takes as they are."""
 
@@ -290,6 +290,8 @@ def _amount_causes(
     if abs(gap_e4yuan) <= rounding:
         return [Cause("rounding", {"gap": ("e4yuan", gap_e4yuan)}) if gap_e4yuan else Cause("equal")]
     causes: list[Cause] = []
+    if not upload["bill_amount_e4yuan"] and upload["bill_energy_e4kwh"]:
+        return [Cause("unpriced")]
     at_ours = price_of(upload["bill_energy_e4kwh"], bill, session, tariffs)
     by_energy = 0 if at_ours is None else (at_ours - bill["amount_fen"]) * E4YUAN_PER_FEN
     if by_energy:

@@ -1,18 +1,22 @@
 """Stored frames, readings, events and bills as entries of a session's timeline, each in a few words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import msgspec
 
 from analytics.bill_lines import kwh_text, yuan_text
+from analytics.fired_rules import FiredRules
 from analytics.frame_words import frame_words
+from analytics.personal_data import masked_hex
+from analytics.revision_changes import BATCH_RANDOM_BITS, Touch
 from core.conformance.rules import GAP_MS, MINUTE_MS
 
 Kind = Literal[
-    "frame", "reading", "start", "order", "connector", "connection", "identity", "clock", "tariff", "alarm", "outage",
-    "deviation", "bill",
+    "frame", "reading", "rule", "start", "order", "connector", "connection", "identity", "clock", "tariff", "alarm",
+    "outage", "deviation", "bill",
 ]  # fmt: skip
 
 LATE_MS: Final = 2 * MINUTE_MS
@@ -24,7 +28,7 @@ _AAF5_STATES: Final = {
 _PERIODIC: Final = ("bms_demand", "bms_info", "heartbeat", "heartbeat_ack", "status", "status_ack")
 
 
-BATCH_RANDOM_BITS: Final = 20
+MOST_CHANGES: Final = 6
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -52,7 +56,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     fields: dict[str, Any] = {}
 
 
-_RANKS: Final = {"frame": 0, "reading": 0, "deviation": 2, "bill": 3}
+_RANKS: Final = {"frame": 0, "reading": 0, "rule": 1, "deviation": 2, "bill": 3}
 
 
 def place_in_time(entry: Entry) -> tuple[int, int, tuple[int, int], str]:
@@ -60,14 +64,24 @@ def place_in_time(entry: Entry) -> tuple[int, int, tuple[int, int], str]:
     return entry.at_ms, _RANKS.get(entry.kind, 1), entry.frame or (0, 0), entry.name
 
 
-def reading_entries(readings: Sequence[dict[str, Any]], *, every: bool) -> list[Entry]:
+def reading_entries(
+    readings: Sequence[dict[str, Any]],
+    *,
+    every: bool,
+    accepted_at: Callable[[int], int | None],
+    hex_of: Mapping[tuple[int, int], str] = MappingProxyType({}),
+) -> list[Entry]:
+    """Runs of readings in one state, or each by itself.
+
+    `accepted_at` gives the energy (1e-4 kWh) accepted up to a moment, `hex_of` the bytes of frames by their key.
+    """
     runs: list[list[dict[str, Any]]] = []
     for reading in readings:
         before = runs[-1][-1] if runs else None
         if every or before is None or _breaks(before, reading):
             runs.append([])
         runs[-1].append(reading)
-    return [_run_of_readings(run) for run in runs]
+    return [_run_of_readings(run, accepted_at, hex_of) for run in runs]
 
 
 def _breaks(before: dict[str, Any], reading: dict[str, Any]) -> bool:
@@ -75,8 +89,13 @@ def _breaks(before: dict[str, Any], reading: dict[str, Any]) -> bool:
     return any(before[name] != reading[name] for name in same) or reading["event_ms"] - before["event_ms"] > GAP_MS
 
 
-def _run_of_readings(run: Sequence[dict[str, Any]]) -> Entry:
+def _run_of_readings(
+    run: Sequence[dict[str, Any]],
+    accepted_at: Callable[[int], int | None],
+    hex_of: Mapping[tuple[int, int], str],
+) -> Entry:
     first, last = run[0], run[-1]
+    accepted = accepted_at(last["event_ms"])
     is_ykc = first["protocol"] == "ykc"
     state = _YKC_STATES.get(first["state"]) if is_ykc else _AAF5_STATES.get(first["work_state"])
     parts = [state or f"state {first['state'] if is_ykc else first['work_state']}"]
@@ -85,6 +104,8 @@ def _run_of_readings(run: Sequence[dict[str, Any]]) -> Entry:
     parts.append(_span([kwh_text(first["energy_e4kwh"]), kwh_text(last["energy_e4kwh"])], "kWh"))
     if last["register_e4kwh"]:
         parts.append("register " + _span([kwh_text(first["register_e4kwh"]), kwh_text(last["register_e4kwh"])], "kWh"))
+    if accepted is not None:
+        parts.append(f"accepted {kwh_text(accepted)} kWh")
     if powers := [reading["power_w"] for reading in run if reading["power_w"]]:
         parts.append(_span([_kilowatts(min(powers)), _kilowatts(max(powers))], "kW"))
     if last["soc"]:
@@ -105,11 +126,13 @@ def _run_of_readings(run: Sequence[dict[str, Any]]) -> Entry:
         kept=bool(first["stored"]),
         bad=bool(first["alarm"] or first["fault_bits"]) or state == "fault",
         frame=(first["segment_id"], first["segment_offset"]),
+        frame_hex=hex_of.get((first["segment_id"], first["segment_offset"]), "") if len(run) == 1 else "",
     )
 
 
-def frame_entries(frames: Sequence[dict[str, Any]], *, every: bool) -> list[Entry]:
-    entries = [_frame(frame) for frame in frames]
+def frame_entries(frames: Sequence[dict[str, Any]], *, every: bool, masked: bool = False) -> list[Entry]:
+    """What each frame says; periodic ones as runs unless `every`. `masked`: without what names a person."""
+    entries = [_frame(frame, masked=masked) for frame in frames]
     if every:
         return entries
     single = [entry for entry in entries if entry.name not in _PERIODIC]
@@ -135,8 +158,9 @@ def _runs_of_frames(entries: Iterable[Entry]) -> list[Entry]:
     return runs
 
 
-def _frame(frame: dict[str, Any]) -> Entry:
-    says = frame_words(frame["protocol"], frame["frame_type"], bytes.fromhex(frame["frame_hex"]))
+def _frame(frame: dict[str, Any], *, masked: bool) -> Entry:
+    raw = bytes.fromhex(frame["frame_hex"])
+    says = frame_words(frame["protocol"], frame["frame_type"], raw, masked=masked)
     refused = frame["verdict"] not in ("ok", "variant", "unknown_type")
     late = bool(frame["stored"]) or frame["receive_ms"] - frame["event_ms"] > LATE_MS
     return Entry(
@@ -150,7 +174,7 @@ def _frame(frame: dict[str, Any]) -> Entry:
         kept=bool(frame["stored"]),
         bad=refused,
         frame=(frame["segment_id"], frame["segment_offset"]),
-        frame_hex=frame["frame_hex"],
+        frame_hex=masked_hex(frame["protocol"], frame["frame_type"], raw) if masked else frame["frame_hex"],
         fields=says.fields,
     )
 
@@ -208,7 +232,43 @@ def deviation_entry(check: dict[str, Any]) -> Entry:
     )
 
 
-def bill_entry(bill: dict[str, Any]) -> Entry:
+def rule_entries(rules: Sequence[FiredRules]) -> list[Entry]:
+    """The stretches of readings in which rules of the calculator fired; those of the whole session have no moment."""
+    return [
+        Entry(
+            at_ms=one.from_ms,
+            until_ms=one.to_ms,
+            kind="rule",
+            name="+".join(one.rules),
+            text=rule_text(one),
+            times=one.times,
+            fields={
+                "rules": list(one.rules),
+                "reported_kwh": [kwh_text(value) for value in one.reported_e4kwh],
+                "accepted_kwh": kwh_text(one.accepted_e4kwh),
+                "low_kwh": kwh_text(one.low_e4kwh),
+                "high_kwh": kwh_text(one.high_e4kwh),
+            },
+        )
+        for one in rules
+        if one.to_ms
+    ]
+
+
+def rule_text(one: FiredRules) -> str:
+    """What the readings of a stretch said, and what was made of it."""
+    begin, end, away = one.reported_e4kwh
+    said = [kwh_text(value) or "nothing" for value in (begin, away, end) if value is not None]
+    parts = [f"readings {' to '.join(said)} kWh"] if said else []
+    if one.accepted_e4kwh is not None:
+        parts.append(
+            f"accepted {kwh_text(one.accepted_e4kwh)} kWh [{kwh_text(one.low_e4kwh)}, {kwh_text(one.high_e4kwh)}]"
+        )
+    return ", ".join(parts)
+
+
+def bill_entry(bill: dict[str, Any], touch: Touch | None = None) -> Entry:
+    """A revision of the bill; `touch` says what it changed against the one before."""
     energy, amount = kwh_text(bill["final_energy_e4kwh"]), yuan_text(bill["amount_fen"])
     said, measured = kwh_text(bill["pile_energy_e4kwh"]), kwh_text(bill["platform_energy_e4kwh"])
     figure = f"{energy} kWh = {amount} yuan" if energy else "nothing to bill"
@@ -220,6 +280,11 @@ def bill_entry(bill: dict[str, Any]) -> Entry:
         parts.append(f"because of {', '.join(bill['causes'])}")
     if bill["held"]:
         parts.append("held: waits for a person")
+    changed = [
+        f"{change.name} {_said(change.before)} to {_said(change.after)}" for change in (touch.changes if touch else ())
+    ]
+    if changed:
+        parts.append(f"changed {', '.join(changed[:MOST_CHANGES])}")
     return Entry(
         # computed_ms is the moment that was decided about; the run of the biller that wrote it is what happened then.
         at_ms=bill["batch_id"] >> BATCH_RANDOM_BITS,
@@ -228,7 +293,12 @@ def bill_entry(bill: dict[str, Any]) -> Entry:
         text="; ".join(parts),
         party="biller",
         bad=bool(bill["held"]),
+        fields={"changes": [change.name for change in touch.changes]} if touch and touch.changes else {},
     )
+
+
+def _said(value: Any) -> str:
+    return ",".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)
 
 
 def _span(ends: Sequence[str | None], unit: str) -> str:

@@ -8,15 +8,17 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import msgspec
-
-from analytics.bill_lines import kwh_text, local_time, yuan_text
+from analytics.bill_lines import kwh_text
+from analytics.plausibility import growth, observed_times
 from analytics.questions import PLATFORM_SCOPE
 from analytics.timeline import Trail, trails
 from analytics.timeline_entries import Entry
+from analytics.timeline_record import meter_record, trail_head, trail_record
+from dashboard.catalogue import LANGUAGES, Catalogue
 from service.running import running_client
 from service.settings import Settings
 
@@ -28,13 +30,20 @@ _TIME_WIDTH = len("00:00:00.000")
 
 _MARKS: Final = {
     "start": "▶", "order": "·", "connector": "·", "connection": "·", "identity": "·", "clock": "·", "tariff": "·",
-    "alarm": "!", "outage": "!", "deviation": "✗", "bill": "=",
+    "alarm": "!", "outage": "!", "deviation": "✗", "rule": "~", "bill": "=",
 }  # fmt: skip
-_SAY_THEIR_NAME: Final = ("bill", "start", "clock", "tariff", "identity")
+_SAY_THEIR_NAME: Final = ("bill", "start", "clock", "tariff", "identity", "rule")
 _LABEL_WIDTH: Final = 28
 _FROM_CHARGER, _FROM_PLATFORM = "→", "←"
 _RED, _YELLOW, _GREEN, _CYAN, _FAINT, _BOLD = "31", "33", "32", "36", "2", "1"
-_COLOURS: Final = {"deviation": _RED, "alarm": _YELLOW, "outage": _YELLOW, "bill": _GREEN, "start": _CYAN}
+_COLOURS: Final = {
+    "deviation": _RED,
+    "rule": _YELLOW,
+    "alarm": _YELLOW,
+    "outage": _YELLOW,
+    "bill": _GREEN,
+    "start": _CYAN,
+}
 _LIVES: Final = {
     "open": "under way",
     "ended": "ended",
@@ -52,12 +61,21 @@ def add_timeline_parser(commands: Any, run: Callable[[argparse.Namespace], int])
         help="all that is known of a session, in the order of time",
         description="Print a session's evidence trail: who started it, every frame with its meaning, what happened, "
         "where the order of steps was left, and what was billed. Times are those of the station.",
-        epilog="example: pilestream timeline 32010600019236012611221430010007 --hex",
+        epilog="example: pilestream timeline 32010600019236012611221430010007 --export evidence.zip",
     )
     parser.add_argument("trade_no", metavar="TRADE_NO", help="number of the session")
     parser.add_argument("--all", action="store_true", help="each reading and each frame in a line of its own")
     parser.add_argument("--hex", action="store_true", help="the bytes below each frame")
     parser.add_argument("--json", action="store_true", help="one JSON object per session")
+    parser.add_argument(
+        "--export",
+        type=Path,
+        metavar="FILE",
+        help="write it to a file instead: .html is one page to read and print, .zip has the page, frames.csv, "
+        "readings.csv, evidence.json and their checksums; cards and accounts are hidden",
+    )
+    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of that page (default en)")
+    parser.add_argument("--pile", metavar="CODE", help="whose session to export, where several used the number")
     parser.add_argument("--data", metavar="FOLDER", help="the folder of all data (default ./data)")
     parser.set_defaults(run=run)
     return parser
@@ -86,15 +104,7 @@ def print_timeline(
 
 def trail_json(trail: Trail) -> str:
     """One line of JSON: the session's head, and its entries with ISO times in the zone of the station."""
-    zone = ZoneInfo(trail.zone)
-    entries = []
-    for entry in trail.entries:
-        written = msgspec.to_builtins(entry)
-        for name in ("at_ms", "until_ms", "came_ms"):
-            if written.get(name):
-                written[name.removesuffix("_ms")] = _iso(written[name], zone)
-        entries.append(written)
-    return json.dumps({**_head(trail), "entries": entries}, ensure_ascii=False)
+    return json.dumps(trail_record(trail), ensure_ascii=False)
 
 
 def trail_text(trail: Trail, *, width: int = PIPE_WIDTH, coloured: bool = False, with_hex: bool = False) -> str:
@@ -135,7 +145,8 @@ def _entry_lines(entry: Entry, zone: ZoneInfo, width: int, paint: Paint) -> list
         )
     if entry.kind == "deviation" and entry.party == "platform":
         label = f"{label} (platform)"
-    text = ", ".join(filter(None, [_run_text(entry, zone), entry.text, _late_text(entry, zone)]))
+    says = _rules_text(entry) if entry.kind == "rule" else entry.text
+    text = ", ".join(filter(None, [_run_text(entry, zone), says, _late_text(entry, zone)]))
     lead = f"{time} {mark} "
     column = min(len(lead) + _LABEL_WIDTH, width - MIN_TEXT_WIDTH)
     colour = _COLOURS.get(entry.kind, _RED if entry.bad else "")
@@ -150,9 +161,19 @@ def _entry_lines(entry: Entry, zone: ZoneInfo, width: int, paint: Paint) -> list
 
 
 def _run_text(entry: Entry, zone: ZoneInfo) -> str:
+    if entry.kind == "rule":
+        times = f"{entry.times} times " if entry.times > 1 else ""
+        return f"{times}until {_local(entry.until_ms, zone).strftime('%H:%M:%S')}"
     if entry.kind not in ("frame", "reading") or entry.times == 1:
         return ""
     return f"{entry.times} times until {_local(entry.until_ms, zone).strftime('%H:%M:%S')}"
+
+
+def _rules_text(entry: Entry) -> str:
+    """Each rule by its name and in words, and what it made of the readings."""
+    words = Catalogue("en")
+    rules = "; ".join(f"{name}: {words.word('rule', name)}" for name in entry.fields["rules"])
+    return ". ".join(filter(None, [rules, entry.text]))
 
 
 def _late_text(entry: Entry, zone: ZoneInfo) -> str:
@@ -164,48 +185,8 @@ def _late_text(entry: Entry, zone: ZoneInfo) -> str:
     return f"(came {when}{', kept by the charger' if entry.kept else ''})"
 
 
-def _head(trail: Trail) -> dict[str, Any]:
-    session, bill, check = trail.session, trail.bill, trail.conformance
-    zone = ZoneInfo(trail.zone)
-    return {
-        "trade_no": session["trade_no"],
-        "pile": session["pile"],
-        "connector": session["connector"],
-        "station": session["station"],
-        "operator": session["operator"],
-        "vendor": session["vendor"],
-        "model": session["model"],
-        "firmware": check["firmware"] if check else "",
-        "life": session["life"],
-        "start": local_time(session["start_ms"], zone),
-        "end": local_time(session["end_ms"], zone) if session["life"] != "open" else None,
-        "record": session["bill_state"],
-        "pile_energy_kwh": kwh_text(session["bill_energy_e4kwh"]) if session["has_bill"] else None,
-        "platform_energy_kwh": kwh_text(session["best_e4kwh"]),
-        "low_kwh": kwh_text(session["low_e4kwh"]),
-        "high_kwh": kwh_text(session["high_e4kwh"]),
-        "quality": session["quality"],
-        "final_energy_kwh": kwh_text(bill["final_energy_e4kwh"]) if bill else None,
-        "final_amount_yuan": yuan_text(bill["amount_fen"]) if bill else None,
-        "held": bool(bill and bill["held"]),
-        "codes_raw": list(bill["codes_raw"]) if bill else [],
-        "codes": list(bill["codes"]) if bill else [],
-        "causes": list(bill["causes"]) if bill else [],
-        "conformance": None
-        if check is None
-        else {
-            "flow": check["flow"],
-            "due": check["steps_expected"],
-            "kept": check["steps_kept"],
-            "order": check["step_order"],
-            "pattern": check["pattern"],
-        },
-        "zone": trail.zone,
-    }
-
-
 def _head_lines(trail: Trail, zone: ZoneInfo, paint: Paint) -> Iterator[str]:
-    head = _head(trail)
+    head = trail_head(trail)
     make = " ".join(filter(None, [head["vendor"], head["model"], head["firmware"] and f"firmware {head['firmware']}"]))
     yield paint(f"session {head['trade_no']}", _BOLD)
     yield f"  charger   {head['pile']} connector {head['connector']}{f', {make}' if make else ''}"
@@ -219,6 +200,16 @@ def _head_lines(trail: Trail, zone: ZoneInfo, paint: Paint) -> Iterator[str]:
         codes = _codes_text(head)
         billed = f"{head['final_energy_kwh']} kWh = {head['final_amount_yuan']} yuan"
         yield f"  billed    {billed if head['final_energy_kwh'] else 'nothing is known'}{held}{codes}"
+    yield f"  meter     {_meter_text(trail)}"
+    times = observed_times(trail.session, trail.curve)
+    if times is not None:
+        yield (
+            f"  time      {times.observed_ms // 1000} s observed, {times.unobserved_ms // 1000} s not, "
+            f"{times.total_ms // 1000} s in all"
+        )
+    line = growth(trail.session, trail.curve)
+    if line is not None:
+        yield f"  growth    R² {line.r_squared:.4f}, at most {kwh_text(abs(line.residual_e4kwh))} kWh off the line"
     check = head["conformance"]
     if check is not None:
         whole = check["kept"] == check["due"]
@@ -245,6 +236,22 @@ def _energy_text(head: dict[str, Any]) -> str:
     return f"{record}, {measured}"
 
 
+def _meter_text(trail: Trail) -> str:
+    """The meter by which it was measured, and where its values come from."""
+    meter = meter_record(trail.session)
+    digits = f" of {meter['register_digits']} digits" if meter["register_digits"] else ""
+    values = [
+        (f"{meter['register_kind']} register{digits}", meter["register_source"]),
+        (f"steps of {meter['quantum_kwh']} kWh", meter["quantum_source"]),
+        (f"at most {meter['pmax_w'] // 1000} kW", meter["pmax_source"]),
+    ]
+    sources = {source or "assumed" for _value, source in values}
+    told = [value if len(sources) == 1 else f"{value} ({source or 'assumed'})" for value, source in values]
+    if len(sources) == 1:
+        told.append(*sources)
+    return ", ".join([*told, *([f"profile {meter['profile_id']}"] if meter["profile_id"] else [])])
+
+
 def _codes_text(head: dict[str, Any]) -> str:
     raw, codes = (",".join(map(str, head[name])) for name in ("codes_raw", "codes"))
     if not raw and not codes:
@@ -267,7 +274,3 @@ def _length(length_ms: int) -> str:
 
 def _local(at_ms: int, zone: ZoneInfo) -> datetime:
     return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone)
-
-
-def _iso(at_ms: int, zone: ZoneInfo) -> str:
-    return _local(at_ms, zone).isoformat(timespec="milliseconds")

@@ -17,6 +17,6 @@ LEFT JOIN (SELECT station_id AS its_station, name AS station, name_en AS station
     ON its_station = session.station_id
 LEFT JOIN (SELECT operator_id AS its_operator, name AS operator, name_en AS operator_en FROM dim_operators) AS operators
     ON its_operator = session.operator_id
-LEFT JOIN (SELECT pile_id AS its_pile, vendor, model, protocol FROM dim_piles) AS piles
+LEFT JOIN (SELECT pile_id AS its_pile, vendor, model FROM dim_piles) AS piles
     ON its_pile = session.pile_id
 ORDER BY start_ms, pile, connector

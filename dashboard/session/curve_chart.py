@@ -13,22 +13,25 @@ from analytics.session_curve import SessionCurve
 from dashboard import written
 from dashboard.catalogue import Catalogue
 from dashboard.plots import AMBER, BLUE, GREEN, GREY, RED, calm
+from dashboard.session.curve_shape import CurveShape, curve_shape
+from dashboard.session.record import SessionRecord
 
-MOST_POINTS = 2_000
 FEW_POINTS = 3  # too few for a line to be seen
-HEADROOM = 1.12
 
 
-def curve_figure(curve: SessionCurve, words: Catalogue, zone: str) -> go.Figure:
-    """Energy over power on a shared time axis, in local time of `zone`.
+def curve_figure(record: SessionRecord, words: Catalogue) -> go.Figure:
+    """Energy over power on a shared time axis, in the local time of the station.
 
     The energy axis fits the accepted curve: a reading far beyond it is drawn at the upper edge with its true value, so
-    that one false reading does not flatten the rest.
+    that one false reading does not flatten the rest. Where more or less may have flowed than what counts, a wedge opens
+    from the last certain figure; the bracket at the end is the interval of the whole.
     """
-    chosen = _thinned(curve)
+    curve, zone = record.curve, record.zone
+    shape = curve_shape(curve, record.session["high_e4kwh"])
+    chosen, top = shape.chosen, shape.top_e4kwh
     times = [_local(int(curve.event_ms[i]), zone) for i in chosen]
-    top = _top_e4kwh(curve)
     figure = go.Figure()
+    _wedges(figure, shape, words, zone)
     reported = curve.counted_e4kwh[chosen]
     accepted = _with_breaks(times, curve.accepted_e4kwh[chosen] / 1e4, curve, chosen)
     _line(figure, accepted, words.text("session.curve.accepted"), {"color": GREEN, "width": 3.5})
@@ -36,7 +39,8 @@ def curve_figure(curve: SessionCurve, words: Catalogue, zone: str) -> go.Figure:
     _line(figure, said, words.text("session.curve.reported"), {"color": BLUE, "width": 1.6, "dash": "dot"})
     _flagged(figure, curve, words, zone, top)
     _power(figure, _with_breaks(times, curve.power_w[chosen] / 1e3, curve, chosen), words.text("session.curve.power"))
-    for from_ms, to_ms in curve.gaps():
+    _bounds(figure, record, shape, words)
+    for from_ms, to_ms in curve.silences():
         _silence(figure, from_ms, to_ms, words, zone)
     calm(figure, height=420, revision="session")
     figure.update_layout(
@@ -59,6 +63,64 @@ def curve_figure(curve: SessionCurve, words: Catalogue, zone: str) -> go.Figure:
         hovermode="x unified",
     )
     return figure
+
+
+def _wedges(figure: go.Figure, shape: CurveShape, words: Catalogue, zone: str) -> None:
+    """All wedges as one trace: triangles from what was certain to what may be."""
+    if not shape.wedges:
+        return
+    x: list[Any] = []
+    y: list[Any] = []
+    for wedge in shape.wedges:
+        start, end = _local(wedge.from_ms, zone), _local(wedge.to_ms, zone)
+        x += [start, end, end, start, None]
+        y += [part / 1e4 for part in (wedge.from_e4kwh, wedge.high_e4kwh, wedge.low_e4kwh, wedge.from_e4kwh)] + [None]
+    figure.add_trace(
+        go.Scatter(
+            x=x,
+            y=y,
+            mode="lines",
+            name=words.text("session.curve.range"),
+            line={"color": AMBER, "width": 0.8},
+            fill="toself",
+            fillcolor="rgba(224,145,47,0.32)",
+            hoverinfo="skip",
+        )
+    )
+
+
+def _bounds(figure: go.Figure, record: SessionRecord, shape: CurveShape, words: Catalogue) -> None:
+    """The measured figure with its interval, where the charge can have ended at the latest."""
+    session = record.session
+    if record.is_open or not session["high_e4kwh"]:
+        return
+    low, best, high = (session[name] / 1e4 for name in ("low_e4kwh", "best_e4kwh", "high_e4kwh"))
+    last_ms = max([int(record.curve.event_ms[-1]), *(wedge.to_ms for wedge in shape.wedges)])
+    text = words.text(
+        "session.measured.interval",
+        low=written.energy(session["low_e4kwh"], 4),
+        high=written.energy(session["high_e4kwh"], 4),
+    )
+    figure.add_trace(
+        go.Scatter(
+            x=[_local(last_ms, record.zone)],
+            y=[best],
+            mode="markers",
+            name=words.text("session.curve.bounds"),
+            marker={"size": 7, "color": GREEN},
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [high - best],
+                "arrayminus": [best - low],
+                "color": GREEN,
+                "thickness": 1.6,
+                "width": 6,
+            },
+            hovertemplate=f"{text}<extra></extra>",
+            cliponaxis=False,
+        )
+    )
 
 
 def _line(figure: go.Figure, points: tuple[list[Any], list[Any]], name: str, line: dict[str, Any]) -> None:
@@ -155,26 +217,6 @@ def _flagged(figure: go.Figure, curve: SessionCurve, words: Catalogue, zone: str
             cliponaxis=False,
         )
     )
-
-
-def _top_e4kwh(curve: SessionCurve) -> int:
-    """The upper end of the energy axis."""
-    accepted = int(curve.accepted_e4kwh.max())
-    typical = int(np.percentile(curve.counted_e4kwh, 90)) if len(curve) else 0
-    return max(1_000, int(max(accepted, min(typical, accepted * 3)) * HEADROOM))
-
-
-def _thinned(curve: SessionCurve) -> npt.NDArray[np.intp]:
-    """Which readings to draw: all, or per bucket of time its ends and extremes, and all flagged ones."""
-    count = len(curve)
-    if count <= MOST_POINTS:
-        return np.arange(count)
-    keep = set(curve.marked().tolist()) | {0, count - 1}
-    for part in np.array_split(np.arange(count), MOST_POINTS // 4):
-        values, power = curve.counted_e4kwh[part], curve.power_w[part]
-        keep |= {int(part[0]), int(part[-1]), int(part[values.argmax()]), int(part[values.argmin()])}
-        keep |= {int(part[power.argmax()]), int(part[power.argmin()])}
-    return np.array(sorted(keep), dtype=np.intp)
 
 
 def _with_breaks(

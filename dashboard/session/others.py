@@ -4,6 +4,7 @@ from typing import Any
 
 from dash import html
 
+from analytics.diagnosis import OVERLAPS
 from dashboard import written
 from dashboard.catalogue import Catalogue
 from dashboard.parts import badge, session_link
@@ -43,7 +44,7 @@ def _taken(record: SessionRecord, words: Catalogue) -> html.Div:
 def _overlap(row: dict[str, Any], record: SessionRecord, words: Catalogue) -> html.Li:
     length = said("ms", row["overlap_ms"], words, record.zone)
     kind = words.word("overlap", row["kind"])
-    tone = "plain" if row["kind"] == "dual_gun" else "warn"
+    tone = "warn" if row["kind"] in OVERLAPS else "plain"
     head: list[Any] = [badge(kind, tone), " ", words.text("session.others.overlap", length=length)]
     if not row["trade_no"]:
         return html.Li([*head, " ", html.Span(words.text("session.others.hidden"), className="faint")])

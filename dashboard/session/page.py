@@ -12,6 +12,7 @@ from dashboard.parts import badge, bill_badges, card, chart_holder, database_awa
 from dashboard.plots import chart
 from dashboard.session.compared import facts_table, witness_table
 from dashboard.session.curve_chart import curve_figure
+from dashboard.session.download import evidence_links, register_downloads
 from dashboard.session.evidence import deviations
 from dashboard.session.figures import session_facts, three_figures, times_table
 from dashboard.session.frames import frames_choice, frames_section, register_frames
@@ -183,7 +184,9 @@ def _head(record: SessionRecord, words: Catalogue) -> html.Div:
             dcc.Link(
                 [icon("back", size=16), words.text("session.back")], href="/sessions", className="quiet-link back"
             ),
-            html.Div([html.H1(words.text("title.session")), state], className="head-line"),
+            html.Div(
+                [html.H1(words.text("title.session")), state, evidence_links(session, words)], className="head-line"
+            ),
             html.Div(
                 [
                     html.Span(session["trade_no"], className="trade-no", id="trade-no"),
@@ -202,7 +205,7 @@ def _head(record: SessionRecord, words: Catalogue) -> html.Div:
 
 
 def _curve(record: SessionRecord, words: Catalogue) -> go.Figure:
-    return curve_figure(record.curve, words, record.zone) if len(record.curve) else go.Figure()
+    return curve_figure(record, words) if len(record.curve) else go.Figure()
 
 
 def _curve_note(record: SessionRecord, words: Catalogue) -> html.Div:
@@ -234,8 +237,9 @@ def _missing(words: Catalogue, pile: str, connector: int, trade_no: str) -> list
 
 
 def register_session(app: Dash, services: Services) -> None:
-    """The page's callbacks: its frames, and the refresh of a charge under way until it has ended."""
+    """The page's callbacks: its frames, its files, and the refresh of a charge under way until it has ended."""
     register_frames(app, services)
+    register_downloads(app, services)
 
     @app.callback(
         *[Output(f"session-part-{piece}", "children") for piece in PIECES],

@@ -21,8 +21,8 @@ def rules_table(record: SessionRecord, words: Catalogue) -> Any:
         [
             html.Span(_when(one, record, words), className="num-text"),
             html.Div([_rule(name, words) for name in one.rules]),
-            _energy(one.reported_e4kwh, sign=True),
-            _energy(one.accepted_e4kwh),
+            _reported(one),
+            written.energy(one.accepted_e4kwh, 4),
             _range(one, words),
         ]
         for one in found
@@ -53,9 +53,13 @@ def _rule(name: str, words: Catalogue) -> html.Div:
     return html.Div([badge(words.word("flag", name), "plain", title=name), " ", html.Span(words.word("rule", name))])
 
 
-def _energy(value: int | None, *, sign: bool = False) -> str:
-    text = written.energy(value, 4)
-    return written.signed(text, value) if sign and value is not None else text
+def _reported(one: FiredRules) -> str:
+    """What the readings said: at the begin, farthest away, at the end."""
+    begin, end, away = one.reported_e4kwh
+    if begin is None and end is None and away is None:
+        return written.NOTHING
+    said = [begin, away, end] if away is not None else [begin, end]
+    return " → ".join(written.energy(value, 4) for value in said)
 
 
 def _range(one: FiredRules, words: Catalogue) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from analytics.three_facts import E4YUAN_PER_FEN
 from dashboard import written
 from dashboard.catalogue import Catalogue
 from dashboard.parts import badge
@@ -20,7 +21,8 @@ def said(unit: str, value: Any, words: Catalogue, zone: str) -> str:
         case "e4kwh":
             return f"{written.energy(value, 4)} {words.text('unit.kwh')}"
         case "e4yuan":
-            return f"{written.money_e4(value)} {words.text('unit.yuan')}"
+            places = 4 if 0 < abs(value) < E4YUAN_PER_FEN else 2
+            return f"{written.money_e4(value, places)} {words.text('unit.yuan')}"
         case "fen":
             return f"{written.money(value)} {words.text('unit.yuan')}"
         case "ms":

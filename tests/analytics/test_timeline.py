@@ -108,7 +108,7 @@ def test_readings_of_one_state_are_one_entry_unless_each_is_wanted(facts: Facts)
     store_session(facts)
     run = named(trail_of(facts), "realtime")
     assert (run.at_ms, run.until_ms, run.times) == (T0, END, 41)
-    assert run.text.startswith("charging, 0.0000 to 10.0000 kWh, 60.0 kW")
+    assert run.text.startswith("charging, 0.0000 to 10.0000 kWh, accepted 10.0000 kWh, 60.0 kW")
     trail = trail_of(facts, every=True)
     assert len([entry for entry in trail.entries if entry.name == "realtime"]) == 41
     assert len([entry for entry in trail.entries if entry.name == "bms_info"]) == 40
@@ -168,7 +168,7 @@ def test_the_trail_of_a_session_of_the_other_protocol(database: Client) -> None:
         ("201", "record_ack", 1),
     ]
     run = next(entry for entry in trail.entries if entry.times == 41)
-    assert run.text.startswith("charging, 0.0000 to 10.0000 kWh, register 500.0000 to 510.0000 kWh, 60.0 kW")
+    assert run.text.startswith("charging, 0.0000 to 10.0000 kWh, register 500.0000 to 510.0000 kWh, accepted 10.0000 kWh, 60.0 kW")
     assert trail.conformance is not None
     assert trail.conformance["steps_kept"] == trail.conformance["steps_expected"]
 
