@@ -127,12 +127,9 @@ class MeterLearner:
         rows: list[dict[str, Any]] = []
         for connector, first in sorted(first_new.items()):
             known = stored.get(connector, [])
-            ends = {day.day for day in evidence[connector] if first <= day.day <= end}
-            ends |= {
-                last_closed(row.valid_from_ms, zone) for row in known if row.valid_from_ms >= closed_ms(first, zone)
-            }
+            ends = [day.day for day in evidence[connector] if first <= day.day <= end]
             computed_ms = max([self._clock(), *(row.computed_ms + 1 for row in known)])
-            for from_ms, learned in _news(evidence[connector], sorted(ends), known, learns[connector[0]], zone):
+            for from_ms, learned in _news(evidence[connector], ends, known, learns[connector[0]], zone):
                 rows.append(_row(*connector, from_ms, learned, computed_ms))
         self._insert(rows)
         return len(rows)

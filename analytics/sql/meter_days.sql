@@ -4,7 +4,8 @@
 -- that spikes weigh nothing; power that the register does not bear out within a quarter is no evidence.
 -- Then beside the session before on the same connector, which may be of the day before: the register restarted where it
 -- can have come from 0 and fell by more than any quantum, it went on where it cannot. Outermost: the sum of the day.
--- 66667 e4kWh a minute are 400 kW, more than any connector delivers; 500000 (50 kWh) are no step between two readings.
+-- 66667 e4kWh a minute are 400 kW, more than any connector delivers; 500000 (50 kWh) are no step between two readings, so
+-- that a register which comes from just below 10^n kWh to just above 0 rolled over.
 INSERT INTO meter_days (pile_id, connector, day, readings, sessions, differences, divisible, power_kw, power_readings,
     restarted, continued, rollover_digits, highest_e4kwh, computed_ms)
 SELECT
@@ -40,8 +41,7 @@ LEFT JOIN
                 AS has_before,
             first_value <= 66667 * (2 + toUInt64(first_minutes)) AS from_zero,
             arrayFirstIndex(modulus -> before_value < modulus, moduli) AS place,
-            place > 0 AND before_value * 10 > moduli[place] * 9 AND first_value * 10 < moduli[place]
-                AND first_value + moduli[place] - before_value <= 500000 AS rolled,
+            place > 0 AND first_value + moduli[place] - before_value <= 500000 AS rolled,
             place + 3 AS digits_before
         FROM
         (
@@ -73,7 +73,6 @@ LEFT JOIN
                 arrayMax(
                     (before, after) -> if(
                         arrayFirstIndex(modulus -> before.2 < modulus, moduli) AS inside > 0
-                            AND before.2 * 10 > moduli[inside] * 9 AND after.2 * 10 < moduli[inside]
                             AND after.2 + moduli[inside] - before.2 <= 500000,
                         inside + 3, 0),
                     arrayPushFront(arrayPopBack(seen), seen[1]), seen

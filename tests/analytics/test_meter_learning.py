@@ -111,14 +111,16 @@ def test_a_day_is_learned_an_hour_after_its_midnight_and_holds_from_then_on(data
 def test_neither_order_nor_repetition_nor_a_second_look_changes_what_is_learned(database: Client) -> None:
     facts = Facts(database, learning())
     rows = days_of(facts, 9, quantum=100)
+    rows[20]["current_da"] = rows[500]["current_da"] = 2_000  # 80 kW, more than 1 of 1000 readings until the eighth day
     until_ms = MIDNIGHT + 10 * DAY
     facts.insert("readings", [dict(row) for row in rows])
-    learner = MeterLearner(database, facts.directory)
-    assert learner.learn_closed_days(until_ms, [4]) == 3
+    learner = MeterLearner(database, facts.directory, clock=lambda: 5)
+    assert learner.learn_closed_days(until_ms, [4]) == 4
     expected = rows_of(database)
     for again in (None, [4], [4, 5]):
         assert learner.learn_closed_days(until_ms, again) == 0
-    facts.insert("readings", [{**row, "segment_offset": 9} for row in rows[::3]])
+    facts.insert("readings", [{**row, "segment_offset": 9} for row in rows[::4]])
+    facts.insert("readings", [{**row, "segment_offset": 9} for row in (rows[20], rows[500])])
     assert learner.learn_closed_days(until_ms, [4]) == 0, "the same frames once more"
     assert rows_of(database) == expected
 
@@ -134,6 +136,17 @@ def test_neither_order_nor_repetition_nor_a_second_look_changes_what_is_learned(
         assert in_force.at(from_ms - 1).profile_id != profile_id
         assert in_force.at(from_ms).profile_id == profile_id
         assert values_at(database, from_ms) == tuple(values)
+
+
+@pytest.mark.parametrize(("few", "many"), [(100, KWH), (KWH, 100)])
+def test_of_two_rows_of_one_moment_the_later_made_one_holds(database: Client, few: int, many: int) -> None:
+    facts = Facts(database, learning())
+    learner = MeterLearner(database, facts.directory, clock=lambda: 5)
+    for number, minutes, quantum in ((1, 12, few), (2, 600, many)):
+        rows = charge(facts, T0 + number * HOUR, number, minutes=minutes, quantum=quantum, power_w=117_000)
+        facts.insert("readings", rows)
+        assert learner.learn_closed_days(MIDNIGHT + 2 * DAY, [4]) == 1
+        assert values_at(database, MIDNIGHT + 2 * DAY)[1] == quantum
 
 
 def test_what_was_learned_measures_later_sessions_and_touches_no_bill(database: Client) -> None:
@@ -228,20 +241,61 @@ def test_the_register_of_a_status_goes_on_or_restarts_at_boot(
     assert values_at(database, MIDNIGHT + 3 * DAY, 5)[:2] == (kind, 100)
 
 
-@pytest.mark.parametrize(("begin", "digits"), [(999_990, 6), (9_995, 4), (1_999_990, 0), (999_000, 0)])
+@pytest.mark.parametrize(("begin", "digits"), [(999_990, 6), (9_995, 4), (1_000_000, 6), (1_999_990, 0), (999_000, 0)])
 def test_a_rollover_shows_the_digits(database: Client, begin: int, digits: int) -> None:
-    """Within the second of two charges, or where there is none the register goes on or falls far from its end."""
+    """Within the second of two charges or between them; where there is none the register goes on or falls from afar."""
     facts = RegisterFacts(database, register_pile(learns=EVERYTHING))
     modulus = 10 ** (digits + 4) if digits else 10**18
     rows = facts.charge(T0, 5, number="SN-1", before=begin * KWH - 50_000)
-    for status in facts.charge(T0 + HOUR, 20, number="SN-2", before=begin * KWH):
-        status["register_e4kwh"] %= modulus
-        rows.append(status)
+    rows += facts.charge(T0 + HOUR, 20, number="SN-2", before=begin * KWH)
+    rows = [{**status, "register_e4kwh": status["register_e4kwh"] % modulus} for status in rows]
     if not digits:
         rows += facts.charge(T0 + 2 * HOUR, 20, number="SN-3", before=100)
     facts.insert("readings", rows)
     MeterLearner(database, facts.directory).learn_closed_days(MIDNIGHT + 2 * DAY)
     assert values_at(database, MIDNIGHT + 2 * DAY, 5)[3] == digits
+    between = digits != 0 and begin == 10**digits
+    assert database.execute("SELECT restarted, continued FROM meter_days") == [(int(not digits), int(not between))]
+
+
+def test_an_absolute_register_that_is_zero_until_the_charge_starts_goes_on(database: Client) -> None:
+    facts = RegisterFacts(database, register_pile(learns=EVERYTHING))
+    rows = []
+    for place in range(14):
+        rows += facts.charge(T0 + place * HOUR, 20, number=f"SN-{place}", before=(500 + 20 * place) * KWH)
+        rows += [{**status, "register_e4kwh": 0} for status in rows[-81:-78]]
+    facts.insert("readings", rows)
+    MeterLearner(database, facts.directory).learn_closed_days(MIDNIGHT + 2 * DAY)
+    assert values_at(database, MIDNIGHT + 2 * DAY, 5)[:2] == ("lifetime", 100)
+
+
+def test_what_an_idle_charger_repeats_is_no_reading_of_a_charge(database: Client) -> None:
+    facts = RegisterFacts(database, register_pile(learns=EVERYTHING))
+    learner = MeterLearner(database, facts.directory)
+    for day in range(8):
+        start_ms = T0 + day * DAY
+        own: dict[str, Any] = {"number": f"SN-{day}", "before": (500 + 30 * day) * KWH}
+        repeats = facts.repeats(start_ms + 31 * MINUTE, start_ms + 9 * HOUR, start_ms, 30, **own)
+        facts.insert("readings", [*facts.charge(start_ms, 30, **own), *repeats])
+        learner.learn_closed_days(start_ms + DAY)
+    seen = "SELECT sum(readings), sum(arraySum(power_readings)), sum(continued) FROM meter_days"
+    assert database.execute(seen) == [(968, 968, 7)]
+
+
+def test_a_charge_over_midnight_is_one(database: Client) -> None:
+    facts = RegisterFacts(database, register_pile(learns=EVERYTHING))
+    for night in range(1, 14):
+        rows = facts.charge(
+            MIDNIGHT + night * DAY - 10 * MINUTE, 20, number=f"SN-{night}", before=(500 + 20 * night) * KWH
+        )
+        facts.insert("readings", rows)
+    learner = MeterLearner(database, facts.directory)
+    for night in range(1, 20):
+        learner.learn_closed_days(MIDNIGHT + night * DAY + HOUR)
+    ((days, sessions, continued, restarted),) = database.execute(
+        "SELECT uniqExact(day), sum(sessions), sum(continued), sum(restarted) FROM meter_days"
+    )
+    assert (days, sessions, continued, restarted) == (14, 26, 12, 0)
 
 
 def test_zeros_and_spikes_teach_nothing(database: Client) -> None:
@@ -272,20 +326,15 @@ def test_power_that_the_register_does_not_bear_out_is_not_learned(database: Clie
     assert values_at(database, MIDNIGHT + 9 * DAY, 6)[2] in range(66_000, 68_000)
 
 
-def test_each_connector_learns_by_itself_and_sessions_over_midnight_are_one(database: Client) -> None:
+def test_each_connector_learns_by_itself(database: Client) -> None:
     facts = Facts(database, learning())
-    night = [row for place in range(14) for row in charge(facts, MIDNIGHT + (place + 1) * DAY - 10 * MINUTE, 1 + place)]
-    other = [{**row, "connector": 2} for row in days_of(facts, 2, quantum=KWH)]
-    facts.insert("readings", [*night, *other])
+    rows = days_of(facts, 2)
+    facts.insert("readings", [*rows, *({**row, "connector": 2} for row in days_of(facts, 2, quantum=KWH))])
     MeterLearner(database, facts.directory).learn_closed_days(MIDNIGHT + 20 * DAY)
     profiles = stored_profiles(database, [4])
     one, two = (InForce(profiles[4, connector]).at(MIDNIGHT + 20 * DAY) for connector in (1, 2))
     assert (one.register_kind, one.quantum_e4kwh) == ("session", 1)
     assert (two.register_kind, two.quantum_e4kwh) == ("session", KWH)
-    ((restarted, continued),) = database.execute(
-        "SELECT sum(restarted), sum(continued) FROM meter_days WHERE connector = 1"
-    )
-    assert (restarted, continued) == (13, 0), "the second half of a charge is no new session"
 
 
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "Europe/Berlin", "America/New_York", "Pacific/Apia"])
