@@ -47,11 +47,8 @@ def zero_mid(story: Story, random: Random) -> bool:
         at_ms = int(story.taken_ms[place])
         story.misread.append(Misread("zero", at_ms, at_ms + ONE_MS))
     if random.random() < 0.15:
-        # The link to the meter is lost for good, with or without the word that the record takes.
         last_ms = int(story.taken_ms[readings - int(random.integers(1, 4))])
-        story.misread.append(
-            Misread("zero", last_ms, story.charge.stop_ms + 1 if random.random() < 0.5 else ENDLESS_MS)
-        )
+        story.misread.append(Misread("zero", last_ms, story.charge.stop_ms + ONE_MS))
     return True
 
 
