@@ -58,7 +58,7 @@ class Cause(IntEnum):
     CLOCK_SET = 20
     """The charger's clock, minutes behind, is set in the middle of the charge."""
     WHOLE_REGISTER = 21
-    """The charger took a zero for its begin: the record bills its whole register, while its clock is set."""
+    """The record lost its begin when the clock was set during the charge: it bills the whole register."""
     PARTS_OFF = 22
     """The total of the record is half as much again as its half-hours."""
     OTHER_VEHICLE = 23

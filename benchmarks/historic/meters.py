@@ -58,8 +58,8 @@ def shown_after(charges: Charges, of: Ints, quantum_e2kwh: int) -> Shown:
 
 
 def before_e2kwh(charges: Charges, quantum_e2kwh: int) -> Ints:
-    """Where the register stood when the charge began, as the charger took it: 0 where it could not be read."""
-    return np.where(charges.whole_register, 0, _whole(charges.base_e4kwh, quantum_e2kwh))
+    """Where the register stood when each charge began."""
+    return _whole(charges.base_e4kwh, quantum_e2kwh)
 
 
 def recorded_of(charges: Charges, quantum_e2kwh: int) -> Recorded:
@@ -68,7 +68,7 @@ def recorded_of(charges: Charges, quantum_e2kwh: int) -> Recorded:
     true_before = charges.base_e4kwh // E4_PER_E2
     counted = charges.base_e4kwh + charges.energy_e4kwh(every, charges.stop_ms)
     true_energy = counted // E4_PER_E2 - true_before
-    before = before_e2kwh(charges, quantum_e2kwh)
+    before = np.where(charges.whole_register, 0, before_e2kwh(charges, quantum_e2kwh))
     after = _whole(charges.register_e4kwh(every, charges.stop_ms), quantum_e2kwh)
     told = true_energy + charges.added_e2kwh
     total = np.where(charges.whole_register, after, told)
