@@ -17,8 +17,9 @@ from benchmarks.evaluation.history import DELAY_MS
 from benchmarks.evaluation.mixes import MIXES
 from benchmarks.evaluation.scores import Billed, Scores
 from benchmarks.evaluation.stories import ToldCharge, told_charges
+from benchmarks.evaluation.story import LOGIN_TAKES_MS
 from benchmarks.evaluation.table import table_lines
-from benchmarks.evaluation.telling import LOGIN_TAKES_MS, told_begin
+from benchmarks.evaluation.telling import told_begin
 from benchmarks.fleet.piles import AAF5
 from core.meter.flags import Quality
 from core.meter.profile import MeterProfile

@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.evaluation.charges import HOUR_MS, KWH_E4, MINUTE_MS, SECOND_MS
 from benchmarks.evaluation.meter import ENDLESS_MS, Misread, Moved
 from benchmarks.evaluation.story import Silence, Story
+from benchmarks.fleet.power import W_MS_PER_E4KWH
 
 FEWEST_READINGS: Final = 8
 DAY_MS: Final = 24 * HOUR_MS
@@ -266,7 +267,27 @@ def mixed(story: Story, random: Random) -> bool:
         if FAULTS[name](story, random):
             happened.append(name)
     story.faults = tuple(happened)
-    return len(happened) > 1
+    return len(happened) > 1 and _can_be_seen(story)
+
+
+def _can_be_seen(story: Story) -> bool:
+    """Whether what happened leaves a trace: nobody can know of a register what moved it while it was not read.
+
+    Nor can anybody tell a wrong record from a right one by less than what may have flowed while nothing was heard.
+    """
+    charge, model = story.charge, story.charger.model
+    heard_ms = story.taken_ms[story.told & ~story.lost]
+    if not len(heard_ms):
+        return False
+    if any(one.from_ms > 0 and not heard_ms[0] < one.from_ms < heard_ms[-1] for one in story.moved):
+        return False
+    if not story.record_lie or not story.has_record:
+        return True
+    unheard_ms = int(heard_ms[0] - charge.charging_ms + charge.stop_ms - heard_ms[-1])
+    play = unheard_ms * model.rated_power_w * 11 // 10 // W_MS_PER_E4KWH
+    times, by = story.record_factor
+    error = abs(charge.energy_e4kwh * times // by + story.record_extra_e4kwh - charge.energy_e4kwh)
+    return story.record_lie == "zero_begin" or error > play + 3 * model.quantum_e4kwh + charge.energy_e4kwh * 3 // 100
 
 
 FAULTS: Final[dict[str, FaultRule]] = {

@@ -11,8 +11,7 @@ from benchmarks.evaluation import aaf5_frames, ykc_frames
 from benchmarks.evaluation.chargers import Charger
 from benchmarks.evaluation.charges import MINUTE_MS, SECOND_MS
 from benchmarks.evaluation.stories import ToldCharge
-from benchmarks.evaluation.story import Silence
-from benchmarks.evaluation.telling import LOGIN_TAKES_MS
+from benchmarks.evaluation.story import LOGIN_TAKES_MS, Silence
 from benchmarks.fleet import aaf5_status
 from benchmarks.fleet.history import HistoryFrame
 from benchmarks.fleet.messages import Message

@@ -4,6 +4,7 @@ from typing import Final, Literal
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.evaluation.chargers import Charger
 from benchmarks.evaluation.charges import TrueCharge
@@ -11,6 +12,7 @@ from benchmarks.evaluation.meter import Misread, Moved
 from benchmarks.fleet.power import IntArray
 
 READING_JITTER_MS: Final = 400
+LOGIN_TAKES_MS: Final = 2_000
 DELAY_MS: Final = 60
 DELAY_SPREAD_MS: Final = 150
 STALL_SHARE: Final = 0.002
@@ -56,6 +58,15 @@ class Story:
         self.record_lie: RecordLie = ""
         self.record_factor: tuple[int, int] = (1, 1)
         self.record_extra_e4kwh = 0
+
+    @property
+    def lost(self) -> npt.NDArray[np.bool_]:
+        """Which of the readings were taken while the link was away, and not kept."""
+        gone = np.zeros(len(self.taken_ms), dtype=np.bool_)
+        for silence in self.silences:
+            if not silence.keeps:
+                gone |= (self.taken_ms >= silence.from_ms) & (self.taken_ms < silence.to_ms + LOGIN_TAKES_MS)
+        return gone
 
     def is_away(self, time_ms: int) -> bool:
         """Whether nothing can be sent then."""

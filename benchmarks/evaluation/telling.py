@@ -6,13 +6,11 @@ import msgspec
 import numpy as np
 
 from benchmarks.evaluation.meter import Meter
-from benchmarks.evaluation.story import Silence, Story
+from benchmarks.evaluation.story import LOGIN_TAKES_MS, Silence, Story
 from benchmarks.fleet.power import IntArray
 
-LOGIN_TAKES_MS: Final = 2_000
 KEPT_SPACING_MS: Final = 40
 GAIN_ONE_E4: Final = 10_000
-NO_TIME: Final = np.zeros(0, dtype=np.int64)
 
 
 class ToldReadings(msgspec.Struct, frozen=True):
