@@ -27,7 +27,7 @@ from analytics.session_facts import (
 )
 from analytics.session_spans import FOREVER_MS, SessionSpan
 from analytics.sql_files import sql_text
-from analytics.thresholds import HOUR_MS, Thresholds
+from analytics.thresholds import HOUR_MS, MINUTE_MS, Thresholds
 from core.directory import Pile, PileDirectory
 from core.meter.device_times import clocks_behind
 from core.meter.reading_times import LONGEST_CHARGE_MINUTES, at_times_taken
@@ -40,6 +40,8 @@ _BILL_CONTENT = 11
 """So many fields of `BillFacts` stand before those that no record carries."""
 _HINT_MARGIN_MS = LONGEST_CHARGE_MINUTES * 60_000 + HOUR_MS
 """A stored `event_ms` is what a gateway could tell at that moment; it lies within the charge, so never further off."""
+_BEGIN_TOLD_MS = 10 * MINUTE_MS
+"""So long after it was first heard a charge still tells when it began (`session_after.sql`)."""
 MOST_READINGS = 500_000
 """Of one session: more than 36 hours of three readings a second. A charger that sends more is not metering."""
 
@@ -70,11 +72,16 @@ class FactsReader:
         if not known:
             return []
         facts = self._charges(known)
+        self._meters.add(facts)
         self._registers.add(facts)
         self._orders.add(facts)
         self._orphans.add(facts)
+        for one in facts:
+            if one.bill_number:
+                _put_readings_in_time(
+                    one
+                )  # a record tells where a backlog lies, also when it came under another number
         self._overlaps.add(facts)
-        self._meters.add(facts)
         self._add_after(facts, spans)
         self._add_pile_facts(facts)
         self._add_heard([one for one in facts if one.key in need_heard and one.bill is None])
@@ -162,7 +169,12 @@ class FactsReader:
         ]
         rows = self._client.execute(
             sql_text("session_after"),
-            {"from_ms": min(ends), "to_ms": max(until), "balancing_w": self._thresholds.balancing_w},
+            {
+                "from_ms": min(ends),
+                "to_ms": max(until),
+                "balancing_w": self._thresholds.balancing_w,
+                "longest_charge_ms": LONGEST_CHARGE_MINUTES * MINUTE_MS,
+            },
             external_tables=wanted_table([one.key for one in ended], ends, to_ms=until),
         )
         for number, *after in rows:
@@ -220,11 +232,11 @@ def _known_begins(spans: Mapping[SessionKey, SessionSpan]) -> dict[tuple[int, in
 
 
 def _next_begin(begins: Mapping[tuple[int, int], list[tuple[int, SessionKey]]], own: SessionKey, after_ms: int) -> int:
-    """When the next known charge of the same connector began: what it shows from then on says nothing of this one."""
+    """Until when the next known charge of the same connector must be looked at to say when it began."""
     charges = begins.get(own[:2], [])
     place = bisect_right(charges, after_ms, key=lambda charge: charge[0])
     following = (begin_ms for begin_ms, key in charges[place : place + 2] if key != own)
-    return next(following, FOREVER_MS)
+    return next(following, FOREVER_MS) + _BEGIN_TOLD_MS
 
 
 def _warn_of_cut_sessions(facts: Sequence[SessionFacts]) -> None:
@@ -238,6 +250,7 @@ def _put_readings_in_time(facts: SessionFacts) -> None:
     """The record of the charge tells where a backlog lies that came as a whole, so this waits for it."""
     readings = at_times_taken(ReadingArrays.of(**facts.readings), facts.bill.told if facts.bill else None)
     facts.readings = {**facts.readings, "event_ms": readings.event_ms}
+    facts.stored = readings.stored
     timed = readings.device_timed
     if timed.any():
         columns = (readings.receive_ms, readings.start_ms, readings.duration_s)

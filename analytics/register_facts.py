@@ -1,7 +1,9 @@
 """What is known of the absolute register of a session beside its own charging readings: its last words, the one before.
 
 An idle AAF5 charger repeats its last session until the next begins (aaf5.md section 4). Its first words after a charge
-supply the end of that charge and nothing else; later ones may hold what the meter counted since.
+supply the end of that charge and nothing else; later ones may hold what the meter counted since. The counter of a YKC
+charger restarts with each session by the protocol; where the meter's own register stands in its place, what it showed
+before the charge is asked for as well.
 """
 
 from collections import defaultdict
@@ -9,6 +11,7 @@ from collections import defaultdict
 import numpy as np
 from clickhouse_driver import Client
 
+from analytics.meter_profiles import meter_of
 from analytics.session_facts import (
     CHARGING,
     DEVICE_COLUMNS,
@@ -19,9 +22,10 @@ from analytics.session_facts import (
     wanted_table,
 )
 from analytics.sql_files import sql_text
-from analytics.thresholds import HOUR_MS
+from analytics.thresholds import HOUR_MS, MINUTE_MS
 from core.directory import Pile
 from core.meter.profile import MeterProfile
+from core.meter.reading_times import LONGEST_CHARGE_MINUTES
 
 MOST_WORDS = 1_000
 LAST_WORDS_MS = 60_000
@@ -39,17 +43,17 @@ def reads_register(pile: Pile) -> bool:
 
 
 class RegisterFactsReader:
-    """Adds the last words and the previous end to sessions whose readings are placed in time."""
+    """Adds the last words and the previous end to sessions whose readings are placed in time, and their meter known."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def add(self, facts: list[SessionFacts]) -> None:
-        """Does nothing for other protocols, and for sessions that did not charge."""
+        """Does nothing for sessions that did not charge, and for counters that restart with each session."""
         charges = [one for one in facts if one.pile.protocol == "aaf5" and one.last_charging_ms]
         if charges:
             self._add_last_words(charges)
-            self._add_previous_ends([one for one in charges if _lacks_its_begin(one)])
+        self._add_previous_ends([one for one in facts if one.last_charging_ms and _lacks_its_begin(one)])
 
     def _add_last_words(self, charges: list[SessionFacts]) -> None:
         since = [int(one.readings["event_ms"].min()) - _BEFORE_MS for one in charges]
@@ -74,8 +78,19 @@ class RegisterFactsReader:
         starts, behind = zip(*(_first_charging(one) for one in lacking), strict=True)
         rows = self._client.execute(
             sql_text("session_previous"),
-            {"from_ms": min(starts) - LOOK_BACK_MS, "to_ms": max(starts), "look_back_ms": LOOK_BACK_MS},
-            external_tables=wanted_table([one.key for one in lacking], starts, behind_ms=behind),
+            {
+                "from_ms": min(starts) - LOOK_BACK_MS,
+                "to_ms": max(starts),
+                "look_back_ms": LOOK_BACK_MS,
+                "longest_charge_ms": LONGEST_CHARGE_MINUTES * MINUTE_MS,
+            },
+            external_tables=wanted_table(
+                [one.key for one in lacking],
+                starts,
+                frozenset(one.key for one in lacking if reads_register(one.pile)),
+                behind_ms=behind,
+                by_record=[one.pile.protocol == "aaf5" or one.pile.register_kind == "lifetime" for one in lacking],
+            ),
         )
         found = {number: PreviousEnd(at_ms, register) for number, at_ms, register in rows}
         for number, one in enumerate(lacking):
@@ -95,12 +110,17 @@ def _append(facts: SessionFacts, words: list[tuple[int, ...]]) -> None:
         name: np.concatenate((values, np.array(columns[name], dtype=np.int64)))
         for name, values in facts.readings.items()
     }
+    if facts.stored is not None:
+        facts.stored = np.concatenate((facts.stored, np.zeros(len(words), dtype=np.uint8)))
 
 
 def _first_charging(facts: SessionFacts) -> tuple[int, int]:
     """When the first charging reading was taken, and how far behind that the charger's own time was."""
     charging = np.flatnonzero(facts.readings["state"] == CHARGING)
-    event_ms, start_ms, duration_s = (facts.readings[name][charging] for name in ("event_ms", "start_ms", "duration_s"))
+    event_ms = facts.readings["event_ms"][charging]
+    if facts.pile.protocol != "aaf5":
+        return int(event_ms.min()), 0
+    start_ms, duration_s = (facts.readings[name][charging] for name in ("start_ms", "duration_s"))
     first = int(np.lexsort([duration_s, start_ms, event_ms])[0])
     told_ms = int(start_ms[first]) + int(duration_s[first]) * 1_000
     return int(event_ms[first]), int(event_ms[first]) - told_ms if start_ms[first] else 0
@@ -109,7 +129,7 @@ def _first_charging(facts: SessionFacts) -> tuple[int, int]:
 def _lacks_its_begin(facts: SessionFacts) -> bool:
     """No reading says where the register stood at the begin, or the register cannot have come from there."""
     if not reads_register(facts.pile):
-        return False
+        return facts.pile.protocol != "aaf5" and meter_of(facts.pile, facts.learned).profile.register_kind != "session"
     charging = facts.readings["state"] == CHARGING
     before = facts.readings["before_e4kwh"][charging]
     risen = facts.readings["counter_e4kwh"][charging] - before

@@ -120,9 +120,10 @@ class SessionFacts(msgspec.Struct):
     `DEVICE_COLUMNS` as well. `told_start_mode`: what its readings say of who started the charge, -1 = nothing.
     `has_other_number`: it is an order, or a record alone, and the charge goes by another number of the charger's own.
     `clock_behind_ms`: how far the charger's clock was behind, as its live readings showed it, one for each begin told.
-    `learned`: what was known of the meter by then. `overlaps`: other charges in its time, in the order of their keys.
-    `bill_number`: the number under which its record came where that is not its own, else empty. `touched`: other
-    charges on which these facts bear, each with a moment since when there may be readings of it.
+    `stored`: 1 for readings that the charger had kept, once they are placed in time. `learned`: what was known of
+    the meter by then. `overlaps`: other charges in its time, in the order of their keys. `bill_number`: the number
+    under which its record came where that is not its own, else empty. `touched`: other charges on which these facts
+    bear, each with a moment since when there may be readings of it.
     """
 
     key: SessionKey
@@ -143,6 +144,7 @@ class SessionFacts(msgspec.Struct):
     learned: LearnedMeter = NOTHING_LEARNED
     overlaps: Sequence[Overlap] = ()
     bill_number: str = ""
+    stored: npt.NDArray[np.uint8] | None = None
     touched: dict[SessionKey, int] = msgspec.field(default_factory=dict)
 
     _last_charging: tuple[dict[str, Int64Array], int] | None = None

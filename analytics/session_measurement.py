@@ -48,11 +48,13 @@ def measure(facts: SessionFacts, versions: dict[int, TariffVersion], thresholds:
             trade_no=facts.key.trade_no,
             profile=profile,
             zone=facts.pile.zone,
-            readings=ReadingArrays.of(**readings),
+            readings=ReadingArrays.of(**readings, stored=facts.stored),
             timeline=timeline,
             bill=_pile_bill(facts),
             after_ms=_over_by_ms(facts, profile.gap_ms, thresholds),
             previous_end_e4kwh=facts.previous_end.register_e4kwh,
+            previous_end_ms=max(facts.previous_end.at_ms, 0),
+            placed=facts.stored is not None,
         )
     )
     return Measured(result, _columns(result), profile.gap_ms, timeline, meter)

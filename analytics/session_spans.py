@@ -23,9 +23,9 @@ MOST_READINGS = 400_000
 class SessionSpan(NamedTuple):
     """Where the facts of one session lie.
 
-    `from_ms` to `to_ms`: event times of its readings as they are stored; `bill_from_ms` to `bill_to_ms`: arrival of its
-    records. Where nobody has looked how far they reach, they may lie anywhere after `from_ms`. `charging_ms`: its first
-    charging reading, 0 = not known. `readings`: their number, as far as it is known.
+    `from_ms` to `to_ms`: event times of its readings as they are stored; `bill_from_ms` to `bill_to_ms`: arrival of
+    its records. Where nobody has looked how far they reach, they may lie anywhere after `from_ms`. `charging_ms`:
+    receipt of its first charging reading, 0 = not known. `readings`: their number, as far as it is known.
     """
 
     from_ms: int

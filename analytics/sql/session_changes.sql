@@ -10,7 +10,7 @@ SELECT
     connector,
     if(any(session) != '', toString(any(session)), concat(leftPad(hex(hi), 16, '0'), leftPad(hex(lo), 16, '0'))) AS trade_no,
     min(event_ms) AS from_ms,
-    max(event_ms) AS to_ms,
+    max(receive_ms) AS to_ms,
     max(receive_ms) AS last_receive_ms,
     argMax(state, (event_ms, receive_ms)) = 3 AS charging_last,
     countIf(state = 3) > 0 AS charged,

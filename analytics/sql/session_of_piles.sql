@@ -6,7 +6,7 @@ FROM
 (
     SELECT pile_id, connector,
         if(any(session_no) != '', toString(any(session_no)), concat(leftPad(hex(trade_hi), 16, '0'), leftPad(hex(trade_lo), 16, '0'))) AS trade_no,
-        min(event_ms) AS from_ms, max(event_ms) AS to_ms, minIf(event_ms, state = 3) AS charging_ms, count() AS readings
+        min(event_ms) AS from_ms, max(event_ms) AS to_ms, minIf(receive_ms, state = 3) AS charging_ms, count() AS readings
     FROM readings
     WHERE pile_id IN (SELECT pile_id FROM piles) AND (trade_hi != 0 OR trade_lo != 0)
         AND (protocol = 'ykc' OR state = 3) -- an idle AAF5 charger repeats its last session

@@ -4,7 +4,7 @@ SELECT number,
         AS span
 FROM
 (
-    SELECT wanted.number AS number, min(event_ms) AS from_ms, max(event_ms) AS to_ms, minIf(event_ms, state = 3) AS charging_ms,
+    SELECT wanted.number AS number, min(event_ms) AS from_ms, max(event_ms) AS to_ms, minIf(receive_ms, state = 3) AS charging_ms,
         count() AS readings
     FROM readings
     INNER JOIN wanted ON readings.pile_id = wanted.pile_id AND readings.connector = wanted.connector

@@ -36,7 +36,7 @@ def clock() -> Clock:
 def store_good(facts: Facts, number: int = 1, **changes: Any) -> None:
     trade = trade_no(number)
     facts.insert("readings", [*facts.charging(T0, 20, trade=trade, **changes), facts.idle(END + SECOND, 0, **changes)])
-    facts.insert("pile_bill_uploads", [facts.bill(T0, 20, trade=trade, content_digest=number, **changes)])
+    facts.insert("pile_bill_uploads", [facts.bill(T0, 20, trade=trade, content_digest=number, vin="", **changes)])
 
 
 def amounts(database: Client) -> dict[str, int | None]:

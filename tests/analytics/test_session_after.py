@@ -5,12 +5,12 @@ from clickhouse_driver import Client
 
 from analytics.session_facts import SessionKey, wanted_table
 from analytics.sql_files import sql_text
-from tests.analytics.stored_facts import DAY, MINUTE, SECOND, T0
+from tests.analytics.stored_facts import DAY, HOUR, MINUTE, SECOND, T0
 
 pytestmark = pytest.mark.server
 
 SESSIONS, EVERY_MS = 30, 3 * SECOND
-PARAMETERS = {"from_ms": T0, "to_ms": T0 + DAY, "balancing_w": 1_000}
+PARAMETERS = {"from_ms": T0, "to_ms": T0 + DAY, "balancing_w": 1_000, "longest_charge_ms": 36 * HOUR}
 IDLE_DAY = """
 INSERT INTO readings
     (operator_id, pile_id, connector, event_ms, receive_ms, state, plugged, voltage_dv, current_da, trade_lo, protocol)
