@@ -186,4 +186,5 @@ class MeterCourse:
 
 def _divides(quantum_e4kwh: int, count: int, differences: int, days: int) -> str:
     step = Decimal(quantum_e4kwh) / E4_PER_KWH
-    return f"quantum {step} kWh: divides {count} of {differences} differences of the last {days} days"
+    of_days = "of the last day" if days == 1 else f"of the last {days} days"
+    return f"quantum {step} kWh: divides {count} of {differences} differences {of_days}"
