@@ -261,9 +261,8 @@ def rule_text(one: FiredRules) -> str:
     said = [kwh_text(value) or "nothing" for value in (begin, away, end) if value is not None]
     parts = [f"readings {' to '.join(said)} kWh"] if said else []
     if one.accepted_e4kwh is not None:
-        parts.append(
-            f"accepted {kwh_text(one.accepted_e4kwh)} kWh [{kwh_text(one.low_e4kwh)}, {kwh_text(one.high_e4kwh)}]"
-        )
+        bounds = "" if one.low_e4kwh is None else f" [{kwh_text(one.low_e4kwh)}, {kwh_text(one.high_e4kwh)}]"
+        parts.append(f"accepted {kwh_text(one.accepted_e4kwh)} kWh{bounds}")
     return ", ".join(parts)
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -171,9 +171,12 @@ def _run_text(entry: Entry, zone: ZoneInfo) -> str:
 
 def _rules_text(entry: Entry) -> str:
     """Each rule by its name and in words, and what it made of the readings."""
+    return ". ".join(filter(None, [_rule_words(entry.fields["rules"]), entry.text]))
+
+
+def _rule_words(names: Sequence[str]) -> str:
     words = Catalogue("en")
-    rules = "; ".join(f"{name}: {words.word('rule', name)}" for name in entry.fields["rules"])
-    return ". ".join(filter(None, [rules, entry.text]))
+    return "; ".join(f"{name}: {words.word('rule', name)}" for name in names)
 
 
 def _late_text(entry: Entry, zone: ZoneInfo) -> str:
@@ -201,6 +204,9 @@ def _head_lines(trail: Trail, zone: ZoneInfo, paint: Paint) -> Iterator[str]:
         billed = f"{head['final_energy_kwh']} kWh = {head['final_amount_yuan']} yuan"
         yield f"  billed    {billed if head['final_energy_kwh'] else 'nothing is known'}{held}{codes}"
     yield f"  meter     {_meter_text(trail)}"
+    whole = [name for one in trail.rules if not one.to_ms for name in one.rules]
+    if whole:
+        yield f"  rules     {_rule_words(whole)}"
     times = observed_times(trail.session, trail.curve)
     if times is not None:
         yield (

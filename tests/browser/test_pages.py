@@ -1,6 +1,8 @@
 """Every page in both languages and themes, as a person meets it."""
 
 import re
+import zipfile
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -189,6 +191,53 @@ def test_a_false_reading_does_not_flatten_the_curve(open_page: Open, fleet: Flee
     settled(page, "title.session")
     top = page.evaluate("document.querySelector('#session-curve .js-plotly-plot').layout.yaxis.range[1]")
     assert story.true_e4kwh / 1e4 < top < story.true_e4kwh / 1e4 * 1.5
+
+
+def test_a_flagged_stretch_is_listed_and_the_interval_is_drawn(open_page: Open, fleet: FleetDatabase) -> None:
+    page = open_page(path_of(fleet.fleet.of("spike")), "en")
+    settled(page, "title.session")
+    rules = page.locator("#session-part-rules")
+    expect(rules).to_contain_text("one point away from the line that returns: dropped")
+    expect(rules).to_contain_text("50,0")
+    names = page.evaluate("document.querySelector('#session-curve .js-plotly-plot').data.map(t => t.name)")
+    assert "Measured, with its interval" in names
+    expect(page.locator("#session-part-facts3")).to_contain_text("Charger less platform")
+    expect(page.locator("#session-part-meter")).to_contain_text("Quantum q")
+    expect(page.locator("#session-part-story")).to_contain_text("observed")
+    expect(page.locator("#session-part-hypotheses")).to_be_hidden()
+
+
+def test_the_evidence_can_be_taken_along(open_page: Open, fleet: FleetDatabase, tmp_path: Path) -> None:
+    """The pack is a download, and its page opens from the disk without any request."""
+    story = fleet.fleet.of("bill_x1000")
+    page = open_page(path_of(story), "en")
+    settled(page, "title.session")
+    with page.expect_download() as started:
+        page.click("#evidence-pack")
+    pack = tmp_path / started.value.suggested_filename
+    started.value.save_as(pack)
+    assert pack.name == f"evidence-{story.trade_no}.zip"
+    with zipfile.ZipFile(pack) as files:
+        files.extract("timeline.html", tmp_path)
+    document = page.context.new_page()
+    asked: list[str] = []
+    document.on("request", lambda request: asked.append(request.url))
+    document.goto((tmp_path / "timeline.html").as_uri())
+    expect(document.locator("h1")).to_have_text("Evidence of a charge")
+    expect(document.locator("svg.curve")).to_be_visible()
+    assert asked == [(tmp_path / "timeline.html").as_uri()]
+    document.close()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_session_fits_a_narrow_screen(open_page: Open, fleet: FleetDatabase, language: str) -> None:
+    page = open_page(path_of(fleet.fleet.of("bill_x1000")), language)
+    page.set_viewport_size({"width": 390, "height": 844})
+    settled(page, "title.session")
+    try:
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    finally:
+        page.set_viewport_size({"width": 1440, "height": 900})
 
 
 def test_a_charge_under_way_climbs_without_a_reload(open_page: Open, fleet: FleetDatabase) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +35,12 @@ def test_the_commands_print_and_say_no_by_their_exit_code(
     assert print_timeline(settings, trade_no()) == 0
     assert "deviation bms_params" in capsys.readouterr().out
     assert print_timeline(settings, trade_no(), as_json=True) == 0
-    assert json.loads(capsys.readouterr().out)["conformance"]["pattern"] == "SKIP(3)"
+    told = json.loads(capsys.readouterr().out)
+    assert told["conformance"]["pattern"] == "SKIP(3)"
+    assert told["meter"]["quantum_source"] == "configured"
+    assert (told["times"]["observed_s"], told["times"]["unobserved_s"]) == (600, 0)
+    assert told["growth"]["r_squared"] == "1.000000"
+    assert told["rules"] == []
     assert print_timeline(settings, "0" * 32) == 1
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", f"pilestream: no session has the number {'0' * 32}\n")
@@ -98,5 +104,8 @@ def test_the_options_are_read_and_explained() -> None:
     assert "example: pilestream conformance" in conformance.format_help()
     options = parser.parse_args(["timeline", "12", "--hex"])
     assert (options.trade_no, options.hex, options.all, options.json) == ("12", True, False, False)
+    assert (options.export, options.lang) == (None, "en")
+    options = parser.parse_args(["timeline", "12", "--export", "e.zip", "--lang", "zh", "--pile", "P"])
+    assert (options.export, options.lang, options.pile) == (Path("e.zip"), "zh", "P")
     options = parser.parse_args(["conformance", "--by", "model", "--at-least", "98"])
     assert (options.by, options.at_least, options.violations) == ("model", 98.0, False)
