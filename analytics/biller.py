@@ -23,6 +23,7 @@ from analytics.session_facts import SessionFacts, SessionKey, wanted_table
 from analytics.session_rows import CurrentRevision, SessionRow, session_row
 from analytics.session_spans import SessionSpan, portions, spans_of_piles, with_known_ends
 from analytics.sql_files import sql_text
+from analytics.threshold_book import ThresholdBook, ThresholdSets, limits_table
 from analytics.thresholds import HOUR_MS, MINUTE_MS, Thresholds
 from analytics.waiting_sessions import Reason, WaitingSessions
 from core.directory import PileDirectory
@@ -100,15 +101,17 @@ class Biller:
         directory: PileDirectory,
         *,
         clock: Callable[[], int],
-        thresholds: Thresholds | None = None,
+        thresholds: ThresholdBook | None = None,
         loaded_until: Callable[[], int] | None = None,
     ) -> None:
         self._client = client
         self._clock = clock
         self._loaded_until = loaded_until
-        self._thresholds = thresholds or Thresholds()
+        self._book = thresholds or ThresholdBook()
+        self._sets = ThresholdSets(client)
+        self._reading = self._book.for_reading
         self._directory = directory
-        self._facts = FactsReader(client, directory, self._thresholds)
+        self._facts = FactsReader(client, directory, self._reading)
         self._waiting = WaitingSessions(client)
         self._published: set[int] = set()
         """Numbers of the tariff versions whose prices ClickHouse has; a version never changes."""
@@ -202,8 +205,8 @@ class Biller:
             self._due[key] = (0, min(start_ms, since_ms))
         for (batch_id,) in self._client.execute(sql_text("session_unfinished"), {"batches": _RECENT_BATCHES}):
             logger.warning("a pass of the biller had been cut off; completing its batch %d", batch_id)
-            self._finish(batch_id)
-        self._changes = ChangeReader(self._client, self._thresholds, watermark_ms)
+            self._finish(batch_id, self._sets.of_batch(batch_id, otherwise=self._book.platform))
+        self._changes = ChangeReader(self._client, self._reading, watermark_ms)
         return self._changes
 
     def _named(self, changes: list[Change]) -> dict[SessionKey, int]:
@@ -215,7 +218,7 @@ class Biller:
                 continue
             if key in self._charging and change.kind == "readings" and change.charging_last:
                 start_ms = min(self._due[key][1], change.from_ms)
-                self._due[key] = (change.last_receive_ms + self._thresholds.offline_ms, start_ms)
+                self._due[key] = (change.last_receive_ms + self._reading.offline_ms, start_ms)
                 continue
             since = self._waiting.since_ms(key, min(change.from_ms, hints.get(key, change.from_ms)))
             hints[key] = min(since, self._due[key][1]) if key in self._due else since
@@ -273,7 +276,8 @@ class Biller:
             try:
                 as_of_ms, stays_since_ms = decision.for_session(facts, before)
                 _forget_later(facts, as_of_ms)
-                row = session_row(facts, before, as_of_ms, stays_since_ms, self._thresholds, versions)
+                thresholds = self._book.of(facts.pile, facts.end_hint_ms)
+                row = session_row(facts, before, as_of_ms, stays_since_ms, thresholds, versions)
             except Exception:
                 logger.exception("session %s of charger %s cannot be billed", facts.key.trade_no, facts.pile.code)
                 failed.add(facts.key)
@@ -379,7 +383,10 @@ class Biller:
 
     def _append(self, rows: list[SessionRow]) -> int:
         """Store the revisions, then their codes and bills; gives the number of bills."""
-        batch_id = (self._clock() << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+        now_ms = self._clock()
+        batch_id = (now_ms << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+        sets = {row.columns["thresholds_digest"]: row.thresholds for row in rows}
+        self._sets.note(sets, now_ms)
         columns: dict[str, list[Any]] = {name: [row.columns[name] for row in rows] for name in rows[0].columns}
         columns["batch_id"] = [batch_id] * len(rows)
         columns["revision"] = [row.revision for row in rows]
@@ -389,12 +396,12 @@ class Biller:
             columnar=True,
             types_check=False,
         )
-        return self._finish(batch_id)
+        return self._finish(batch_id, sets)
 
-    def _finish(self, batch_id: int) -> int:
+    def _finish(self, batch_id: int, sets: Mapping[int, Thresholds]) -> int:
         """Compute what is missing of a batch's codes and bills; does nothing for a complete one."""
         batch = {"batch_id": batch_id}
-        self._client.execute(sql_text("codes"), {**self._thresholds.sql_parameters(), **batch})
+        self._client.execute(sql_text("codes"), batch, external_tables=[limits_table(sets)])
         self._client.execute(sql_text("bill"), batch)
         ((bills,),) = self._client.execute("SELECT count() FROM bill_revisions WHERE batch_id = %(batch_id)s", batch)
         return int(bills)

@@ -1,20 +1,21 @@
 """Which other charges lie in the time of a session: on the same connector, or of the same vehicle or card elsewhere.
 
-Both charges of a pair are told of each other, from the stored records alone: neither the order in which the records
-came nor what was made of them before matters (anomaly-codes.md, code 7). How long an overlap must be to count is the
-matter of the thresholds, which `codes.sql` applies.
+Both charges of a pair are told of each other, from stored facts alone: neither the order in which the records came nor
+what was made of them before matters (anomaly-codes.md, code 7). Records tell their times by the clocks of chargers: the
+overlap that they tell is the raw one, and what is left of it where readings show when a charge really was is the
+corrected one. How long an overlap must be to count is the matter of the thresholds, which `codes.sql` applies.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from clickhouse_driver import Client
 
 from analytics.session_facts import LONGEST_KEPT_MS, Overlap, SessionFacts, SessionKey, wanted_table
 from analytics.sql_files import sql_text
-from analytics.thresholds import HOUR_MS, Thresholds
+from analytics.thresholds import HOUR_MS, MINUTE_MS, Thresholds
 
 LONGEST_RECORD_MS = 36 * HOUR_MS
 """What is told to have lasted longer is not the time of one charge (anomaly-codes.md, code 5); code 5 says so."""
@@ -24,10 +25,15 @@ DUAL_GUN_ENDS_MS = 120_000
 """One vehicle at two guns of a charger: the ends lie that close together (anomaly-codes.md, code 7)."""
 MOST_OVERLAPS = 1_000
 """Of one session: ten times what a connector can have in 36 h. A charger that sends more is not billing."""
+PLACED_MS = 3 * MINUTE_MS
+"""A charge was seen from end to end where its record is so much longer or shorter at most (code 9's tolerance)."""
+DUAL_GUN = "dual_gun"
 BY_CLOCK = "_clock"
 _VIN = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
 """ISO 3779: no I, O and Q."""
 _NO_CARD = re.compile(r"0*")
+
+_Span = tuple[int, int]
 
 
 class _Record(NamedTuple):
@@ -45,14 +51,40 @@ class _Record(NamedTuple):
         is_span = self.start_ms > 0 and 0 < self.end_ms - self.start_ms <= LONGEST_RECORD_MS
         return is_span and -EARLIEST_MS <= self.receive_ms - self.end_ms <= LONGEST_KEPT_MS
 
-    def overlap_ms(self, other: "_Record") -> int:
-        """How long both charged by what they say."""
-        return min(self.end_ms, other.end_ms) - max(self.start_ms, other.start_ms)
 
-    def can_overlap(self, other: "_Record") -> bool:
-        """Whether they still overlap where each ended before its record came: no charger sends it before."""
-        ends = (min(self.end_ms, self.receive_ms), min(other.end_ms, other.receive_ms))
-        return min(ends) > max(self.start_ms, other.start_ms)
+class _Charge(NamedTuple):
+    """A record, and from when to when its charge was seen to go on: None = it was not."""
+
+    key: SessionKey
+    record: _Record
+    seen: _Span | None
+
+    @property
+    def told(self) -> _Span:
+        return self.record.start_ms, self.record.end_ms
+
+    @property
+    def is_placed(self) -> bool:
+        """It was seen from end to end, so that its readings say when it was, whatever the charger's clock."""
+        if self.seen is None:
+            return False
+        return abs((self.told[1] - self.told[0]) - (self.seen[1] - self.seen[0])) <= PLACED_MS
+
+    @property
+    def place(self) -> _Span:
+        """When it was, as far as is known; no charger sends a record before the charge is over."""
+        if self.seen is not None and self.is_placed:
+            return self.seen
+        return self.record.start_ms, min(self.record.end_ms, self.record.receive_ms)
+
+    def shares_with(self, other: "_Charge") -> int:
+        """How long both went on by all that is known, from this one's side.
+
+        What was seen from end to end is certain. Against that, another charge holds only with what was seen of it.
+        """
+        if self.is_placed and other.seen is not None:
+            return _common_ms(self.place, other.seen)
+        return _common_ms(self.place, other.place)
 
 
 class OverlapFactsReader:
@@ -63,29 +95,29 @@ class OverlapFactsReader:
         self._cards = thresholds.card_overlap_ms >= 0
 
     def add(self, facts: Sequence[SessionFacts]) -> None:
-        """Sets `overlaps` of each, from stored records alone, so that equal facts give equal overlaps.
+        """Sets `overlaps` of each, from stored facts alone, so that equal facts give equal overlaps.
 
         The charges of the other records are `touched` by these sessions.
         """
-        asking = []
+        asking: list[tuple[SessionFacts, _Record]] = []
         for one in facts:
             record = _own_record(one, self._cards)
             if record is not None and record.shares_time:
                 asking.append((one, record))
-        if not asking:
+        pairs = self._pairs(asking) if asking else {}
+        if not pairs:
             return
-        pairs = self._pairs(asking)
         records = self._records(sorted({key for keys in pairs.values() for key in keys}))
+        own = {asking[number][0].key: asking[number][1] for number in pairs}
+        seen = self._seen({**{key: record for key, record in records.items() if record.shares_time}, **own})
         for number, keys in pairs.items():
-            one, own = asking[number]
-            overlaps = []
-            for key in sorted(keys):
-                other = records[key]
-                kind = _kind(one.key, own, key, other) if other.shares_time else ""
-                if kind:
-                    overlaps.append(Overlap(*key, own.overlap_ms(other), kind))
-                    one.touched[key] = other.start_ms
-            one.overlaps = overlaps
+            one, record = asking[number]
+            charge = _Charge(one.key, record, seen.get(one.key))
+            others = [_Charge(key, records[key], seen.get(key)) for key in sorted(keys) if records[key].shares_time]
+            one.overlaps = [overlap for other in others for overlap in _overlaps(charge, other)]
+            for other in others:
+                if _shared(charge, other):
+                    one.touched[other.key] = other.record.start_ms
 
     def _pairs(self, asking: Sequence[tuple[SessionFacts, _Record]]) -> dict[int, set[SessionKey]]:
         """The numbers of records that may overlap, by the place of the session in `asking`."""
@@ -120,10 +152,20 @@ class OverlapFactsReader:
         return found
 
     def _records(self, keys: Sequence[SessionKey]) -> dict[SessionKey, _Record]:
-        if not keys:
-            return {}
         rows = self._client.execute(sql_text("overlap_records"), external_tables=wanted_table(keys, [0] * len(keys)))
         return {keys[number]: _record(*told, cards=self._cards) for number, told in rows}
+
+    def _seen(self, records: Mapping[SessionKey, _Record]) -> dict[SessionKey, _Span]:
+        """From when to when these charges were seen: about when they say that they were, and before the record came."""
+        keys = list(records)
+        since = [min(one.start_ms - HOUR_MS, one.receive_ms - LONGEST_RECORD_MS) for one in records.values()]
+        until = [max(one.end_ms + HOUR_MS, one.receive_ms) for one in records.values()]
+        rows = self._client.execute(
+            sql_text("overlap_observed"),
+            {"from_ms": min(since), "to_ms": max(until)},
+            external_tables=wanted_table(keys, since, to_ms=until),
+        )
+        return {keys[number]: (first_ms, last_ms) for number, first_ms, last_ms in rows}
 
 
 def _own_record(facts: SessionFacts, cards: bool) -> _Record | None:
@@ -155,17 +197,33 @@ def valid_vin(vin: str) -> str:
     return capitals if _VIN.fullmatch(capitals) and len(set(capitals)) > 1 else ""
 
 
-def _kind(own_key: SessionKey, own: _Record, key: SessionKey, other: _Record) -> str:
-    """What the two charges share and may not, empty for nothing; with `BY_CLOCK` where only a wrong clock says so."""
-    if own.overlap_ms(other) <= 0:
+def _common_ms(one: _Span, other: _Span) -> int:
+    return min(one[1], other[1]) - max(one[0], other[0])
+
+
+def _overlaps(charge: _Charge, other: _Charge) -> list[Overlap]:
+    """What the records say, with `BY_CLOCK` where that is not so, and what is left of it by all that is known."""
+    kind, told_ms = _shared(charge, other), _common_ms(charge.told, other.told)
+    if not kind:
+        return []
+    known_ms = told_ms if kind == DUAL_GUN else min(told_ms, charge.shares_with(other))
+    if known_ms > 0 and told_ms - known_ms <= PLACED_MS:
+        return [Overlap(*other.key, told_ms, kind)]
+    by_clock = [Overlap(*other.key, told_ms, f"{kind}{BY_CLOCK}")]
+    return [*by_clock, Overlap(*other.key, known_ms, kind)] if known_ms > 0 else by_clock
+
+
+def _shared(charge: _Charge, other: _Charge) -> str:
+    """What the two use at the same time by their records and may not, empty for nothing."""
+    if _common_ms(charge.told, other.told) <= 0:
         return ""
-    by_clock = "" if own.can_overlap(other) else BY_CLOCK
-    same_pile = own_key.pile_id == key.pile_id
-    if same_pile and own_key.connector == key.connector:
-        return f"connector{by_clock}"
-    if own.vin and own.vin == other.vin:
+    same_pile = charge.key.pile_id == other.key.pile_id
+    if same_pile and charge.key.connector == other.key.connector:
+        return "connector"
+    own, its = charge.record, other.record
+    if own.vin and own.vin == its.vin:
         if not same_pile:
-            return f"vin{by_clock}"
-        if abs(own.end_ms - other.end_ms) <= DUAL_GUN_ENDS_MS:
-            return "dual_gun"
-    return f"card{by_clock}" if own.card and own.card == other.card else ""
+            return "vin"
+        if abs(own.end_ms - its.end_ms) <= DUAL_GUN_ENDS_MS:
+            return DUAL_GUN
+    return "card" if own.card and own.card == its.card else ""

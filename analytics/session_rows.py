@@ -92,6 +92,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     start_ms: int
     life: Life
     charging: bool
+    thresholds: Thresholds
     columns: dict[str, Any]
 
 
@@ -153,6 +154,7 @@ def session_row(
         start_ms=measured.result.start_ms,
         life=life,
         charging=life == "open" and bool(facts.last_charging_ms),
+        thresholds=thresholds,
         columns={**columns, "inputs_digest": digest},
     )
 

@@ -1,6 +1,6 @@
 """The chargers as the serving path knows them, and the registration of chargers nobody planned."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -116,7 +116,10 @@ def _read(session: Session, pile_ids: Sequence[int] | None) -> list[Pile]:
         query = query.where(models.Pile.pile_id.in_(pile_ids))
     piles = session.scalars(query).all()
     stations = _stations(session)
-    return [_pile(pile, *stations[pile.station_id]) for pile in piles]
+    operators = {
+        number: key for number, key in session.execute(select(models.Operator.operator_id, models.Operator.key))
+    }
+    return [_pile(pile, *stations[pile.station_id], operators) for pile in piles]
 
 
 def _stations(session: Session) -> dict[int, tuple[models.Station, tuple[TariffVersion, ...]]]:
@@ -133,7 +136,9 @@ def _stations(session: Session) -> dict[int, tuple[models.Station, tuple[TariffV
     }
 
 
-def _pile(row: models.Pile, station: models.Station, tariffs: tuple[TariffVersion, ...]) -> Pile:
+def _pile(
+    row: models.Pile, station: models.Station, tariffs: tuple[TariffVersion, ...], operators: Mapping[int, str]
+) -> Pile:
     return Pile(
         pile_id=row.pile_id,
         code=row.code,
@@ -149,10 +154,17 @@ def _pile(row: models.Pile, station: models.Station, tariffs: tuple[TariffVersio
         commissioned_ms=row.commissioned_ms,
         current_kind=row.model.current_kind,
         owners=tuple(
-            Ownership(owner.operator_id, owner.from_ms, OPEN_END_MS if owner.to_ms is None else owner.to_ms)
+            Ownership(
+                owner.operator_id,
+                owner.from_ms,
+                OPEN_END_MS if owner.to_ms is None else owner.to_ms,
+                operators[owner.operator_id],
+            )
             for owner in row.owners
         ),
         tariffs=tariffs,
         gun_letters=row.gun_letters,
         learns=tuple(row.model.learns),
+        model=row.model.key,
+        station=station.key,
     )

@@ -12,11 +12,12 @@ OPEN_END_MS = 2**63 - 1
 
 
 class Ownership(msgspec.Struct, frozen=True):
-    """`operator_id` owns the charger from `from_ms` until before `to_ms`."""
+    """`operator_id` owns the charger from `from_ms` until before `to_ms`; `operator` is its key in the master data."""
 
     operator_id: int
     from_ms: int
     to_ms: int = OPEN_END_MS
+    operator: str = ""
 
 
 class Pile(msgspec.Struct, frozen=True):
@@ -24,7 +25,7 @@ class Pile(msgspec.Struct, frozen=True):
 
     `gun_letters`: each gun has a connection of its own and logs in as the code with a letter behind it, A for the first
     (aaf5.md section 6). `learns`: what of its meter nobody configured, so that the values here are only assumed: any of
-    quantum, rated_power, register (its kind), digits.
+    quantum, rated_power, register (its kind), digits. `model` and `station` are their keys in the master data.
     """
 
     pile_id: int
@@ -44,13 +45,21 @@ class Pile(msgspec.Struct, frozen=True):
     tariffs: tuple[TariffVersion, ...]
     gun_letters: bool = False
     learns: tuple[str, ...] = ()
+    model: str = ""
+    station: str = ""
 
     def operator_at(self, event_ms: int) -> int:
         """The owner at that moment (DESIGN invariant 9), `UNASSIGNED_OPERATOR_ID` when nobody owned it."""
-        for owner in self.owners:
-            if owner.from_ms <= event_ms < owner.to_ms:
-                return owner.operator_id
-        return UNASSIGNED_OPERATOR_ID
+        owner = self._owner_at(event_ms)
+        return owner.operator_id if owner else UNASSIGNED_OPERATOR_ID
+
+    def operator_key_at(self, event_ms: int) -> str:
+        """The key of the owner at that moment, empty when nobody owned it."""
+        owner = self._owner_at(event_ms)
+        return owner.operator if owner else ""
+
+    def _owner_at(self, event_ms: int) -> Ownership | None:
+        return next((owner for owner in self.owners if owner.from_ms <= event_ms < owner.to_ms), None)
 
     def tariff_at(self, event_ms: int) -> TariffVersion | None:
         """The version valid by date at that moment, None before the first."""

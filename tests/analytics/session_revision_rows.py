@@ -6,6 +6,7 @@ from typing import Any
 from clickhouse_driver import Client
 
 from analytics.sql_files import sql_text
+from analytics.threshold_book import limits_table
 from analytics.thresholds import Thresholds
 
 T0 = 1_700_000_000_000
@@ -57,6 +58,7 @@ def clean_row(number: int = 1, **changes: Any) -> dict[str, Any]:
         "high_e4kwh": 200_001,
         "quality": "VALID",
         "flags": [],
+        "power_energy_e4kwh": 200_000,
         "power_over_1kw_ms": 29 * MINUTE,
         "quantum_e4kwh": 1,
         "pmax_w": 132_000,
@@ -78,6 +80,8 @@ def clean_row(number: int = 1, **changes: Any) -> dict[str, Any]:
         "slot_energy_e4kwh": [200_000],
         "slot_tariff_version": [7],
         "slot_method": "bill_classes",
+        "register_kind": "session",
+        "overlaps": [],
     }
     unknown = set(changes) - set(row) - _OPTIONAL
     assert not unknown, f"no such column: {unknown}"
@@ -99,6 +103,9 @@ _OPTIONAL = frozenset(
         "bill_meter_start_e4kwh",
         "bill_meter_end_e4kwh",
         "tariff_stale",
+        "register_start_e4kwh",
+        "register_digits",
+        "bill_loss_energy_e4kwh",
     }
 )
 
@@ -119,6 +126,6 @@ def insert_tariff(client: Client, version_id: int = 7, classes: list[int] | None
 
 def compute(client: Client, batch_id: int = 1, thresholds: Thresholds | None = None) -> None:
     """Codes and bills of a batch, as the biller has ClickHouse compute them."""
-    parameters = (thresholds or Thresholds()).sql_parameters()
-    client.execute(sql_text("codes"), {**parameters, "batch_id": batch_id})
+    limits = limits_table({0: thresholds or Thresholds()})
+    client.execute(sql_text("codes"), {"batch_id": batch_id}, external_tables=[limits])
     client.execute(sql_text("bill"), {"batch_id": batch_id})

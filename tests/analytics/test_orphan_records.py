@@ -37,7 +37,7 @@ def charge(facts: Facts, number: int = 1, at_ms: int = T0) -> Parts:
     return [("readings", [*readings, facts.idle(at_ms + MINUTES * MINUTE + SECOND, 0)])]
 
 
-def record(facts: Facts, number: str = ORPHAN, start_off_s: int = 0, end_off_s: int = 0, **changes: Any) -> Parts:
+def record(facts: Facts, number: str = ORPHAN, *, start_off_s: int = 0, end_off_s: int = 0, **changes: Any) -> Parts:
     """A record of the charge at T0 under `number`, its ends so many seconds off."""
     times = {"start_ms": T0 + start_off_s * SECOND, "end_ms": END + end_off_s * SECOND}
     return [("pile_bill_uploads", [{**facts.bill(T0, MINUTES, trade=number, **changes), **times}])]
@@ -91,7 +91,7 @@ def test_a_record_under_another_number_is_the_one_of_its_charge(
 )
 def test_what_does_not_fit_waits(database: Client, unlike: dict[str, int]) -> None:
     facts = Facts(database, pile(4), pile(5))
-    store(facts, charge(facts), record(facts, **unlike))
+    store(facts, charge(facts), record(facts, ORPHAN, **unlike))
     facts.heard(T0 - MINUTE, T0 + 2 * HOUR)
     run(facts)
     found = bills(database)
@@ -142,7 +142,7 @@ def test_of_two_charges_that_fit_none_gets_the_record(database: Client, facts: F
     run(facts)
     assert set(numbers(database).values()) == {""}
     # the record of one of them leaves the other as the only one
-    store(facts, record(facts, trade_no(2), 60, 60, content_digest=2))
+    store(facts, record(facts, trade_no(2), start_off_s=60, end_off_s=60, content_digest=2))
     run(facts)
     assert numbers(database) == {trade_no(1): ORPHAN, trade_no(2): ""}
 
@@ -181,8 +181,8 @@ def test_an_aaf5_record_with_the_serial_that_its_readings_lack(empty_database: C
 def test_order_of_arrival_changes_nothing(database: Client, facts: Facts) -> None:
     """Two charges that fit a record, and the own record of one of them."""
     stories = [charge(facts), charge(facts, 2, T0 + MINUTE), record(facts)]
-    stories.append(record(facts, trade_no(2), 60, 60, content_digest=2))
-    seen = set()
+    stories.append(record(facts, trade_no(2), start_off_s=60, end_off_s=60, content_digest=2))
+    seen = set[str]()
     for order in random.Random(3).sample(list(permutations(stories)), 2):
         for table in ("readings", "pile_bill_uploads", "session_revisions", "session_codes", "bill_revisions"):
             database.execute(f"TRUNCATE TABLE {table}")
