@@ -33,13 +33,13 @@ def day_of(code: str, day: int, quantum: int) -> list[Line]:
     for place in range(12 * day, 12 * day + 12):
         start_ms = MIDNIGHT_MS + day * DAY + (6 + place % 12) * HOUR
         energy = 0
-        for n in range(61):
+        for n in range(31):
             frame = charging(
-                number_of(code, place), energy // quantum * quantum, n // 2, code, current=1_500,
+                number_of(code, place), energy // quantum * quantum, n, code, current=1_500,
                 seq=n.to_bytes(2, "little"),
             )  # fmt: skip
-            lines.append((start_ms + n * 30_000, code, frame))
-            energy += 5_000 + noise.randrange(-99, 100)
+            lines.append((start_ms + n * MINUTE, code, frame))
+            energy += 10_000 + noise.randrange(-199, 200)
         lines.append((start_ms + 31 * MINUTE, code, realtime(code)))
     return lines
 
