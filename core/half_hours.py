@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from core.errors import CoreError
 
 SLOT_MS = 1_800_000
-LONGEST_SPAN_MS = 7 * 24 * 3_600_000
+LONGEST_SPAN_MS = 31 * 24 * 3_600_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -23,7 +23,7 @@ def half_hour_starts(start_ms: int, end_ms: int, zone: str) -> list[HalfHour]:
     """The half-hours of `zone` that touch [start_ms, end_ms), at least the one that holds `start_ms`.
 
     Where the zone's clock is put back or forward by half an hour or more, places of the day repeat or are left out,
-    while every half-hour still lasts 30 minutes of real time. CoreError when the span is longer than 7 days: no
+    while every half-hour still lasts 30 minutes of real time. CoreError when the span is longer than 31 days: no
     charge is, so a time in it is wrong.
     """
     if end_ms - start_ms > LONGEST_SPAN_MS:

