@@ -13,11 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from analytics.client import ClickHouseAddress
+from benchmarks.evaluation.goals import goals
 from benchmarks.evaluation.history import block_frames
 from benchmarks.evaluation.mixes import Mix
 from benchmarks.evaluation.run import Block, Judged, blocks, judged, master_file
 from benchmarks.evaluation.scores import Scores
-from benchmarks.evaluation.table import table_lines
+from benchmarks.evaluation.table import goal_lines, money_line, table_lines
 from service.errors import ServiceError
 from service.frame_intake import FrameIntake, frame_intake
 from service.progress import Progress
@@ -35,7 +36,7 @@ def evaluate(
     if as_json:
         print(json.dumps(report, ensure_ascii=False))
     else:
-        print("\n".join(table_lines(report)))
+        print("\n".join([*table_lines(report), "", money_line(report), "", *goal_lines(report["goals"])]))
     return WRONG_BILLS if report["total"]["wrong_unflagged"] else DONE
 
 
@@ -53,13 +54,14 @@ def evaluation_report(
                 for truth, billed in results:
                     scores.add(truth, billed)
                 progress.step(len(results))
-    return {
+    report = {
         "sessions": sessions,
         "seed": seed,
         "mix": mix,
         "seconds": round(time.monotonic() - began_s, 1),
         **scores.report(),
     }
+    return {**report, "goals": goals(report)}
 
 
 def _results(intake: FrameIntake, wanted: list[Block], processes: int) -> Iterator[Judged]:

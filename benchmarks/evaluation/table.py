@@ -32,6 +32,30 @@ def table_lines(report: dict[str, Any]) -> list[str]:
     ]
 
 
+def money_line(report: dict[str, Any]) -> str:
+    """What was billed without a person, beside what should have been."""
+    money = report["total"]["money"]
+    return (
+        f"money: {money['bills']:,} bills that no person waits for, {money['billed_yuan']:,.2f} yuan billed, "
+        f"{money['true_yuan']:,.2f} yuan true; error of a bill: half within {money['p50_error_yuan']:.2f}, "
+        f"99 % within {money['p99_error_yuan']:.2f} yuan"
+    )
+
+
+def goal_lines(found: dict[str, dict[str, Any]]) -> list[str]:
+    """A line for each goal."""
+    lines = []
+    for name, goal in found.items():
+        bound = "at_most" if "at_most" in goal else "at_least"
+        value, limit = (_figure(goal[key]) for key in ("value", bound))
+        lines.append(f"{'met   ' if goal['met'] else 'missed'}  {name}: {value} ({bound.replace('_', ' ')} {limit})")
+    return lines
+
+
+def _figure(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{100 * value:.2f} %"
+
+
 def _rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     naive = report["naive"]["faults"]
     for name, score in report["faults"].items():

@@ -3,9 +3,10 @@
 import pytest
 
 from benchmarks.evaluation.faults import FAULTS
+from benchmarks.evaluation.goals import goals
 from benchmarks.evaluation.scores import Billed, Scores
 from benchmarks.evaluation.stories import Truth
-from benchmarks.evaluation.table import table_lines
+from benchmarks.evaluation.table import goal_lines, money_line, table_lines
 
 TRUE_E4 = 400_000
 
@@ -127,3 +128,24 @@ def test_the_table_has_a_line_for_each_fault_and_the_total() -> None:
     assert [line.split()[0] for line in lines] == ["none", "spike", "total"]
     assert len({len(line) for line in (head, *lines)}) == 1
     assert lines[0].split()[1:7] == ["1", "0.00", "%", "0.00", "%", "1"]
+
+
+def test_goals_tell_what_is_missed() -> None:
+    scores = Scores()
+    scores.add(_truth("spike"), _billed(TRUE_E4, held=True))
+    scores.add(_truth("none"), _billed(TRUE_E4, codes=(8,)))
+    scores.add(_truth("jump"), _billed(0))
+    found = goals({**scores.report(), "mix": "historic"})
+    missed = {name for name, goal in found.items() if not goal["met"]}
+    assert missed == {"wrong without a sign", "fault-free charges with a code", "held of spike", "right"}
+    assert goals({**scores.report(), "mix": "each"}).keys() == found.keys() - {"right"}
+    lines = goal_lines(found)
+    assert "missed  held of spike: 100.00 % (at most 1.00 %)" in lines
+    assert "missed  wrong without a sign: 1 (at most 0)" in lines
+    assert "met     truth inside the interval: 100.00 % (at least 99.50 %)" in lines
+
+
+def test_the_line_of_money() -> None:
+    scores = Scores()
+    scores.add(_truth(), _billed(TRUE_E4))
+    assert "1 bills that no person waits for, 50.10 yuan billed, 50.00 yuan true" in money_line(scores.report())

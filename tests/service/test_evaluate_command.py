@@ -47,6 +47,10 @@ def _check_shape(report: dict[str, Any], sessions: int) -> None:
     assert report["total"]["n"] == report["naive"]["n"] == sessions
 
 
+def _missed(report: dict[str, Any]) -> dict[str, Any]:
+    return {name: goal for name, goal in report["goals"].items() if not goal["met"]}
+
+
 @pytest.mark.server
 @pytest.mark.timeout(240)
 def test_every_make_of_charger_with_faults_as_in_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,14 +73,7 @@ def test_every_make_of_charger_with_faults_as_in_the_log(tmp_path: Path, capsys:
 def test_the_goals_hold_where_every_fault_is_as_frequent_as_the_others(tmp_path: Path) -> None:
     report = evaluation_report(load_settings({"data": str(tmp_path)}), sessions=40_000, seed=11, mix="each")
     _check_shape(report, 40_000)
-    total, faults = report["total"], report["faults"]
-    assert total["wrong_unflagged"] == 0
-    assert total["inside"] / total["n"] >= 0.995
-    assert faults["none"]["codes"] == {}
-    for name in ("none", "zero_before", "zero_mid", "spike", "jitter", "duplicate", "gap_inside", "rollover"):
-        assert faults[name]["held"] / faults[name]["n"] <= 0.01, name
-    for name in ("none", "zero_before", "spike", "jitter", "duplicate", "rollover"):
-        assert faults[name]["narrow"] / faults[name]["n"] >= 0.5, name
+    assert _missed(report) == {}
 
 
 @pytest.mark.long
@@ -89,5 +86,4 @@ def test_the_goals_hold_with_faults_as_in_the_log_and_processes_change_nothing(t
         for processes in (2, 1)
     )
     assert {**report, "seconds": 0} == {**again, "seconds": 0}
-    assert report["total"]["wrong_unflagged"] == 0
-    assert report["total"]["right"] / report["total"]["n"] >= 0.995
+    assert _missed(report) == {}
