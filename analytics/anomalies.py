@@ -156,6 +156,28 @@ def anomaly_table(
     )
 
 
+def bills_with(
+    client: Client,
+    scope: Scope,
+    codes: Iterable[int],
+    from_day: date | None = None,
+    to_day: date | None = None,
+    *,
+    limit: int = 50,
+) -> list[str]:
+    """The numbers of bills whose raw or corrected set is exactly `codes`, the newest first (requirement S02)."""
+    answer = ask(
+        client,
+        "anomaly_bills",
+        scope,
+        codes=sorted(set(codes), key=_display_place),
+        from_day=from_day or _FIRST_DAY,
+        to_day=to_day or _LAST_DAY,
+        limit=limit,
+    )
+    return [str(trade_no) for trade_no in answer.column("trade_no")]
+
+
 class _Tally:
     """Rows of the answer added up."""
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from analytics.anomalies import KINDS, AnomalyTable, CodeCounts, Group, Kind, anomaly_table, set_order
+from analytics.anomalies import KINDS, AnomalyTable, CodeCounts, Group, Kind, anomaly_table, bills_with, set_order
 from analytics.questions import PLATFORM_SCOPE
 from service.running import running_client
 from service.settings import Settings
@@ -21,6 +21,7 @@ DONE = 0
 Format = Literal["table", "csv", "json"]
 _FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 _LARGEST = 3
+_MOST_BILLS = 50
 
 
 def add_anomalies_parser(commands: Any, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
@@ -44,15 +45,26 @@ def add_anomalies_parser(commands: Any, run: Callable[[argparse.Namespace], int]
         "--only", type=_chosen, action="append", default=[], metavar="KIND=NAME", help="bills of this one alone"
     )
     parser.add_argument("--format", choices=_FORMATS, default="table")
+    parser.add_argument(
+        "--bills",
+        type=_codes,
+        metavar="SET",
+        help="instead, the numbers of bills with this raw or corrected set, the newest first, for 'pilestream bill'",
+    )
+    parser.add_argument("--limit", type=int, default=_MOST_BILLS, metavar="N", help="with --bills: at most N")
     parser.add_argument("--data", metavar="FOLDER", help="the folder of all data (default ./data)")
     parser.set_defaults(run=run)
     return parser
 
 
 def print_anomalies(settings: Settings, options: argparse.Namespace) -> int:
-    """Print the table of a parsed command line."""
+    """Print the table, or the numbers of bills, that a parsed command line asks for."""
     computed_at = datetime.now(UTC).isoformat(timespec="seconds")
     with running_client(settings) as client:
+        if options.bills is not None:
+            days = options.from_day, options.to_day
+            print("\n".join(bills_with(client, PLATFORM_SCOPE, options.bills, *days, limit=options.limit)))
+            return DONE
         table = anomaly_table(
             client,
             PLATFORM_SCOPE,
@@ -195,6 +207,13 @@ def _last_day(text: str) -> date:
     """The day, or the last one of the month."""
     day = _first_day(text)
     return day if day.isoformat() == text else day.replace(day=calendar.monthrange(day.year, day.month)[1])
+
+
+def _codes(text: str) -> list[int]:
+    try:
+        return [int(code) for code in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no set of codes; write for example 8,9,6") from None
 
 
 def _kinds(text: str) -> tuple[Kind, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from clickhouse_driver import Client
 
-from analytics.anomalies import KINDS, Kind, Remaining, anomaly_table, causes_with_protocol, protocol_cause
+from analytics.anomalies import KINDS, Kind, Remaining, anomaly_table, bills_with, causes_with_protocol, protocol_cause
 from analytics.bill_lines import bill_lines
 from analytics.questions import PLATFORM_SCOPE, Scope
 from service.anomalies import render
@@ -173,6 +173,15 @@ def test_steps_explain_neither_a_driver_nor_what_they_are_themselves() -> None:
     hits = [(8, "BILL_ABOVE", ""), (9, "BILL_LONGER", "")]
     assert causes_with_protocol(["OFFLINE"], hits, ["SKIP"]) == ["OFFLINE", "PROTOCOL_SKIP"]
     assert causes_with_protocol([], [*hits, (4, "OVER_MAXIMUM", "SCALE")], ["SKIP"]) == ["SCALE"]
+
+
+def test_bills_of_a_set_raw_or_corrected(stored: Client) -> None:
+    assert bills_with(stored, PLATFORM_SCOPE, [8]) == [trade_no(number) for number in (3, 2, 5, 6)]
+    assert bills_with(stored, PLATFORM_SCOPE, [8], limit=1) == [trade_no(3)]
+    assert bills_with(stored, PLATFORM_SCOPE, [1]) == [trade_no(4)]
+    assert bills_with(stored, PLATFORM_SCOPE, [6, 8]) == bills_with(stored, Scope(frozenset({5})), [1]) == []
+    assert bills_with(stored, PLATFORM_SCOPE, [8], from_day=date(2023, 12, 1)) == []
+    assert len(bills_with(stored, PLATFORM_SCOPE, [])) == 4, "2 and 6 have none after correction"
 
 
 def test_groups_in_every_format(stored: Client) -> None:

@@ -63,6 +63,7 @@ def values(fleet: FleetDatabase, question: str) -> dict[str, Any]:
         "offset": 0,
         "by": "pile",
         "kinds": ["pile"],
+        "codes": [8],
         "sort": "start_ms",
         "descending": 1,
         "vin": "",

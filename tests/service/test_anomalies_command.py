@@ -1,0 +1,82 @@
+"""`pilestream anomalies` as it is typed: its days, months, groups and choices, and what it says of wrong ones."""
+
+import argparse
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from clickhouse_driver import Client
+
+import pilestream
+from analytics.client import ClickHouseAddress
+from service.anomalies import add_anomalies_parser
+from tests.analytics.session_revision_rows import clean_row, compute, insert_rows, insert_tariff, trade_no
+
+
+def parsed(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers()
+    add_anomalies_parser(commands, lambda _options: 0)
+    return parser.parse_args(["anomalies", *arguments])
+
+
+def test_days_and_months() -> None:
+    options = parsed("--from", "2019-03", "--to", "2020-02")
+    assert (options.from_day, options.to_day) == (date(2019, 3, 1), date(2020, 2, 29))
+    options = parsed("--from", "2019-03-15", "--to", "2019-03-31")
+    assert (options.from_day, options.to_day) == (date(2019, 3, 15), date(2019, 3, 31))
+    assert parsed().to_day is None
+
+
+def test_groups_and_choices() -> None:
+    options = parsed("--by", "vendor,month", "--only", "station=大岗", "--only", "vendor=R", "--bills", "8,6")
+    assert options.by == ("vendor", "month")
+    assert dict(options.only) == {"station": "大岗", "vendor": "R"}
+    assert options.bills == [8, 6]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--from", "March"), "is no day; write 2019-03-01"),
+        (("--to", "2019-13"), "is no day; write 2019-03-01"),
+        (("--by", "vendor,colour"), "'colour' is not one of day, month"),
+        (("--only", "vendor"), "is no choice; write KIND=NAME"),
+        (("--only", "colour=red"), "'colour' is not one of day, month"),
+        (("--bills", "eight"), "is no set of codes"),
+    ],
+)
+def test_what_is_wrong_is_said(arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parsed(*arguments)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.server
+def test_the_command(
+    database: Client,
+    database_address: ClickHouseAddress,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    insert_tariff(database)
+    insert_rows(database, [clean_row(1), clean_row(2, naive_energy_e4kwh=0, flags=["ZERO_BASELINE"])])
+    compute(database)
+    monkeypatch.setenv("PILESTREAM_CLICKHOUSE", database_address.url())
+
+    def run(*arguments: str) -> str:
+        assert pilestream.main(["anomalies", "--data", str(tmp_path), *arguments]) == 0
+        return capsys.readouterr().out
+
+    content = json.loads(run("--format", "json", "--from", "2023-11", "--to", "2023-11", "--by", "month"))
+    assert (content["bills"], content["raw"], content["corrected"]) == (2, {"8": 1}, {})
+    assert content["causes"] == {"ZERO_BASELINE": 1}
+    assert [group["group"] for group in content["groups"]] == [{"month": "2023-11"}]
+    assert (content["from"], content["to"]) == ("2023-11-01", "2023-11-30")
+    assert content["computed_at"] > "2023"
+    assert "final bills: 2 (the begin to now; computed at 20" in run()
+    assert run("--bills", "8") == f"{trade_no(2)}\n"
+    assert json.loads(run("--format", "json", "--to", "2023-10"))["bills"] == 0
