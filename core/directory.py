@@ -26,6 +26,7 @@ class Pile(msgspec.Struct, frozen=True):
     `gun_letters`: each gun has a connection of its own and logs in as the code with a letter behind it, A for the first
     (aaf5.md section 6). `learns`: what of its meter nobody configured, so that the values here are only assumed: any of
     quantum, rated_power, register (its kind), digits. `model` and `station` are their keys in the master data.
+    `stops_offline`: a connector stops charging when its link is lost.
     """
 
     pile_id: int
@@ -47,6 +48,7 @@ class Pile(msgspec.Struct, frozen=True):
     learns: tuple[str, ...] = ()
     model: str = ""
     station: str = ""
+    stops_offline: bool = False
 
     def operator_at(self, event_ms: int) -> int:
         """The owner at that moment (DESIGN invariant 9), `UNASSIGNED_OPERATOR_ID` when nobody owned it."""

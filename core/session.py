@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
 from core.meter.final_figure import FinalFigure, final_figure
 from core.meter.flags import Flag, Quality, flag_names
@@ -158,7 +157,9 @@ def _as_measured(session: SessionInput) -> SessionInput:
     return msgspec.structs.replace(
         session,
         readings=session.readings if session.placed else at_times_taken(session.readings, told),
-        profile=session.profile.as_counted(np.unique(session.readings.counter_e4kwh).tolist()),
+        profile=session.profile.as_counted(
+            session.readings.counter_e4kwh, flowing=bool(session.readings.power_w.any())
+        ),
     )
 
 

@@ -62,7 +62,7 @@ cdef class MeterCalculator:
     # The step from the last reading to this one
     cdef bint has_last
     cdef int64_t last_ms
-    cdef int64_t last_power_w
+    cdef readonly int64_t last_power_w
     cdef int64_t step_ms
     cdef int64_t step_power         # W ms x 2, trapezoid
     cdef bint step_flows
@@ -92,6 +92,8 @@ cdef class MeterCalculator:
     cdef readonly int64_t frozen_e4kwh          # delivered while the register rested, by a second witness
     cdef readonly int64_t frozen_high_e4kwh
     cdef int64_t power_sum                      # W ms x 2 over all readings
+    cdef int64_t gap_power_sum                  # of that: over silences, where it is a guess
+    cdef readonly int64_t gaps_ms               # how long they lasted together
     cdef readonly int64_t longest_gap_ms
     cdef readonly uint32_t flags                # of the session so far
     cdef readonly uint32_t reading_flags        # raised by the last reading, on itself

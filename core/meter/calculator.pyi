@@ -22,6 +22,8 @@ class MeterCalculator:
     frozen_e4kwh: int
     frozen_high_e4kwh: int
     longest_gap_ms: int
+    gaps_ms: int
+    last_power_w: int
     flags: int
     begin_flags: int
     reopened: int
@@ -31,6 +33,8 @@ class MeterCalculator:
     def __init__(self, profile: MeterProfile, start_ms: int, zero_is_false: bool = False) -> None: ...
     @property
     def power_energy_e4kwh(self) -> int: ...
+    @property
+    def seen_power_energy_e4kwh(self) -> int: ...
     @property
     def closed_intervals(self) -> list[tuple[int, int, int, int, int, int, int]]: ...
     def observe(self, event_ms: int, value_e4kwh: int, power_w: int = 0, counter_e4kwh: int = -1) -> int: ...

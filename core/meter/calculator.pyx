@@ -97,7 +97,7 @@ cdef class MeterCalculator:
         self.segments = 1
         self.unsure_low_e4kwh = self.unsure_high_e4kwh = self.rested_e4kwh = 0
         self.frozen_e4kwh = self.frozen_high_e4kwh = 0
-        self.power_sum = self.longest_gap_ms = 0
+        self.power_sum = self.gap_power_sum = self.gaps_ms = self.longest_gap_ms = 0
         self.flags = 0
         self.earlier_index = -1
         self.begin_reading()
@@ -229,6 +229,8 @@ cdef class MeterCalculator:
             self.longest_gap_ms = self.step_ms
         if self.step_ms > self.gap_ms:
             self.reading_flags |= FLAG_GAP
+            self.gaps_ms += self.step_ms
+            self.gap_power_sum += self.step_power
         self.has_last = True
         self.last_ms = event_ms
         self.last_power_w = power_w
@@ -301,7 +303,7 @@ cdef class MeterCalculator:
         Gives the interval of the whole rest; its `high` is 0 where nothing is missed. What the charger counted by
         itself is the estimate, else power, W being good to 5 % (metering.md, "frozen"). Resting longer than 5 minutes
         is not enough: a register of whole kWh rests 17 minutes at 3.5 kW, so more than two quanta must have flowed as
-        well. After a shorter rest only the interval covers what is missed.
+        well. After a shorter rest only the interval covers what is missed, beyond what two quanta of jitter explain.
         """
         cdef Interval interval = Interval(self.rest_from_ms, self.reference_ms, 0, 0, 0, 0, 0)
         cdef int64_t flowed = (self.rest_power + last_step_power) // (2 * W_MS_PER_E4KWH)
@@ -309,7 +311,7 @@ cdef class MeterCalculator:
         cdef int64_t counted = counter - self.rest_counter
         if not self.rest_intervals:
             return interval
-        if missed > 2 * self.quantum + flowed // 20:
+        if missed > (2 if self.rest_ms > FROZEN_MS else 4) * self.quantum + flowed // 20:
             interval.high = missed + flowed // 20 + 1
         else:
             missed = 0
@@ -521,6 +523,11 @@ cdef class MeterCalculator:
     def power_energy_e4kwh(self):
         """The integral of power over the readings so far, 1e-4 kWh."""
         return self.power_sum // (2 * W_MS_PER_E4KWH)
+
+    @property
+    def seen_power_energy_e4kwh(self):
+        """The same without silences, in which power is a guess."""
+        return (self.power_sum - self.gap_power_sum) // (2 * W_MS_PER_E4KWH)
 
     @property
     def closed_intervals(self):

@@ -4,10 +4,11 @@ import msgspec
 
 from core.meter.flags import Flag, Quality
 from core.meter.measurement import Measurement
-from core.meter.profile import MeterProfile
+from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 
 TOLERANCE_E4KWH = 1_000
 COUNTER_REACHES_END_MS = 60_000
+PRECISE = 200  # a figure is right within 0.5 %
 
 
 class FinalFigure(msgspec.Struct, frozen=True):
@@ -42,6 +43,10 @@ def final_figure(
 
     A bill that nothing but itself speaks for (no reading at all) is ESTIMATED by rule 1: it has no second witness.
     Where it does not even say when it charged, it is the proposal.
+
+    Bill, counter and register of a charger are often one meter read three times. So where the measured interval is
+    wide, lying in it confirms nothing that power refutes; and where the register is known to have failed, a bill that
+    repeats its failure is not confirmed by it, nor is a counter that is this register a witness (metering.md, rule 10).
     """
     witnesses = _Witnesses(measured, bill_e4kwh, profile, duration_ms, end_high_ms)
     if witnesses.bill_confirmed:
@@ -77,6 +82,10 @@ class _Witnesses:
         self._profile = profile
         self._limit = profile.energy_at_pmax(duration_ms) + profile.quantum_e4kwh
         self._end_high_ms = end_high_ms
+        # A short rest of the register that is worth half a percent weighs as much as a long one.
+        material = max(profile.quantum_e4kwh, measured.best_e4kwh // PRECISE)
+        self._rested = Flag.FROZEN in measured.flags or measured.unproven_e4kwh > material
+        self._broken = measured.quality == Quality.QUESTIONABLE
 
     def decided(self, rule: int, energy_e4kwh: int | None, quality: Quality) -> FinalFigure:
         inside = energy_e4kwh is None or energy_e4kwh <= self._limit
@@ -96,34 +105,66 @@ class _Witnesses:
     @property
     def bill_may_stand(self) -> bool:
         """There is a bill, and neither the measurement nor physics refutes it."""
-        return self._bill is not None and self._inside_interval(self._bill) and self._bill <= self._limit
+        bill = self._bill
+        if bill is None or not self._inside_interval(bill) or bill > self._limit:
+            return False
+        if self._measured.quality == Quality.MISSING or self._width <= self._narrow:
+            return True
+        return not self._power_contradicts(bill) and not self._repeats_the_failure(bill)
+
+    def _repeats_the_failure(self, bill: int) -> bool:
+        """The bill lies in the interval only because that covers what the register may have failed to count."""
+        measured = self._measured
+        if self._broken:
+            precision = max(self._profile.quantum_e4kwh * max(1, measured.segments), bill // PRECISE)
+            return bill < measured.best_e4kwh - precision
+        proven = measured.best_e4kwh - (measured.unproven_e4kwh if Flag.FROZEN in measured.flags else 0)
+        return self._rested and bill < proven + measured.unproven_e4kwh // 2
 
     @property
     def bill_and_counter_agree(self) -> bool:
         bill, counter = self._bill, self._measured.counter_e4kwh
-        unreliable = self._measured.quality <= Quality.QUESTIONABLE or Flag.FROZEN in self._measured.flags
-        if not unreliable or not bill or counter is None:
+        unreliable = self._broken or self._measured.quality == Quality.MISSING or self._rested
+        if not unreliable or not bill or counter is None or not self._counter_is_its_own:
             return False
         return abs(bill - counter) <= energy_tolerance(bill) and not self._power_contradicts(bill)
 
     @property
     def counter_stands(self) -> bool:
         counter = self._measured.counter_e4kwh
-        if counter is None or self._end_high_ms - self._measured.counter_last_ms > COUNTER_REACHES_END_MS:
+        unseen_ms = self._end_high_ms - self._measured.counter_last_ms
+        if counter is None or unseen_ms > COUNTER_REACHES_END_MS or not self._counter_is_its_own:
             return False
-        return self._inside_interval(counter) or self._power_agrees(counter)
+        if self._flows_on(unseen_ms) > max(self._profile.quantum_e4kwh, counter // PRECISE):
+            return False
+        return self._power_agrees(counter) or (not self._rested and not self._broken and self._inside_interval(counter))
+
+    @property
+    def _counter_is_its_own(self) -> bool:
+        """Where the counter is the register that failed, it is no second witness."""
+        return self._profile.register_kind != "session" or not (self._broken or self._rested)
 
     @property
     def measurement_is_narrow(self) -> bool:
-        measured = self._measured
-        if measured.quality == Quality.MISSING:
-            return False
-        width = measured.high_e4kwh - measured.low_e4kwh
-        return width <= max(2 * self._profile.quantum_e4kwh, measured.best_e4kwh // 100)
+        return self._measured.quality != Quality.MISSING and self._width <= self._narrow
+
+    @property
+    def _width(self) -> int:
+        return self._measured.high_e4kwh - self._measured.low_e4kwh
+
+    @property
+    def _narrow(self) -> int:
+        return max(2 * self._profile.quantum_e4kwh, self._measured.best_e4kwh // 100)
 
     def _inside_interval(self, energy: int) -> bool:
         tolerance = energy_tolerance(energy)
         return self._measured.low_e4kwh - tolerance <= energy <= self._measured.high_e4kwh + tolerance
+
+    def _flows_on(self, unseen_ms: int) -> int:
+        """What flows after the last reading where power stays as it was; unknown power may be any."""
+        if not self._measured.power_e4kwh:
+            return self._profile.energy_at_pmax(unseen_ms)
+        return self._measured.last_power_w * max(0, unseen_ms) // W_MS_PER_E4KWH
 
     def _power_agrees(self, energy: int) -> bool:
         power = self._measured.power_e4kwh
@@ -131,10 +172,12 @@ class _Witnesses:
 
     def _power_contradicts(self, energy: int) -> bool:
         """Power is known between the readings only: outside them anything up to Pmax may have flowed."""
-        power = self._measured.power_e4kwh
-        if power == 0:
+        measured = self._measured
+        if measured.power_e4kwh == 0:
             return False
-        unobserved_ms = self._measured.first_ms - self._measured.began_ms + self._end_high_ms - self._measured.last_ms
+        power = measured.seen_power_e4kwh
+        unobserved_ms = measured.unseen_power_ms + measured.first_ms - measured.began_ms
+        unobserved_ms += self._end_high_ms - measured.last_ms
         lowest = power - power // 20 - TOLERANCE_E4KWH
         highest = power + power // 20 + TOLERANCE_E4KWH + self._profile.energy_at_pmax(unobserved_ms)
         return not lowest <= energy <= highest

@@ -42,11 +42,12 @@ class Intervals(msgspec.Struct, frozen=True, eq=False):
 
     `accepted_e4kwh` is what the register proves of the step, or what the previous end, the record or the charger's own
     count proves of the time before the first reading; `estimated_e4kwh` what a second witness says was delivered beside
-    it (FROZEN). The sum of both is the measurement's best figure; that of the accepted ones is the best figure less what
-    is estimated. What the step delivered lies in [low, high]. Each bound is good to one quantum by itself, which cancels
-    between neighbours, so the bounds of the session are narrower than their sums. A negative `low_e4kwh` takes back what
-    earlier steps accepted: the register was too high there, or fell since. `flags`: the bits of `core.meter.flags.Flag`
-    of the rules that fired within the step, also on readings that were passed over. `quality`: metering.md, of the step.
+    it (FROZEN). The sum of both is the measurement's best figure; that of the accepted ones is the best figure less
+    what is estimated. What the step delivered lies in [low, high]. Each bound is good to one quantum by itself, which
+    cancels between neighbours, so the bounds of the session are narrower than their sums. A negative `low_e4kwh` takes
+    back what earlier steps accepted: the register was too high there, or fell since. `flags`: the bits of
+    `core.meter.flags.Flag` of the rules that fired within the step, also on readings that were passed over. `quality`:
+    metering.md, of the step.
     """
 
     from_ms: Int64s
@@ -74,7 +75,7 @@ class Intervals(msgspec.Struct, frozen=True, eq=False):
         """The same as rows."""
         columns = (self.from_ms, self.to_ms, self.accepted_e4kwh, self.low_e4kwh, self.high_e4kwh, self.estimated_e4kwh)
         return [
-            Interval(*figures, Quality(quality), tuple(flag_names(flags)))
+            Interval(*figures, Quality(quality), tuple(flag_names(flags)))  # type: ignore[call-arg]  # six figures
             for *figures, quality, flags in zip(
                 *(column.tolist() for column in columns), self.quality.tolist(), self.flags.tolist(), strict=True
             )

@@ -34,6 +34,8 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     took all of it began at 0. The arrays cover all readings in the order of event time: as reported, as accepted, with
     their flags. `intervals` are the steps between the trusted ones. `unproven_e4kwh`: what power or the charger's own
     count say was delivered while the register rested; part of it is estimated, part only covered by `high`.
+    `seen_power_e4kwh` is the integral of power without silences, `unseen_power_ms` how long those lasted between the
+    first and the last reading, `last_power_w` the power at the last.
     """
 
     best_e4kwh: int
@@ -64,6 +66,9 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     trusted: npt.NDArray[np.bool_]
     steps: npt.NDArray[np.int64]
     unproven_e4kwh: int = 0
+    seen_power_e4kwh: int = 0
+    unseen_power_ms: int = 0
+    last_power_w: int = 0
 
     @property
     def intervals(self) -> Intervals:
@@ -169,6 +174,9 @@ def measure(
         trusted=trusted,
         steps=steps,
         unproven_e4kwh=calculator.frozen_e4kwh + calculator.rested_e4kwh,
+        seen_power_e4kwh=calculator.seen_power_energy_e4kwh,
+        unseen_power_ms=calculator.gaps_ms,
+        last_power_w=calculator.last_power_w,
     )
 
 
@@ -180,7 +188,7 @@ def _began_ms(readings: ReadingArrays, first: int, profile: MeterProfile) -> int
     minutes = int(readings.charge_minutes[first])
     if profile.register_kind == "session":
         return charge_began_ms(event_ms, minutes)
-    return event_ms - min(max(0, minutes), LONGEST_CHARGE_MINUTES) * MINUTE_MS
+    return charge_began_ms(event_ms, minutes) if minutes > 0 else event_ms
 
 
 def _told_start(kept: ReadingArrays, charging: Bools) -> int:

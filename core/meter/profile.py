@@ -1,14 +1,16 @@
 """What must be known of a meter to judge its readings."""
 
 from collections.abc import Sequence
-from math import gcd
 from typing import Literal
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from core.directory import Pile
 from core.errors import CoreError
 
+Int64s = npt.NDArray[np.int64]
 RegisterKind = Literal["session", "lifetime", "boot"]
 REGISTER_KINDS = ("session", "lifetime", "boot")
 
@@ -22,6 +24,7 @@ before the charger counts it as lost and logs in again: three heartbeats of 10 s
 QUANTA_E4KWH = (10_000, 1_000, 100, 10)
 ENOUGH_DIFFERENCES = 20
 ENOUGH_VALUES = 5
+FALSE_VALUES, FEW_VALUES = 10, 4
 
 
 class MeterProfileError(CoreError):
@@ -36,7 +39,8 @@ class MeterProfile(msgspec.Struct, frozen=True):
     included. `digits`: whole-kWh digits before it rolls over, 0 = unknown. `time_tolerance_ms`: by how much the time
     between two readings may look shorter than it was. `period_ms`: the interval of readings while charging.
     `stops_offline_ms`: how long the connector goes on after its link was lost, 0 = until the end of the charge; 30 000
-    for firmware that is known to stop (metering.md, "gap at tail").
+    for firmware that is known to stop (metering.md, "gap at tail"). `quantum_is_assumed`: nobody configured it, and it
+    was not learned.
     """
 
     register_kind: RegisterKind
@@ -46,6 +50,7 @@ class MeterProfile(msgspec.Struct, frozen=True):
     time_tolerance_ms: int = NETWORK_DELAY_MS
     period_ms: int = 15_000
     stops_offline_ms: int = 0
+    quantum_is_assumed: bool = False
 
     def __post_init__(self) -> None:
         if self.register_kind not in REGISTER_KINDS:
@@ -74,18 +79,27 @@ class MeterProfile(msgspec.Struct, frozen=True):
             digits=pile.register_digits,
         )
 
-    def as_counted(self, registers: Sequence[int]) -> "MeterProfile":
-        """The profile with the quantum in which these values of an absolute register count, where that is larger.
+    def as_counted(self, registers: Sequence[int] | Int64s, *, flowing: bool = False) -> "MeterProfile":
+        """The profile with the quantum in which these values of a register count, where that is larger.
 
-        A decimal step of a kWh that divides all differences, where there are enough of them (anomaly-codes.md, "q");
-        of fewer values one that divides each. Session counters stay as they are. Zeros are no values.
+        A decimal step of a kWh that divides all differences, where there are enough of them (anomaly-codes.md, "q"); of
+        fewer values one that divides each of at least five. Session counters stay as they are. Zeros are no values.
+
+        Where the quantum is only assumed it is the largest step that divides all values, however few, of counters, too:
+        a meter of whole kWh is common, and one of 0.01 kWh that shows one value of whole kWh is one in a hundred. So is
+        one that shows nothing although energy flows (`flowing`).
         """
-        values = sorted({int(value) for value in registers if value > 0})
-        if self.register_kind == "session" or len(values) < ENOUGH_VALUES:
+        values = np.unique(np.asarray(registers, dtype=np.int64))
+        values = values[np.searchsorted(values, 0, side="right") :]
+        if not self.quantum_is_assumed and (self.register_kind == "session" or len(values) < ENOUGH_VALUES):
             return self
-        differences = [value - values[0] for value in values[1:]]
-        step = gcd(*(differences if len(differences) >= ENOUGH_DIFFERENCES else values))
-        quantum = next((one for one in QUANTA_E4KWH if step % one == 0), 1)
+        quantum = 1
+        if len(values):
+            by_differences = not self.quantum_is_assumed and len(values) > ENOUGH_DIFFERENCES
+            coarser = (one for one in QUANTA_E4KWH if one > self.quantum_e4kwh)
+            quantum = next((one for one in coarser if _counts_in(values, one, by_differences)), 1)
+        elif flowing:
+            quantum = QUANTA_E4KWH[0]
         return msgspec.structs.replace(self, quantum_e4kwh=quantum) if quantum > self.quantum_e4kwh else self
 
     @property
@@ -101,3 +115,14 @@ class MeterProfile(msgspec.Struct, frozen=True):
     def energy_at_pmax(self, elapsed_ms: int) -> int:
         """The most that the connector can deliver in that time, 1e-4 kWh, rounded up; 0 for a negative time."""
         return -(-self.pmax_w * max(0, elapsed_ms) // W_MS_PER_E4KWH)
+
+
+def _counts_in(values: Int64s, step: int, by_differences: bool) -> bool:
+    """Whether the register shows whole steps, spikes aside: one value in ten may be false, and one of four or more.
+
+    `by_differences`: it may stand off the step by the same amount throughout.
+    """
+    rests = values % step
+    rest = int(np.sort(rests)[len(rests) // 2]) if by_differences else 0
+    false = int(np.count_nonzero(rests != rest))
+    return false <= max(len(values) // FALSE_VALUES, len(values) >= FEW_VALUES)

@@ -65,7 +65,8 @@ def at_times_taken(readings: ReadingArrays, told: ToldSpan | None = None) -> Rea
         group = np.cumsum(first) - 1  # a frame that was sent twice is one word
         steady, zero_ms = _minute_zero(readings.receive_ms[places[first]], minutes[places[first]], told)
         taken_ms = zero_ms[group] + minutes[places] * MINUTE_MS
-        kept = ~steady[group] & (readings.receive_ms[places] - taken_ms > STORED_LAG_MS)
+        arrived_ms = readings.receive_ms[places]
+        kept = ~steady[group] & (arrived_ms - taken_ms > _kept_lag_ms(arrived_ms[first])[group])
         event_ms[places[kept]] = taken_ms[kept]
         stored[places[kept]] = 1
     return msgspec.structs.replace(readings, event_ms=event_ms, stored=stored)
@@ -84,6 +85,17 @@ def _repeats(readings: ReadingArrays, places: npt.NDArray[np.intp]) -> Bools:
     for column in (readings.seq, readings.power_w, readings.counter_e4kwh, readings.charge_minutes):
         repeats[1:] &= np.diff(column[places]) == 0
     return repeats
+
+
+def _kept_lag_ms(receive_ms: Int64s) -> Int64s:
+    """How far behind its count a reading is kept: two minutes, and one where it came back to back with another.
+
+    The count is of whole minutes, and so is the moment when it was 0: one minute behind may be live. But the charger
+    does not read its meter twice in so short a time.
+    """
+    at_once = np.diff(receive_ms) < PACED_FROM_MS
+    in_burst = np.concatenate((at_once, [False])) | np.concatenate(([False], at_once))
+    return np.where(in_burst, MINUTE_MS, STORED_LAG_MS)
 
 
 def _minute_zero(receive_ms: Int64s, minutes: Int64s, told: ToldSpan | None) -> tuple[Bools, Int64s]:

@@ -17,6 +17,7 @@ CHARGING = 3
 REPEAT_MS = 5_000
 """Chargers send a reading every 15 s; the same frame again within 5 s is a repetition, not a new reading."""
 LATE_REPEAT_MS = 300_000
+FLOWING_W = 500
 STORED_MINUTE_MS = 59_999
 SEQ_NUMBERS = 65_536
 LONGEST_CHARGE_S = 36 * 3_600  # anomaly-codes.md, code 5
@@ -256,15 +257,19 @@ def _drop_repeated_frames(ordered: ReadingArrays, kept: Bools, flags: npt.NDArra
 
 
 def _drop_late_repeats(ordered: ReadingArrays, kept: Bools, flags: npt.NDArray[np.uint32]) -> None:
-    """A frame that comes again after newer ones would look like a register that falls back.
+    """A frame that comes again after newer ones would look like a register that falls back, or that rests.
 
-    A zero is judged as a zero read, not as a repetition of the session's first reading.
+    A zero is judged as a zero read, not as a repetition of the session's first reading. That the register rests is no
+    repetition either where the frames carry no number of their own, or where nothing flows, as in a pause.
     """
     places = np.flatnonzero(kept)
     counter = ordered.counter_e4kwh[places]
-    fallen = np.zeros(len(places), dtype=np.bool_)
-    fallen[1:] = (counter[1:] < counter[:-1]) & (counter[1:] != 0)
-    if not fallen.any():
+    suspect = np.zeros(len(places), dtype=np.bool_)
+    suspect[1:] = (counter[1:] < counter[:-1]) & (counter[1:] != 0)
+    if _are_numbered(ordered):
+        highest = np.maximum.accumulate(counter)
+        suspect[1:] |= (counter[1:] <= highest[:-1]) & (ordered.power_w[places[1:]] > FLOWING_W)
+    if not suspect.any():
         return
     # Equal frames side by side, each after the one that was taken before it: that one is the nearest in time.
     by_frame = np.lexsort([places, *(column[places] for column in _frame_columns(ordered))])
@@ -272,6 +277,12 @@ def _drop_late_repeats(ordered: ReadingArrays, kept: Bools, flags: npt.NDArray[n
     comes_again = _same_frame(ordered, before, after) & (
         ordered.event_ms[after] - ordered.event_ms[before] <= LATE_REPEAT_MS
     )
-    repeated = after[comes_again & fallen[by_frame[1:]]]
+    repeated = after[comes_again & suspect[by_frame[1:]]]
     kept[repeated] = False
     flags[repeated] |= DUP
+
+
+def _are_numbered(ordered: ReadingArrays) -> bool:
+    """Each frame has a number (YKC) or a time (AAF5) of its own, so that two equal ones are one."""
+    numbers = ordered.seq if ordered.seq.any() else ordered.duration_s
+    return len(numbers) > 2 and 2 * int(np.count_nonzero(np.diff(numbers))) >= len(numbers)

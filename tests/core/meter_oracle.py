@@ -145,18 +145,16 @@ class Oracle:
 
     def _begin_as_told(self) -> int:
         """Zeros say nothing about the register that the charger told; the first other reading does. Gives its place."""
-        undecided_until = 0
         for place, reading in enumerate(self.readings):
             if not reading.charging or not 0 <= reading.value <= HIGHEST_VALUE:
                 continue
             if reading.value == 0:
                 self.flags[place] |= Flag.ZERO_BASELINE
-                undecided_until = place + 1
                 continue
             if self._follows(self.told, reading, self.told.ms):
                 self.reference = self.told
-            break
-        return undecided_until
+            return place
+        return len(self.readings)
 
     # ---- a reading that does not follow -----------------------------------------------------------------------
 
@@ -369,7 +367,8 @@ class Oracle:
         quanta = 2 * self.profile.quantum_e4kwh
         flowed = (rest.power + (last_step_power or 0)) // (2 * W_MS_PER_E4KWH)
         missed, more = flowed - risen, 0
-        if missed > quanta + flowed // 20:
+        jitter = 0 if rest.ms > FROZEN_MS else quanta
+        if missed > quanta + jitter + flowed // 20:
             more = missed + flowed // 20 + 1
         else:
             missed = 0

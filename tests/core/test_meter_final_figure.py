@@ -12,12 +12,13 @@ from core.meter.readings import ReadingArrays
 T0 = 1_700_000_000_000
 HOUR_MS = 3_600_000
 PROFILE = MeterProfile("session", 1, 132_000)
+REGISTER = MeterProfile("lifetime", 1, 132_000)  # with a count of the charger's own beside it
 END_MS = T0 + HOUR_MS
 
 
 def measured(**changes: object) -> Measurement:
     """30 kWh, measured to the quantum by a counter that was read up to the end; power agrees."""
-    base = {name: getattr(EMPTY, name) for name in Measurement.__struct_fields__}
+    base = {name: getattr(EMPTY, name) for name in Measurement.__struct_fields__ if name != "seen_power_e4kwh"}
     plain: dict[str, object] = {
         "best_e4kwh": 300_000,
         "low_e4kwh": 299_999,
@@ -34,7 +35,8 @@ def measured(**changes: object) -> Measurement:
         "counter_last_ms": END_MS,
         "power_e4kwh": 301_000,
     }
-    return Measurement(**(base | plain | changes))
+    told = base | plain | changes
+    return Measurement(**{"seen_power_e4kwh": told["power_e4kwh"]} | told)
 
 
 EMPTY = measure(ReadingArrays.empty(), PROFILE)
@@ -48,9 +50,14 @@ BROKEN: dict[str, object] = {
 
 
 def decided(
-    measurement: Measurement, bill_e4kwh: int | None, *, duration_ms: int = HOUR_MS, end_high_ms: int = END_MS
+    measurement: Measurement,
+    bill_e4kwh: int | None,
+    profile: MeterProfile = PROFILE,
+    *,
+    duration_ms: int = HOUR_MS,
+    end_high_ms: int = END_MS,
 ) -> FinalFigure:
-    return final_figure(measurement, bill_e4kwh, PROFILE, duration_ms=duration_ms, end_high_ms=end_high_ms)
+    return final_figure(measurement, bill_e4kwh, profile, duration_ms=duration_ms, end_high_ms=end_high_ms)
 
 
 def test_rule_1_the_bill_confirmed() -> None:
@@ -83,9 +90,10 @@ def test_a_bill_beyond_the_physical_limit_is_refuted() -> None:
 
 
 def test_rule_2_bill_and_counter_agree_where_the_register_is_broken() -> None:
-    assert decided(measured(**BROKEN), 299_000) == FinalFigure(2, 299_000, Quality.DERIVED, True)
+    assert decided(measured(**BROKEN), 299_000, REGISTER) == FinalFigure(2, 299_000, Quality.DERIVED, True)
     frozen = measured(**BROKEN | {"quality": Quality.ESTIMATED, "flags": Flag.FROZEN})
-    assert decided(frozen, 299_000).rule == 2
+    assert decided(frozen, 299_000, REGISTER).rule == 2
+    assert decided(measured(**BROKEN), 299_000).rule == 5, "the counter is the broken register itself"
 
 
 @pytest.mark.parametrize(
@@ -99,26 +107,88 @@ def test_rule_2_bill_and_counter_agree_where_the_register_is_broken() -> None:
     ids=["register reliable", "counter disagrees", "no counter", "power contradicts"],
 )
 def test_rule_2_needs_all_of_it(changes: dict[str, object]) -> None:
-    assert decided(measured(**BROKEN | changes), 299_000).rule != 2
+    assert decided(measured(**BROKEN | changes), 299_000, REGISTER).rule != 2
 
 
 def test_power_speaks_only_for_the_time_in_which_it_was_read() -> None:
     unobserved = measured(**BROKEN | {"power_e4kwh": 200_000, "first_ms": T0 + 300_000})
-    assert decided(unobserved, 299_000).rule == 2, "the rest may have flowed before the first reading"
+    assert decided(unobserved, 299_000, REGISTER).rule == 2, "the rest may have flowed before the first reading"
 
 
 def test_rule_3_the_counter_where_no_bill_stands() -> None:
     assert decided(measured(), None) == FinalFigure(3, 300_000, Quality.DERIVED, True)
     assert decided(measured(), 300_000_000).rule == 3
     by_power = measured(**BROKEN)
-    assert decided(by_power, None) == FinalFigure(3, 300_000, Quality.DERIVED, True), "it agrees with power"
+    assert decided(by_power, None, REGISTER) == FinalFigure(3, 300_000, Quality.DERIVED, True), "it agrees with power"
 
 
 def test_rule_3_needs_a_counter_that_reaches_the_end_and_a_second_witness() -> None:
     assert decided(measured(), None, end_high_ms=END_MS + 60_000).rule == 3
     assert decided(measured(), None, end_high_ms=END_MS + 60_001).rule == 4
     alone = measured(**BROKEN | {"power_e4kwh": 200_000})
-    assert decided(alone, None).rule == 5
+    assert decided(alone, None, REGISTER).rule == 5
+
+
+def test_rule_3_needs_a_counter_that_was_read_when_little_flowed_any_more() -> None:
+    """18 kW for 30 s is 0.15 kWh, half a percent of 30 kWh."""
+    wide = {"high_e4kwh": 310_000}
+    assert decided(measured(**wide, last_power_w=18_000), None, end_high_ms=END_MS + 30_000).rule == 3
+    assert decided(measured(**wide, last_power_w=18_100), None, end_high_ms=END_MS + 30_000).rule == 5
+    unknown = measured(**wide, power_e4kwh=0)
+    assert decided(unknown, None, end_high_ms=END_MS + 30_000).rule == 5, "any power may have flowed"
+
+
+FROZEN: dict[str, object] = {
+    "quality": Quality.ESTIMATED,
+    "flags": Flag.FROZEN,
+    "best_e4kwh": 301_000,
+    "low_e4kwh": 199_999,
+    "high_e4kwh": 316_000,
+    "counter_e4kwh": 200_000,
+    "unproven_e4kwh": 101_000,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "bill", "rule"),
+    [
+        (FROZEN, 200_000, 5),
+        (FROZEN, 300_000, 1),
+        (FROZEN | {"power_e4kwh": 0}, 200_000, 5),
+        (BROKEN | {"low_e4kwh": 290_000, "best_e4kwh": 300_000, "high_e4kwh": 306_000}, 300_500, 1),
+        (BROKEN | {"low_e4kwh": 290_000, "best_e4kwh": 300_000, "high_e4kwh": 306_000}, 298_499, 5),
+        ({"flags": Flag.STANDSTILL, "high_e4kwh": 330_000, "unproven_e4kwh": 28_000}, 300_000, 5),
+        (
+            {"flags": Flag.STANDSTILL, "high_e4kwh": 330_000, "unproven_e4kwh": 28_000, "power_e4kwh": 315_000},
+            320_000,
+            1,
+        ),
+        ({"flags": Flag.AMBIGUOUS, "high_e4kwh": 450_000}, 400_000, 3),
+        ({"flags": Flag.AMBIGUOUS, "high_e4kwh": 450_000}, 310_000, 1),
+    ],
+    ids=[
+        "it has the register's own loss",
+        "it counted on where the register froze",
+        "nor without power",
+        "it is the sum of the segments",
+        "it lacks what the register lost",
+        "it has the loss of a short rest",
+        "it counted on in a short rest",
+        "power refutes it",
+        "power bears it out",
+    ],
+)
+def test_rule_1_confirms_no_bill_that_repeats_the_register_s_failure(
+    changes: dict[str, object], bill: int, rule: int
+) -> None:
+    assert decided(measured(**changes), bill).rule == rule
+
+
+def test_power_is_no_witness_of_silences() -> None:
+    """What power says of a silence is a guess: 20 kWh were seen, and 10 minutes at 132 kW were not."""
+    silent: dict[str, object] = {"high_e4kwh": 500_000, "seen_power_e4kwh": 200_000, "unseen_power_ms": 600_000}
+    assert decided(measured(**silent), 420_000).rule == 1
+    assert decided(measured(**silent | {"unseen_power_ms": 0}), 420_000).rule != 1
 
 
 def test_a_bill_of_zero_is_refuted_by_evidence_only() -> None:

@@ -120,7 +120,8 @@ def test_one_by_one_equals_whole_columns(profile: MeterProfile, readings: list[R
     """The live figure is the final one, as far as the readings have come."""
     charging = [reading for reading in readings if reading.charging]
     calculator = MeterCalculator(profile, T0)
-    live, closed = [], []
+    live: list[int] = []
+    closed: list[tuple[int, ...]] = []
     for reading in charging:
         live.append(calculator.observe(reading.ms, reading.value, reading.power_w, reading.counter))
         closed[len(closed) - calculator.reopened :] = calculator.closed_intervals

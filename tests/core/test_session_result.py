@@ -100,7 +100,7 @@ def test_a_class_without_any_half_hour_in_the_charge_falls_back_to_the_measured_
 
 
 def test_a_lost_bill_is_made_from_the_counter() -> None:
-    result = evaluate(after_ms=T0 + 1_795_000)
+    result = evaluate(after_ms=T0 + 1_790_000)
     assert (result.final_rule, result.final_energy_e4kwh, result.final_quality) == (3, 357_000, Quality.DERIVED)
     assert (result.slot_method, sum(result.slot_energy_e4kwh)) == ("measured", 357_000)
 
