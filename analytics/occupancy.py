@@ -18,13 +18,34 @@ class Occupancy(NamedTuple):
     fault: bool = False
 
 
-def occupancy(
-    after: AfterFacts, end_ms: int, pile: Pile, as_of_ms: int, stays_since_ms: int | None, thresholds: Thresholds
-) -> Occupancy:
-    """What is known at `as_of_ms` of the time between `end_ms` and the unplugging.
+def ended_by(record_end_ms: int | None, end_ms: int, end_high_ms: int, gap_ms: int) -> int:
+    """When a charge that was seen until `end_ms` was over, so that the vehicle merely stood there.
 
-    It is decided when the connector was unplugged, charges again, or 24 h are over (anomaly-codes.md, code 6). With
-    `stays_since_ms` a car that was plugged when last seen is taken to stay.
+    Where nobody saw for longer than `gap_ms`, the record says it within that time, by the platform's clock; without a
+    record (None) that time is not known to be occupancy.
+    """
+    if end_high_ms - end_ms <= gap_ms:
+        return end_ms
+    if record_end_ms is None:
+        return end_high_ms
+    return min(max(record_end_ms, end_ms), end_high_ms)
+
+
+def occupancy(
+    after: AfterFacts,
+    end_ms: int,
+    pile: Pile,
+    as_of_ms: int,
+    stays_since_ms: int | None,
+    thresholds: Thresholds,
+    *,
+    over_since_ms: int,
+) -> Occupancy:
+    """What is known at `as_of_ms` of the time between the end of a charge and the unplugging.
+
+    `end_ms`: the charge was last seen; `over_since_ms`: `ended_by`. It is decided when the connector was unplugged,
+    charges again, or 24 h are over (anomaly-codes.md, code 6). With `stays_since_ms` a car that was plugged when last
+    seen is taken to stay.
     """
     over_ms = end_ms + thresholds.occupancy_max_wait_ms
     decided = bool(after.unplugged_ms or after.next_start_ms) or as_of_ms >= over_ms
@@ -39,6 +60,6 @@ def occupancy(
         0,
         unplugged_ms=after.unplugged_ms,
         plugged_until_ms=plugged_until_ms,
-        from_ms=max(end_ms, after.power_until_ms),
+        from_ms=max(over_since_ms, after.power_until_ms),
         fault=bool(after.fault),
     )

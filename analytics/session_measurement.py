@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from analytics.meter_profiles import MeterInForce, meter_in_force
+from analytics.meter_profiles import PMAX_PERCENT, MeterInForce, meter_in_force
 from analytics.session_facts import SessionFacts
 from analytics.thresholds import MINUTE_MS, Thresholds
 from core.meter.readings import ReadingArrays
@@ -40,7 +40,11 @@ class Measured(msgspec.Struct, frozen=True):
 def measure(facts: SessionFacts, versions: dict[int, TariffVersion], thresholds: Thresholds) -> Measured:
     """Measure and decide one session. `versions` are all tariff versions of the platform by their number."""
     meter = meter_in_force(facts)
-    profile = meter.profile
+    profile = msgspec.structs.replace(
+        meter.profile,
+        pmax_w=meter.profile.pmax_w * thresholds.pmax_percent // PMAX_PERCENT,
+        period_ms=thresholds.reading_period_ms,
+    )
     timeline = _timeline(facts, versions)
     readings = facts.readings
     result = evaluate_session(

@@ -11,7 +11,7 @@ import numpy as np
 
 from analytics.class_mask import ALL_CLASSES, ALL_HALF_HOURS, bill_class_mask, bill_half_hour_mask
 from analytics.missing_bill import Verdict, judge_missing_bill
-from analytics.occupancy import Occupancy, occupancy
+from analytics.occupancy import Occupancy, ended_by, occupancy
 from analytics.session_facts import CHARGING, SessionFacts, SessionKey, overlap_ms
 from analytics.session_measurement import Measured, measure
 from analytics.thresholds import MINUTE_MS, Thresholds
@@ -120,7 +120,18 @@ def session_row(
         life, verdict = _not_begun(facts, before, as_of_ms, stays_since_ms, thresholds)
     stand = Occupancy(False, 0)
     if begun and life != "open" and measured.result.end_ms:
-        stand = occupancy(facts.after, measured.result.end_ms, facts.pile, as_of_ms, stays_since_ms, thresholds)
+        result = measured.result
+        stand = occupancy(
+            facts.after,
+            result.end_ms,
+            facts.pile,
+            as_of_ms,
+            stays_since_ms,
+            thresholds,
+            over_since_ms=ended_by(
+                facts.record_end_ms if facts.bill else None, result.end_ms, result.end_high_ms, measured.gap_ms
+            ),
+        )
     rechecks = [moment for moment in (verdict.recheck_ms, stand.recheck_ms) if moment]
     columns = {
         **_identity(facts, measured),

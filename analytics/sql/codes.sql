@@ -108,8 +108,10 @@ compared AS
             unobserved_start_ms > 60000, 'LATE_BASELINE',
             has(flags, 'OUT_OF_ORDER'), 'OUT_OF_ORDER',
             bill_net_e4kwh != bill_energy_e4kwh, 'LOSS_RATIO',
+            -- missing at the begin, as far as the time before the first reading can hold it; else the meter fell silent later
             abs(best_e4kwh - naive_energy_e4kwh) > energy_tolerance AND naive_energy_e4kwh < low_e4kwh,
-                'LATE_BASELINE',
+                if(best_e4kwh - naive_energy_e4kwh <= intDiv(toInt64(pmax_w) * (unobserved_start_ms + 30000), 360000)
+                    + energy_tolerance, 'LATE_BASELINE', 'RS485_LOSS'),
             limit_efficiency_e4 != 0, 'EFFICIENCY',
             'RESOLUTION') AS measuring_cause
     FROM facts

@@ -109,7 +109,8 @@ def test_every_value_arrives(engine: Engine, master_file: Path) -> None:
     with Session(engine) as session:
         station = session.scalars(select(models.Station).where(models.Station.key == "yard")).one()
         child = session.scalars(select(models.Operator).where(models.Operator.key == "two")).one()
-        assert first.owners == (Ownership(station.operator_id, MAY_1_MS, OPEN_END_MS),)
+        assert first.owners == (Ownership(station.operator_id, MAY_1_MS, OPEN_END_MS, "one"),)
+        assert first.station == "yard"
         assert child.parent is not None and child.parent.key == "one"
 
 
@@ -334,3 +335,11 @@ def test_a_value_that_is_neither_known_nor_learned_is_refused(
     change(master_file, old, new)
     with pytest.raises(MasterFileError, match=message):
         load_master_file(sqlite_engine, master_file)
+
+
+def test_a_model_may_stop_when_it_is_offline(engine: Engine, master_file: Path) -> None:
+    load_master_file(engine, master_file)
+    assert {pile.stops_offline for pile in read_directory(engine)} == {False}
+    change(master_file, "rated_power_kw = 60", "rated_power_kw = 60\nstops_offline = true")
+    assert load_master_file(engine, master_file).changed == {"models": 1}
+    assert {pile.stops_offline for pile in read_directory(engine)} == {True}
