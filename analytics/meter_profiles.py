@@ -22,6 +22,8 @@ from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 
 PMAX_PERCENT = 110
 """Pmax = rated power x 1.10 (anomaly-codes.md, "Common definitions")."""
+STOPS_WITHIN_MS = 30_000
+"""Of a connector that stops when its link is lost (metering.md, "gap at tail")."""
 HIGHEST_RATED_W = 360_000
 """What is assumed of no connector more than: both halves of a charger of two guns at one (the same definitions)."""
 ENOUGH_READINGS = 20
@@ -114,29 +116,24 @@ def stored_profiles(client: Client, pile_ids: Iterable[int]) -> dict[tuple[int, 
 def meter_in_force(facts: SessionFacts) -> MeterInForce:
     """The meter of one session: configured values first, then learned ones, then what is assumed.
 
-    Where nobody configured the power, the session's own readings may prove more; where nothing is known of the quantum
-    of its counter, they tell it (of an absolute register the calculator asks them in any case).
+    Where nobody configured the power, the session's own readings may prove more; where the quantum is only assumed, the
+    calculator takes it from them.
     """
     meter = meter_of(facts.pile, facts.learned)
     if "rated_power" in facts.pile.learns:
         proven_w = _proven_pmax_w(facts, meter.profile)
         if proven_w > meter.profile.pmax_w:
-            meter = _with(meter, pmax_w=proven_w)._replace(pmax_source="session")
-    if meter.quantum_source == "default" and meter.profile.register_kind == "session":
-        values = np.unique(facts.readings["counter_e4kwh"][facts.readings["state"] == CHARGING]).tolist()
-        quantum = _with(meter, register_kind="lifetime").profile.as_counted(values).quantum_e4kwh
-        if quantum != meter.profile.quantum_e4kwh:
-            meter = _with(meter, quantum_e4kwh=quantum)._replace(quantum_source="session")
+            return meter._replace(
+                profile=msgspec.structs.replace(meter.profile, pmax_w=proven_w), pmax_source="session"
+            )
     return meter
-
-
-def _with(meter: MeterInForce, **values: int | str) -> MeterInForce:
-    return meter._replace(profile=msgspec.structs.replace(meter.profile, **values))
 
 
 def meter_of(pile: Pile, learned: LearnedMeter) -> MeterInForce:
     """The meter of a connector of which so much was learned, before any reading of the session is looked at."""
     profile = MeterProfile.of_pile(pile)
+    if pile.stops_offline:
+        profile = msgspec.structs.replace(profile, stops_offline_ms=STOPS_WITHIN_MS)
     if not pile.learns:
         return MeterInForce(profile, "configured", "configured", "configured")
     quantum = learned.quantum_e4kwh if "quantum" in pile.learns else 0
@@ -149,6 +146,7 @@ def meter_of(pile: Pile, learned: LearnedMeter) -> MeterInForce:
         pmax_w=pmax_w or profile.pmax_w,
         register_kind=kind or profile.register_kind,
         digits=digits or profile.digits,
+        quantum_is_assumed="quantum" in pile.learns and not quantum,
     )
     return MeterInForce(
         profile,

@@ -165,6 +165,7 @@ def _pile(
         tariffs=tariffs,
         gun_letters=row.gun_letters,
         learns=tuple(row.model.learns),
+        stops_offline=row.model.stops_offline,
         model=row.model.key,
         station=station.key,
     )

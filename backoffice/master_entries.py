@@ -109,7 +109,8 @@ class ModelEntry(Entry, frozen=True, kw_only=True):
     What is left out, or set to "learned", of `rated_power_kw`, `register`, `quantum_kwh` and `register_digits` is
     learned from the readings of each connector (anomaly-codes.md, "Common definitions"). Until then it is taken to be
     180 kW DC or 44 kW AC, and what the protocol carries: YKC a session counter of 0.0001 kWh, AAF5 an absolute register
-    of 0.01 kWh. `register_digits` 0: it is known not to roll over.
+    of 0.01 kWh. `register_digits` 0: it is known not to roll over. `stops_offline`: a connector stops within 30 s after
+    its link was lost, so that a charge that was never heard of again took no more (metering.md, "gap at tail").
     """
 
     key: Key
@@ -122,6 +123,7 @@ class ModelEntry(Entry, frozen=True, kw_only=True):
     register: Literal["lifetime", "session", "boot", "learned"] = LEARNED
     quantum_kwh: str = LEARNED
     register_digits: Annotated[int, msgspec.Meta(ge=0, le=12)] | Literal["learned"] = LEARNED
+    stops_offline: bool = False
 
     @property
     def rated_power_w(self) -> int:

@@ -137,6 +137,7 @@ class _Loading:
                 "quantum_e4kwh": entry.quantum_e4kwh,
                 "register_digits": entry.known_digits,
                 "learns": entry.learns,
+                "stops_offline": entry.stops_offline,
             }
             self._upsert(self._models, models.PileModel, "models", entry.key, values, where)
         self._session.flush()

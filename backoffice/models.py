@@ -72,6 +72,7 @@ class PileModel(Base):
     """A type of charger: what its maker says of its power, and what its meter's register is like.
 
     `learns`: which of these values nobody gave (`core.directory.Pile.learns`); they are then only assumed here.
+    `stops_offline`: its connectors stop charging when their link is lost.
     """
 
     __tablename__ = "pile_models"
@@ -88,6 +89,7 @@ class PileModel(Base):
     quantum_e4kwh: Mapped[int]
     register_digits: Mapped[int]
     learns: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
+    stops_offline: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     __table_args__ = (
         CheckConstraint("protocol IN ('ykc', 'aaf5')", name="protocol"),

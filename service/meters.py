@@ -47,8 +47,8 @@ def add_meters_parser(commands: Any, run: Callable[[argparse.Namespace], int]) -
 
 def print_meters(settings: Settings, pile: str = "", *, history: bool = False, as_json: bool = False) -> int:
     """Print them; raises `ServiceError` for a charger that the master data do not know."""
-    piles = _chosen(read_directory(open_database(settings.database_url)), pile)
     with running_client(settings) as client:
+        piles = _chosen(read_directory(open_database(settings.database_url)), pile)
         lines = meter_lines(client, PLATFORM_SCOPE, piles, history=history)
     for line in lines:
         print(json.dumps(line, ensure_ascii=False) if as_json else _in_words(line))

@@ -51,22 +51,28 @@ def test_learned_values_stand_where_nobody_configured_any() -> None:
 
 
 def test_what_is_not_known_is_assumed() -> None:
-    meter = meter_in_force(session(learning(), power=61_237))
+    meter = meter_in_force(session(learning()))
     assert (meter.profile.quantum_e4kwh, meter.profile.pmax_w, meter.profile.digits) == (1, 198_000, 0)
     assert meter[1:] == ("default", "default", "default")
 
 
-@pytest.mark.parametrize("quantum", [10_000, 1_000, 100, 10])
-def test_a_counter_of_which_nothing_is_known_tells_its_own_quantum(quantum: int) -> None:
-    """Else the interval of the first day of a meter of whole kWh would not hold the truth."""
-    fine = session(learning(), power=181_237).readings["counter_e4kwh"]
-    meter = meter_in_force(session(learning(), power=181_237, counter_e4kwh=fine // quantum * quantum))
-    assert (meter.profile.quantum_e4kwh, meter.quantum_source) == (quantum, "session")
-    assert meter.profile.register_kind == "session"
-    known = meter_in_force(
-        session(learning(), LearnedMeter(7, quantum_e4kwh=1), counter_e4kwh=fine // quantum * quantum)
-    )
-    assert (known.profile.quantum_e4kwh, known.quantum_source) == (1, "learned")
+def test_a_quantum_that_is_only_assumed_is_marked_so_that_the_readings_tell_it() -> None:
+    known = LearnedMeter(7, quantum_e4kwh=1)
+    assert [
+        meter_in_force(session(of, learned)).profile.quantum_is_assumed
+        for of, learned in (
+            (pile(), NOTHING_LEARNED),
+            (learning(), NOTHING_LEARNED),
+            (learning(), known),
+            (learning("rated_power"), NOTHING_LEARNED),
+        )
+    ] == [False, True, False, False]
+
+
+def test_what_the_model_says_of_a_lost_link_goes_with_every_meter() -> None:
+    for of in (pile, learning):
+        assert meter_in_force(session(of())).profile.stops_offline_ms == 0
+        assert meter_in_force(session(of(stops_offline=True), LEARNED)).profile.stops_offline_ms == 30_000
 
 
 @pytest.mark.parametrize("learned", [NOTHING_LEARNED, LEARNED])

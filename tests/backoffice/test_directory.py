@@ -30,7 +30,7 @@ def test_an_unknown_pile_is_taken_up_as_unassigned(engine: Engine) -> None:
         1,
         0,
     )
-    assert (pile.zone, pile.occupancy_grace_ms, pile.current_kind) == ("Asia/Shanghai", -1, "dc")
+    assert (pile.zone, pile.occupancy_grace_ms, pile.current_kind) == ("Asia/Shanghai", 30 * 60_000, "dc")
     assert pile.learns == ("quantum", "rated_power", "register", "digits")
     tariff = pile.tariff_at(0)
     assert tariff is not None and tariff.model_no == "9001" and len(tariff.slot_classes) == 48

@@ -151,3 +151,9 @@ def test_captures_in_any_order_measure_by_the_same_rows(
     client = connect(clickhouse)
     client.execute(f"DROP DATABASE {other.address.database} SYNC")
     client.disconnect()
+
+
+def test_an_empty_folder_is_left_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pilestream.main(["meters", "--data", str(tmp_path)]) == 1
+    assert "holds no data yet" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
