@@ -44,7 +44,7 @@ class TariffTimeline(msgspec.Struct, frozen=True):
         version by date stands in, and is stale. None when no version was valid yet.
         """
         dated = self._dated(slot_start_ms)
-        held_id = self._acknowledged(slot_start_ms)
+        held_id = self._acknowledged(slot_start_ms) if self.acks else None
         if held_id is None:
             return dated, False
         held = next((v for v in (*self.by_date, *self.others) if v.tariff_version_id == held_id), None)
@@ -52,6 +52,8 @@ class TariffTimeline(msgspec.Struct, frozen=True):
         return held or dated, stale
 
     def _dated(self, at_ms: int) -> TariffVersion | None:
+        if len(self.by_date) == 1:  # most stations have one tariff, and each start of a charge asks 48 times
+            return self.by_date[0] if self.by_date[0].from_ms <= at_ms else None
         position = bisect_right([version.from_ms for version in self.by_date], at_ms)
         return self.by_date[position - 1] if position else None
 
