@@ -18,7 +18,7 @@ from benchmarks.evaluation.history import block_frames
 from benchmarks.evaluation.mixes import Mix
 from benchmarks.evaluation.run import Block, Judged, blocks, judged, master_file
 from benchmarks.evaluation.scores import Scores
-from benchmarks.evaluation.table import goal_lines, money_line, table_lines
+from benchmarks.evaluation.table import case_lines, goal_lines, money_line, table_lines
 from service.errors import ServiceError
 from service.frame_intake import FrameIntake, frame_intake
 from service.progress import Progress
@@ -37,6 +37,7 @@ def evaluate(
         print(json.dumps(report, ensure_ascii=False))
     else:
         print("\n".join([*table_lines(report), "", money_line(report), "", *goal_lines(report["goals"])]))
+        print("\n".join(case_lines(report["cases"])), file=sys.stderr)
     return WRONG_BILLS if report["total"]["wrong_unflagged"] else DONE
 
 

@@ -14,6 +14,7 @@ RIGHT_SHARE: Final = 200
 """0.5 %: right is what lies within that or one quantum of the truth, whichever is more."""
 KWH_E4: Final = 10_000
 FEN_PER_YUAN: Final = 100
+MOST_CASES: Final = 200
 
 
 class Billed(msgspec.Struct, frozen=True):
@@ -120,15 +121,22 @@ class Scores:
         self.faults: dict[str, Score] = {}
         self.total = Score()
         self.by_model: dict[str, Score] = {}
+        self._cases: list[dict[str, Any]] = []
 
     def add(self, truth: Truth, billed: Billed | None) -> Verdict:
         """Count one charge; None = the platform has no bill of it."""
         self.faults.setdefault(truth.fault, Score()).add(truth, billed)
         self.by_model.setdefault(truth.model, Score()).add(truth, billed)
-        return self.total.add(truth, billed)
+        verdict = self.total.add(truth, billed)
+        if verdict == "wrong_unflagged" or (truth.fault == "none" and billed is not None and billed.codes):
+            self._cases.append(_case(truth, billed))
+        return verdict
 
     def report(self) -> dict[str, Any]:
-        """Everything, in the shape of `pilestream evaluate --json`."""
+        """Everything, in the shape of `pilestream evaluate --json`.
+
+        `cases`: charges billed wrong and not held, and fault-free ones with a code, up to 200.
+        """
         faults = {name: self.faults[name] for name in FAULTS if name in self.faults}
         return {
             "faults": {name: score.report() for name, score in faults.items()},
@@ -138,7 +146,31 @@ class Scores:
                 "faults": {name: score.naive_report() for name, score in faults.items()},
             },
             "models": {name: score.report() for name, score in sorted(self.by_model.items())},
+            "cases": sorted(self._cases, key=lambda case: (case["fault"], case["trade_no"]))[:MOST_CASES],
         }
+
+
+def _case(truth: Truth, billed: Billed | None) -> dict[str, Any]:
+    """A charge that should not have come out so, to be looked up by its number."""
+    case: dict[str, Any] = {
+        "trade_no": truth.trade_no,
+        "pile": truth.pile,
+        "model": truth.model,
+        "fault": truth.fault,
+        "parts": list(truth.parts),
+        "true_kwh": truth.energy_e4kwh / KWH_E4,
+    }
+    if billed is None:
+        return case
+    return case | {
+        "final_kwh": None if billed.final_e4kwh is None else billed.final_e4kwh / KWH_E4,
+        "low_kwh": billed.low_e4kwh / KWH_E4,
+        "high_kwh": billed.high_e4kwh / KWH_E4,
+        "quality": billed.quality,
+        "final_rule": billed.rule,
+        "codes": list(billed.codes),
+        "flags": list(billed.flags),
+    }
 
 
 def _verdict(truth: Truth, billed: Billed | None, tolerance: int) -> Verdict:

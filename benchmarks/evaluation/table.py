@@ -1,8 +1,9 @@
 """The evaluation as a table for people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+MOST_CASES: Final = 10
 _HEAD: Final = (
     "fault",
     "n",
@@ -50,6 +51,17 @@ def goal_lines(found: dict[str, dict[str, Any]]) -> list[str]:
         value, limit = (_figure(goal[key]) for key in ("value", bound))
         lines.append(f"{'met   ' if goal['met'] else 'missed'}  {name}: {value} ({bound.replace('_', ' ')} {limit})")
     return lines
+
+
+def case_lines(cases: Sequence[dict[str, Any]]) -> list[str]:
+    """A line for each charge that should not have come out so, the first ones of many."""
+    lines = [
+        f"{case['trade_no']}  {case['model']}  {'+'.join(case['parts']) or case['fault']}: "
+        f"billed {case.get('final_kwh')} kWh, true {case['true_kwh']} kWh, codes {case.get('codes') or 'none'}"
+        for case in cases[:MOST_CASES]
+    ]
+    more = len(cases) - len(lines)
+    return [*lines, f"and {more} more (--json)"] if more else lines
 
 
 def _figure(value: float) -> str:

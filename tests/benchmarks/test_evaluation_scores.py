@@ -6,7 +6,7 @@ from benchmarks.evaluation.faults import FAULTS
 from benchmarks.evaluation.goals import goals
 from benchmarks.evaluation.scores import Billed, Scores
 from benchmarks.evaluation.stories import Truth
-from benchmarks.evaluation.table import goal_lines, money_line, table_lines
+from benchmarks.evaluation.table import case_lines, goal_lines, money_line, table_lines
 
 TRUE_E4 = 400_000
 
@@ -149,3 +149,16 @@ def test_the_line_of_money() -> None:
     scores = Scores()
     scores.add(_truth(), _billed(TRUE_E4))
     assert "1 bills that no person waits for, 50.10 yuan billed, 50.00 yuan true" in money_line(scores.report())
+
+
+def test_what_should_not_have_come_out_so_is_named() -> None:
+    scores = Scores()
+    scores.add(_truth("spike"), _billed(TRUE_E4))
+    scores.add(_truth("spike"), _billed(0, held=True))
+    scores.add(_truth("spike"), _billed(0))
+    scores.add(_truth("none"), _billed(TRUE_E4, codes=(8,)))
+    scores.add(_truth("no_bill"), None)
+    cases = scores.report()["cases"]
+    assert [case["fault"] for case in cases] == ["no_bill", "none", "spike"]
+    assert case_lines(cases)[2] == f"{'1' * 32}  R-120  spike: billed 0.0 kWh, true 40.0 kWh, codes none"
+    assert case_lines(cases * 4)[-1] == "and 2 more (--json)"
