@@ -85,7 +85,7 @@ def test_decode_reads_the_second_protocol_and_prints_the_envelope() -> None:
 
 
 def test_every_command_shows_an_example() -> None:
-    for command in ("serve", "demo", "status", "config", "decode", "replay", "anomalies", "bill"):
+    for command in ("serve", "demo", "status", "config", "decode", "replay", "anomalies", "bill", "meters"):
         answer = run(command, "--help")
         assert answer.returncode == 0
         assert "example: pilestream" in " ".join(answer.stdout.split())
