@@ -37,7 +37,8 @@ def evaluate(
         print(json.dumps(report, ensure_ascii=False))
     else:
         print("\n".join([*table_lines(report), "", money_line(report), "", *goal_lines(report["goals"])]))
-        print("\n".join(case_lines(report["cases"])), file=sys.stderr)
+        for line in case_lines(report["cases"]):
+            print(line, file=sys.stderr)
     return WRONG_BILLS if report["total"]["wrong_unflagged"] else DONE
 
 
