@@ -86,7 +86,6 @@ def _profile(charger: Charger) -> MeterProfile:
         (ASSUMED_POWER_W if "rated_power" in model.learns else model.rated_power_w) * 110 // 100,
         digits=0 if "digits" in model.learns else model.wraps_at_digits,
         quantum_is_assumed="quantum" in model.learns,
-        quantum_is_assumed="quantum" in model.learns,
     )
 
 
