@@ -90,30 +90,38 @@ class Touch(msgspec.Struct, frozen=True):
 
 def touches(revisions: Sequence[Mapping[str, Any]], bills: Sequence[Mapping[str, Any]]) -> list[Touch]:
     """Every revision of a session with what it changed, the newest first, as both answers have them."""
-    bill_of = {(bill["revision"], bill["inputs_digest"]): bill for bill in bills}
+    session_of = {_place(session): session for session in revisions}
+    bill_of = {_place(bill): bill for bill in bills}
+    places = sorted(session_of.keys() | bill_of.keys(), reverse=True)
     result = []
-    for place, session in enumerate(revisions):
-        before = revisions[place + 1] if place + 1 < len(revisions) else None
-        bill = bill_of.get((session["revision"], session["inputs_digest"]))
-        bill_before = bill_of.get((before["revision"], before["inputs_digest"])) if before else None
-        changes = [] if before is None else _changes(_SESSION_FIELDS, before, session)
+    for place, earlier in zip(places, [*places[1:], None], strict=True):
+        session, bill = session_of.get(place), bill_of.get(place)
+        before = session_of.get(earlier) if earlier else None
+        bill_before = bill_of.get(earlier) if earlier else None
+        changes = _changes(_SESSION_FIELDS, before, session) if before is not None and session is not None else []
         if bill is not None and bill_before is not None:
             changes += _changes(_BILL_FIELDS, bill_before, bill)
-        is_billed = bill is not None and bool(bill["final_rule"])
-        result.append(
-            Touch(
-                revision=session["revision"],
-                written_ms=session["batch_id"] >> BATCH_RANDOM_BITS,
-                about_ms=session["computed_ms"],
-                status=str(bill["status"]) if bill is not None and is_billed else "open",
-                held=bool(bill["held"]) if bill is not None and is_billed else False,
-                final_energy_e4kwh=bill["final_energy_e4kwh"] if bill is not None and is_billed else None,
-                amount_fen=bill["amount_fen"] if bill is not None and is_billed else None,
-                codes=tuple(bill["codes"]) if bill is not None else (),
-                changes=tuple(changes),
-            )
-        )
+        result.append(_touch(place[0], session or bill or {}, bill, changes))
     return result
+
+
+def _place(row: Mapping[str, Any]) -> tuple[int, int]:
+    return row["revision"], row["inputs_digest"]
+
+
+def _touch(revision: int, row: Mapping[str, Any], bill: Mapping[str, Any] | None, changes: list[Change]) -> Touch:
+    is_billed = bill is not None and bool(bill["final_rule"])
+    return Touch(
+        revision=revision,
+        written_ms=row["batch_id"] >> BATCH_RANDOM_BITS,
+        about_ms=row["computed_ms"],
+        status=str(bill["status"]) if bill is not None and is_billed else "open",
+        held=bool(bill["held"]) if bill is not None and is_billed else False,
+        final_energy_e4kwh=bill["final_energy_e4kwh"] if bill is not None and is_billed else None,
+        amount_fen=bill["amount_fen"] if bill is not None and is_billed else None,
+        codes=tuple(bill["codes"]) if bill is not None else (),
+        changes=tuple(changes),
+    )
 
 
 def _changes(fields: Mapping[str, Kind], before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:

@@ -19,6 +19,8 @@ Value = tuple[Unit, Any]
 Tariffs = Mapping[int, Mapping[str, Any]]
 """Rows of question `session_tariffs` by their version."""
 
+SILENCES: Final = ("GAP", "TAIL_GAP")
+"""Flags that change no total of what was read."""
 E4YUAN_PER_FEN: Final = 100
 PROPOSAL_ONLY: Final = 5
 """The rule of the final figure that bills nothing by itself."""
@@ -192,7 +194,7 @@ def _naive_against_platform(session: Mapping[str, Any]) -> list[Cause]:
     if abs(naive - best) <= max(2 * session["quantum_e4kwh"], energy_tolerance(best) // 10):
         return []
     said: dict[str, Value] = {"naive": ("e4kwh", naive), "gap": ("e4kwh", best - naive)}
-    rules = [flag for flag in session["flags"] if flag in (*REPLACING_FLAGS, *WIDENING_FLAGS) and flag != "GAP"]
+    rules = [flag for flag in session["flags"] if flag in (*REPLACING_FLAGS, *WIDENING_FLAGS) and flag not in SILENCES]
     if rules:
         return [Cause("naive", {**said, "rules": ("flags", rules)})]
     return [Cause("naive_late", said)]

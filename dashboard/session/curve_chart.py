@@ -37,6 +37,11 @@ def curve_figure(record: SessionRecord, words: Catalogue) -> go.Figure:
     _line(figure, accepted, words.text("session.curve.accepted"), {"color": GREEN, "width": 3.5})
     said = _with_breaks(times, np.minimum(reported, top) / 1e4, curve, chosen)
     _line(figure, said, words.text("session.curve.reported"), {"color": BLUE, "width": 1.6, "dash": "dot"})
+    if curve.register_start_e4kwh:
+        _times, registers = _with_breaks(times, curve.reported_e4kwh[chosen] / 1e4, curve, chosen)
+        figure.data[-1].update(
+            customdata=registers, hovertemplate=words.text("session.curve.register", value="%{customdata:,.4f}")
+        )
     _flagged(figure, curve, words, zone, top)
     _power(figure, _with_breaks(times, curve.power_w[chosen] / 1e3, curve, chosen), words.text("session.curve.power"))
     _bounds(figure, record, shape, words)

@@ -10,6 +10,7 @@ from analytics.session_curve import SessionCurve
 
 MOST_POINTS = 2_000
 HEADROOM = 1.12
+FINEST_WEDGE = 300  # part of the energy axis: what is narrower is thinner than a line
 
 
 class Wedge(NamedTuple):
@@ -32,15 +33,15 @@ class CurveShape(msgspec.Struct, frozen=True, eq=False):
 
 def curve_shape(curve: SessionCurve, high_e4kwh: int) -> CurveShape:
     """The shape of a curve; `high_e4kwh` is the upper bound of the session's energy."""
-    wedges = wedges_of(curve)
-    return CurveShape(thinned(curve), _top_e4kwh(curve, high_e4kwh), wedges)
+    top_e4kwh = _top_e4kwh(curve, high_e4kwh)
+    return CurveShape(thinned(curve), top_e4kwh, wedges_of(curve, top_e4kwh // FINEST_WEDGE))
 
 
-def wedges_of(curve: SessionCurve) -> list[Wedge]:
-    """The stretches whose interval is wider than the resolution of the meter."""
+def wedges_of(curve: SessionCurve, least_e4kwh: int = 0) -> list[Wedge]:
+    """The stretches whose interval is wider than the resolution of the meter, by more than `least_e4kwh`."""
     intervals = curve.intervals
     base = np.concatenate(([0], np.cumsum(intervals.accepted_e4kwh + intervals.estimated_e4kwh)))
-    wide = np.flatnonzero(intervals.high_e4kwh - intervals.low_e4kwh > 2 * curve.quantum_e4kwh)
+    wide = np.flatnonzero(intervals.high_e4kwh - intervals.low_e4kwh > 2 * curve.quantum_e4kwh + least_e4kwh)
     return [
         Wedge(
             int(intervals.from_ms[i]),

@@ -23,6 +23,7 @@ POWER_TOP, POWER_BOTTOM = 308, 386
 _STEPS: Final = (1, 2, 5)
 _TIME_STEPS_S: Final = (60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400, 172_800, 432_000)
 MOST_TICKS = 9
+MOST_MARKS = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -174,7 +175,8 @@ def _stretches(curve: SessionCurve, shape: CurveShape) -> list[Sequence[int]]:
 
 
 def _flagged(curve: SessionCurve, scale: _Scale) -> Iterator[str]:
-    for place in curve.marked().tolist():
+    marked = curve.marked()
+    for place in marked[:: -(-len(marked) // MOST_MARKS) or 1].tolist():
         x, counted = scale.x(int(curve.event_ms[place])), int(curve.counted_e4kwh[place])
         y = scale.y(counted)
         if counted > scale.top_e4kwh:
