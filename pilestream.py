@@ -28,6 +28,7 @@ from service.errors import ServiceError, SettingsError
 from service.evaluate import add_evaluate_parser, print_evaluation
 from service.meters import add_meters_parser, print_meters
 from service.settings import Settings, load_settings
+from service.thresholds import add_thresholds_parser
 from service.timeline import add_timeline_parser, print_timeline
 
 DONE, NO, WRONG_USE = 0, 1, 2
@@ -173,6 +174,12 @@ def _meters(options: argparse.Namespace) -> int:
     return print_meters(_settings(options), options.pile, history=options.history, as_json=options.json)
 
 
+def _thresholds(options: argparse.Namespace) -> int:
+    from service.thresholds import print_thresholds
+
+    return print_thresholds(_settings(options), options.preview, days=options.days, as_json=options.json)
+
+
 def _evaluate(options: argparse.Namespace) -> int:
     return print_evaluation(_settings(options), options)
 
@@ -239,6 +246,7 @@ def _parser() -> argparse.ArgumentParser:
     add_timeline_parser(commands, _timeline)
     add_conformance_parser(commands, _conformance)
     add_meters_parser(commands, _meters)
+    add_thresholds_parser(commands, _thresholds)
     add_evaluate_parser(commands, _evaluate)
     add_command_parser(commands)
     return parser

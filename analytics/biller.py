@@ -74,6 +74,8 @@ class _Decision(msgspec.Struct, frozen=True):
     as_of_ms: int
     stays_since_ms: Mapping[int, int] | None = None
     """Not None: from this moment, by charger, to `as_of_ms` it is taken to stay as it was last seen."""
+    afresh: bool = False
+    """A bill that was called lost need not be lost: what called it so may be otherwise by now."""
 
     def for_session(self, facts: SessionFacts, before: CurrentRevision) -> tuple[int, int | None]:
         """As of when a session is decided, and since when its charger stays as it was seen (None: it does not).
@@ -181,11 +183,21 @@ class Biller:
         ours, elsewhere = frozenset(wanted), dict[SessionKey, int]()
         for place in range(0, len(wanted), PILES_AT_ONCE):
             spans = spans_of_piles(self._client, wanted[place : place + PILES_AT_ONCE])
-            part, touched = self._evaluate(spans, _Decision(as_of_ms, observed_until_ms))
+            # A bill that a replay called lost was lost if the charger stayed; the facts alone may say otherwise by now.
+            part, touched = self._evaluate(spans, _Decision(as_of_ms, observed_until_ms, afresh=True))
             report.add(part)
             elsewhere |= {key: since for key, since in touched.items() if key.pile_id not in ours}
         report.add(self._follow(elsewhere, (), _Decision(self._clock())))
         return report
+
+    def reconsider(self, since_ms: Mapping[SessionKey, int]) -> BillerReport:
+        """Decide these sessions anew as of now; the values say since when there may be readings of each.
+
+        Those of a replayed capture stay decided as of then.
+        """
+        spans = {key: SessionSpan(since) for key, since in since_ms.items()}
+        known = with_known_ends(self._client, spans, _STORED_EARLIER_MS)
+        return self._evaluate(known, _Decision(self._clock(), afresh=True))[0]
 
     def _begin(self) -> ChangeReader:
         """Take up where an earlier process stopped."""
@@ -263,8 +275,7 @@ class Biller:
         for key, revision in current.items():
             if revision.start_ms > _UNHEARD_MS:
                 spans[key] = spans[key].since(revision.start_ms)
-        if decision.stays_since_ms is not None:
-            # A bill that a replay called lost was lost if the charger stayed; the facts alone may say otherwise by now.
+        if decision.afresh:
             current = {key: revision._replace(bill_state="") for key, revision in current.items()}
         undecided = frozenset(key for key in spans if key not in current or current[key].bill_state != "lost")
         found, failed = self._read(spans, undecided)

@@ -121,7 +121,7 @@ def run_biller(role: RoleSettings) -> None:
 def _new_workers(role: RoleSettings, directory: PileDirectory) -> tuple[Lessons, Biller, Checks]:
     client = connect(role.clickhouse)
     loaded = loaded_until(role.spool)
-    biller = Biller(client, directory, clock=now_ms, loaded_until=loaded)
+    biller = Biller(client, directory, clock=now_ms, thresholds=role.settings.threshold_book, loaded_until=loaded)
     lessons = Lessons(MeterLearner(client, directory), loaded)
     return lessons, biller, Checks(lambda: ConformanceChecker(client, directory))
 

@@ -86,7 +86,7 @@ def _take(settings: Settings, address: ClickHouseAddress, capture: Path) -> Repl
     loader.close()
     last_ms = max(report.observed_until_ms.values(), default=0)
     MeterLearner(client, directory).learn_closed_days(max(last_ms, now_ms()), report.pile_ids)
-    biller = Biller(client, directory, clock=now_ms)
+    biller = Biller(client, directory, clock=now_ms, thresholds=settings.threshold_book)
     decided = biller.settle(report.pile_ids, max(last_ms, now_ms()) + WEEK_MS, report.observed_until_ms)
     if decided.failed_sessions:
         print(f"{decided.failed_sessions} sessions cannot be decided; the log above says why", file=sys.stderr)

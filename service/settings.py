@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
+from analytics.threshold_book import ThresholdBook, ThresholdError
 from ingest.aaf5_values import Aaf5Values
 from ingest.start_decision import StartAccount
 from service.errors import SettingsError
@@ -35,9 +36,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `logins_per_pile` and `logins_per_address` are limits per minute. `idle_timeout_s` 0: a charger is silent after
     three missed heartbeats of its protocol. A connection must log in within `login_timeout_s`; there may be
     `max_connections`, and `unidentified_per_address` of one address that have not logged in (0 = any number).
-    `start_accounts` may charge by card, VIN or password at the charger;
-    `aaf5_values` is what AAF5 chargers are told that ask for a tariff or QR codes. Both are tables of
-    `pilestream.toml`.
+    `start_accounts` may charge by card, VIN or password at the charger; `aaf5_values` is what AAF5 chargers are told
+    that ask for a tariff or QR codes; `thresholds` are those of the anomaly rules, with what differs by model, station
+    and operator (`analytics.threshold_book`). These three are tables of `pilestream.toml`.
     """
 
     data: str = "./data"
@@ -74,11 +75,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     biller_interval_ms: int = 1000
     start_accounts: tuple[StartAccount, ...] = ()
     aaf5_values: tuple[Aaf5Values, ...] = ()
+    thresholds: dict[str, Any] = {}
 
     @property
     def folder(self) -> Path:
         """The one folder below which all data lives."""
         return Path(self.data).expanduser().resolve()
+
+    @property
+    def threshold_book(self) -> ThresholdBook:
+        """The thresholds of each charge."""
+        return ThresholdBook(self.thresholds)
 
     @property
     def database_url(self) -> str:
@@ -111,9 +118,12 @@ def load_settings(
     if "ykc_port" in values:
         values.setdefault("aaf5_port", CLOSED)
     try:
+        ThresholdBook(values.get("thresholds"))
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"a setting has a wrong value: {error}") from error
+    except ThresholdError as error:
+        raise SettingsError(str(error)) from error
 
 
 def _read_file(path: Path) -> dict[str, Any]:
