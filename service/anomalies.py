@@ -5,6 +5,7 @@ import calendar
 import csv
 import io
 import json
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
@@ -17,7 +18,7 @@ from analytics.questions import PLATFORM_SCOPE
 from service.running import running_client
 from service.settings import Settings
 
-DONE = 0
+DONE, WRONG_USE = 0, 2
 Format = Literal["table", "csv", "json"]
 _FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 _LARGEST = 3
@@ -58,7 +59,10 @@ def add_anomalies_parser(commands: Any, run: Callable[[argparse.Namespace], int]
 
 
 def print_anomalies(settings: Settings, options: argparse.Namespace) -> int:
-    """Print the table, or the numbers of bills, that a parsed command line asks for."""
+    """Print the table, or the numbers of bills, that a parsed command line asks for; gives the exit code."""
+    if options.bills is not None and (options.by or options.only):
+        print("pilestream: --bills takes days only, neither --by nor --only", file=sys.stderr)
+        return WRONG_USE
     computed_at = datetime.now(UTC).isoformat(timespec="seconds")
     with running_client(settings) as client:
         if options.bills is not None:

@@ -80,3 +80,5 @@ def test_the_command(
     assert "final bills: 2 (the begin to now; computed at 20" in run()
     assert run("--bills", "8") == f"{trade_no(2)}\n"
     assert json.loads(run("--format", "json", "--to", "2023-10"))["bills"] == 0
+    assert pilestream.main(["anomalies", "--data", str(tmp_path), "--bills", "8", "--only", "vendor=R"]) == 2
+    assert "takes days only" in capsys.readouterr().err
