@@ -97,7 +97,9 @@ def session_curve(client: Client, scope: Scope, session: Mapping[str, Any]) -> S
         digits=session["register_digits"],
     )
     told = told_span(session["bill_start_ms"], session["bill_end_ms"], session["bill_receive_ms"])
-    register = RegisterFacts(session["previous_end_e4kwh"], session["bill_meter_start_e4kwh"])
+    register = RegisterFacts(
+        session["previous_end_e4kwh"], session["bill_meter_start_e4kwh"], max(session["previous_end_ms"], 0)
+    )
     repeats = session["protocol"] == "aaf5"
     readings = readings_of(answer, absolute=repeats and kind != "session")
     return curve_of_readings(

@@ -85,6 +85,13 @@ def test_time_is_told_to_the_second_and_growth_is_a_line(record: SessionRecord) 
     assert record.curve.silences() == [(incidents.G1_LAST_HEARD_MS, incidents.G1_BACK_MS)]
 
 
+def test_the_page_measures_what_the_bill_measured(record: SessionRecord) -> None:
+    steps = record.curve.intervals
+    assert int(steps.accepted_e4kwh.sum() + steps.estimated_e4kwh.sum()) == record.session["best_e4kwh"]
+    assert int(steps.to_ms[-1]) == record.session["end_high_ms"] == incidents.G1_BACK_MS
+    assert 363_700 + int(steps.high_e4kwh[-1]) == record.session["high_e4kwh"] == HIGH_E4KWH
+
+
 def test_the_three_facts_say_why_128_kwh_is_not_billed(record: SessionRecord) -> None:
     energy, duration, money = compared_facts(record)
     assert (energy.charger, energy.platform, energy.billed) == (None, 363_600, 363_600)
