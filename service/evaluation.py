@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -91,6 +92,7 @@ _workers_intake: FrameIntake | None = None
 
 def _open(settings: Settings, address: ClickHouseAddress) -> None:
     global _workers_intake
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends its processes
     _workers_intake = FrameIntake(settings, address, name=str(os.getpid()))
 
 
