@@ -104,6 +104,7 @@ _OPTIONAL = frozenset(
         "bill_meter_end_e4kwh",
         "tariff_stale",
         "register_start_e4kwh",
+        "register_end_e4kwh",
         "register_digits",
         "bill_loss_energy_e4kwh",
     }
