@@ -32,9 +32,9 @@ class Replayed:
         path = write_capture(self.settings.folder / f"{name}.jsonl", lines)
         assert replay_capture(self.settings, path, into_live=False) == 0
 
-    def bills(self, trade_no: str) -> list[dict[str, Any]]:
-        """The lines of `pilestream bill --json` for that number."""
-        return bill_lines(self.client, PLATFORM_SCOPE, [trade_no])
+    def bills(self, *trade_nos: str) -> list[dict[str, Any]]:
+        """The lines of `pilestream bill --json` for these numbers."""
+        return bill_lines(self.client, PLATFORM_SCOPE, trade_nos)
 
     def bill(self, trade_no: str) -> dict[str, Any]:
         """The only line for that number."""

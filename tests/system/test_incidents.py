@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 
 import pytest
 from clickhouse_driver import Client
@@ -139,14 +140,24 @@ def test_g2_c6a_rs485_loss_is_explained_and_the_record_is_billed(here: Replayed)
 
 
 def test_g3_c7_twenty_zero_baselines_are_one_cause_and_no_code(here: Replayed) -> None:
-    bills = [here.bill(number) for number in incidents.G3_TRADE_NOS]
+    bills = here.bills(*incidents.G3_TRADE_NOS)
     assert {bill["pile"] for bill in bills} == set(incidents.G3_PILES)
     assert [bill["codes_raw"] for bill in bills] == [[8]] * 20
     assert [bill["causes"] for bill in bills] == [["ZERO_BASELINE"]] * 20
     assert [bill["codes"] for bill in bills] == [[]] * 20
     assert all(bill["final_energy_kwh"] == bill["pile_energy_kwh"] and not bill["held"] for bill in bills)
-    naive = [here.session(number)["naive_energy_e4kwh"] for number in incidents.G3_TRADE_NOS]
+    naive = [here.session(number)["naive_energy_e4kwh"] for number in incidents.G3_TRADE_NOS[:3]]
     assert min(naive) > 7_000 * KWH, "what the old platform compared with the bill"
+
+
+def test_g3_c7_where_the_register_is_true_from_the_first_reading_of_the_charge(
+    tmp_path: Path, clickhouse: ClickHouseAddress
+) -> None:
+    """The zero before the start is told by the charger alone: it takes the whole register for the session's energy."""
+    lines = incidents.g3_lines(until_charging=True)
+    with replayed(tmp_path, clickhouse, lines, incidents.master_data()) as other:
+        table = other.table()
+    assert (table.bills, table.raw, table.corrected, table.causes) == (20, {"8": 20}, {}, {"ZERO_BASELINE": 20})
 
 
 def test_g3_s02_the_statistics_of_that_day(here: Replayed) -> None:
@@ -199,11 +210,12 @@ def test_b14_c6b_what_says_tens_of_thousands_is_held_and_named(here: Replayed) -
     assert {number: (bill["held"], bill["codes"]) for number, bill in found.items()} == {
         incidents.HUGE_JUMP: (True, [4, 5]),
         incidents.HUGE_SPIKE: (False, []),
-        incidents.HUGE_BASELINE: (True, [4, 5, 8]),
+        incidents.HUGE_BASELINE: (True, []),
         incidents.HUGE_RECORD: (True, [4, 5, 8]),
         incidents.HUGE_END: (True, [1]),
     }
-    assert found[incidents.HUGE_BASELINE]["causes"] == ["ZERO_BASELINE"]
+    explained = found[incidents.HUGE_BASELINE]
+    assert (explained["codes_raw"], explained["causes"]) == ([4, 5], ["ZERO_BASELINE"])
     assert found[incidents.HUGE_JUMP]["quality"] == "QUESTIONABLE"
     naive = {number: here.session(number)["naive_energy_e4kwh"] for number in found}
     assert [naive[number] > 20_000 * KWH for number in found] == [True, False, True, False, True]
