@@ -55,6 +55,7 @@ cdef class MeterCalculator:
     cdef int64_t rest_ms
     cdef int64_t rest_power         # W ms x 2
     cdef int64_t rest_from_ms
+    cdef int64_t rest_before        # by so much less than power says the register rose in the step before
     cdef int64_t rest_counter       # the charger's own count when the rest began, -1 = it has none
     cdef int64_t rest_intervals     # closed since then
     cdef uint32_t rest_flags
@@ -93,6 +94,7 @@ cdef class MeterCalculator:
     cdef readonly int64_t frozen_high_e4kwh
     cdef int64_t power_sum                      # W ms x 2 over all readings
     cdef int64_t gap_power_sum                  # of that: over silences, where it is a guess
+    cdef int64_t power_play_sum                 # by so much power may have been another between two readings
     cdef readonly int64_t gaps_ms               # how long they lasted together
     cdef readonly int64_t longest_gap_ms
     cdef readonly uint32_t flags                # of the session so far

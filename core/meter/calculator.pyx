@@ -19,6 +19,7 @@ rules fired. A step is closed when it is decided; a later reading may reopen it,
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdlib cimport llabs
 
 from core.meter.flag_bits cimport (
     FLAG_AMBIGUOUS,
@@ -97,7 +98,7 @@ cdef class MeterCalculator:
         self.segments = 1
         self.unsure_low_e4kwh = self.unsure_high_e4kwh = self.rested_e4kwh = 0
         self.frozen_e4kwh = self.frozen_high_e4kwh = 0
-        self.power_sum = self.gap_power_sum = self.gaps_ms = self.longest_gap_ms = 0
+        self.power_sum = self.gap_power_sum = self.power_play_sum = self.gaps_ms = self.longest_gap_ms = 0
         self.flags = 0
         self.earlier_index = -1
         self.begin_reading()
@@ -231,6 +232,8 @@ cdef class MeterCalculator:
             self.reading_flags |= FLAG_GAP
             self.gaps_ms += self.step_ms
             self.gap_power_sum += self.step_power
+        else:
+            self.power_play_sum += llabs(power_w - self.last_power_w) * self.step_ms
         self.has_last = True
         self.last_ms = event_ms
         self.last_power_w = power_w
@@ -240,6 +243,7 @@ cdef class MeterCalculator:
         cdef int64_t risen = self.rise(self.reference_value, value)
         cdef int64_t from_ms = self.reference_ms
         cdef int64_t known
+        cdef bint rose_last = self.risen_once
         cdef Interval interval
         self.step_from_ms = from_ms
         self.reference_ms = event_ms
@@ -266,6 +270,12 @@ cdef class MeterCalculator:
             self.reach_since_ms = event_ms
             self.end_rest()
         else:
+            if not self.rest_intervals:
+                self.rest_before = 0
+                if rose_last:
+                    self.rest_before = clip(
+                        self.rise_power // (2 * W_MS_PER_E4KWH) - self.last_interval.accepted, 0, HIGHEST_VALUE
+                    )
             if risen < 0:
                 self.reading_flags |= FLAG_JITTER
             interval = Interval(from_ms, event_ms, 0, 0, self.quantum, 0, 0)
@@ -323,6 +333,7 @@ cdef class MeterCalculator:
         if not interval.high:
             return interval
         self.reopen(self.rest_intervals)
+        interval.high += self.rest_before
         interval.flags = self.rest_flags
         interval.flags |= FLAG_FROZEN if self.rest_ms > FROZEN_MS else FLAG_STANDSTILL
         self.reading_flags |= interval.flags & OF_A_REST
@@ -336,7 +347,7 @@ cdef class MeterCalculator:
         return interval
 
     cdef void end_rest(self) noexcept nogil:
-        self.rest_ms = self.rest_power = self.rest_intervals = 0
+        self.rest_ms = self.rest_power = self.rest_intervals = self.rest_before = 0
         self.rest_flags = 0
 
     # ---- a reading that does not follow -----------------------------------------------------------------------
@@ -528,6 +539,11 @@ cdef class MeterCalculator:
     def seen_power_energy_e4kwh(self):
         """The same without silences, in which power is a guess."""
         return (self.power_sum - self.gap_power_sum) // (2 * W_MS_PER_E4KWH)
+
+    @property
+    def power_play_e4kwh(self):
+        """By how much that may be off because power changed between two readings, 1e-4 kWh."""
+        return self.power_play_sum // (2 * W_MS_PER_E4KWH)
 
     @property
     def closed_intervals(self):

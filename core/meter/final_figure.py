@@ -135,7 +135,8 @@ class _Witnesses:
         unseen_ms = self._end_high_ms - self._measured.counter_last_ms
         if counter is None or unseen_ms > COUNTER_REACHES_END_MS or not self._counter_is_its_own:
             return False
-        if self._flows_on(unseen_ms) > max(self._profile.quantum_e4kwh, counter // PRECISE):
+        quantum = self._profile.quantum_e4kwh
+        if self._flows_on(unseen_ms) > max(counter // PRECISE - quantum, quantum // 10):
             return False
         return self._power_agrees(counter) or (not self._rested and not self._broken and self._inside_interval(counter))
 

@@ -35,6 +35,7 @@ class Flag(IntFlag):
     REGISTER_REPLACED = 1 << 23  # the register does not go on from the previous session; information only
     BASELINE_BACKCAST = 1 << 24  # start register found from the charger's own count of the charge
     STANDSTILL = 1 << 25  # rested for five minutes at most although power flowed; the interval covers what it missed
+    POWER_CONTRADICTS = 1 << 26  # what flowed by voltage and current cannot be what the register counted
 
 
 def flag_names(flags: int) -> list[str]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from core.meter.flags import Flag, Quality, flag_names
 from core.meter.readings import Int64s
 
-BROKEN_REGISTER = Flag.JUMP | Flag.ROLLBACK | Flag.RESET | Flag.POWER_RATING_DOUBTFUL
+BROKEN_REGISTER = Flag.JUMP | Flag.ROLLBACK | Flag.RESET | Flag.POWER_RATING_DOUBTFUL | Flag.POWER_CONTRADICTS
 ESTIMATES = Flag.FROZEN | Flag.TAIL_GAP | Flag.LATE_BASELINE
 REPLACED_READINGS = (
     Flag.ZERO_READ

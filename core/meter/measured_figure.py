@@ -13,6 +13,7 @@ from core.meter.readings import Int64s
 MINUTE_MS = 60_000
 LATE_BASELINE_MS = 60_000
 MANY_STEPS = 10
+POWER_SHARE, POWER_E4KWH = 10, 1_000
 TOO_MANY_JUMPS = 5  # one step in five: the rated power is wrong (metering.md, "Check of these rules")
 
 
@@ -30,12 +31,13 @@ class RegisterFacts(msgspec.Struct, frozen=True):
 class Begin(NamedTuple):
     """What is known of the time between the begin of the charge and the first trusted reading of its register.
 
-    `first_ms`: the first charging reading; `counted_e4kwh`: what the charger by itself had counted when the register
-    was first read, -1 = nothing.
+    `first_ms`, `last_ms`: the first and the last charging reading; `counted_e4kwh`: what the charger by itself had
+    counted when the register was first read, -1 = nothing.
     """
 
     began_ms: int
     first_ms: int
+    last_ms: int
     counted_e4kwh: int = -1
 
 
@@ -54,6 +56,7 @@ class MeasuredFigure:
         self._calculator = calculator
         self._profile = profile
         self._begin = begin
+        self._last_ms = begin.last_ms
         self.is_valid = is_valid
         self.baseline_extra = 0
         self._begin_flags = 0
@@ -66,6 +69,9 @@ class MeasuredFigure:
         self.flags = self._begin_flags | self._tail_flags
         if self._power_rating_is_doubtful():
             self.flags |= Flag.POWER_RATING_DOUBTFUL
+        self.low, self.high = self._low(), self._high()
+        if is_valid and calculator.power_energy_e4kwh and begin.began_ms <= begin.first_ms:
+            self._hear_power()
 
     # ---- the begin --------------------------------------------------------------------------------------------
 
@@ -135,6 +141,21 @@ class MeasuredFigure:
         most = self._profile.energy_at_pmax(span_ms) + 2 * self._profile.quantum_e4kwh
         return self._calculator.accepted_e4kwh - self._calculator.overcounted_e4kwh > most
 
+    def _hear_power(self) -> None:
+        """Voltage x current, the second instrument: where it excludes the interval, one is wrong (metering.md, 10).
+
+        It is good to 5 %, and up to 8 % are lost between a meter on the AC side and the vehicle. Power may have been
+        another between two readings, and anything up to Pmax in the time that nobody saw. The interval covers both.
+        """
+        calculator, profile = self._calculator, self._profile
+        power = calculator.seen_power_energy_e4kwh
+        play = power // POWER_SHARE + calculator.power_play_e4kwh + POWER_E4KWH
+        unseen_ms = calculator.gaps_ms + self._begin.first_ms - self._begin.began_ms + self._tail_to_ms - self._last_ms
+        if power - play > self.high or power + play + profile.energy_at_pmax(unseen_ms) < self.low:
+            self.flags |= Flag.POWER_CONTRADICTS
+            self.low = max(0, min(self.low, power - play))
+            self.high = max(self.high, power + play + profile.energy_at_pmax(unseen_ms))
+
     @property
     def proven(self) -> int:
         """What registers prove, the charger's record and count included where they tell the begin."""
@@ -149,12 +170,10 @@ class MeasuredFigure:
     def best(self) -> int:
         return self.proven + self._calculator.frozen_e4kwh
 
-    @property
-    def low(self) -> int:
+    def _low(self) -> int:
         return max(0, self.proven - self._resolution - self._calculator.unsure_low_e4kwh - self._begin_low)
 
-    @property
-    def high(self) -> int:
+    def _high(self) -> int:
         return (
             self.proven
             + self._resolution

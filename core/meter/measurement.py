@@ -125,7 +125,7 @@ def measure(
     raised = flags & NOT_TRUSTED
     unquestioned = ordered.kept & all_charge & (raised == 0)
     is_valid = calculator.has_reference and (filled > 0 or bool(unquestioned.any()))
-    begin = Begin(began_ms, first_ms, _counted_at(kept, count, calculator.baseline_ms))
+    begin = Begin(began_ms, first_ms, last_ms, _counted_at(kept, count, calculator.baseline_ms))
     figure = MeasuredFigure(calculator, profile, facts, begin, max(end_high_ms, last_ms), is_valid)
     steps = figure.with_both_ends(rows, filled)
     if calculator.forgiven:

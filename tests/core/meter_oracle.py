@@ -66,6 +66,7 @@ class Rest:
         self.steps: list[Step] = []
         self.flowing: list[tuple[int, int]] = []
         self.counter = -1
+        self.before = 0  # by so much less than power says the register rose in the step before
 
     @property
     def ms(self) -> int:
@@ -318,6 +319,10 @@ class Oracle:
         else:
             self.flags[place] |= Flag.JITTER if risen < 0 else 0
             self.reference = reading._replace(value=old.value)
+            if not self.rest.steps:
+                _before, power_before, _place = self.lone_rise or (old, 0, 0)
+                explained = power_before // (2 * W_MS_PER_E4KWH)
+                self.rest.before = max(0, explained - self.steps[-1].accepted) if self.lone_rise else 0
             self._close(old.ms, reading.ms, 0, self._flags_up_to(place))
             self._rest(last, old, reading, counter)
             self.lone_rise = None
@@ -380,6 +385,7 @@ class Oracle:
         if not more:
             return from_ms, 0, 0, 0
         del self.steps[-len(rest.steps) :]
+        more += rest.before
         raised = Flag.FROZEN if rest.ms > FROZEN_MS else Flag.STANDSTILL
         self.flags[place] |= raised
         flags = reduce(or_, (step.flags for step in rest.steps), raised)

@@ -130,9 +130,9 @@ def test_rule_3_needs_a_counter_that_reaches_the_end_and_a_second_witness() -> N
 
 
 def test_rule_3_needs_a_counter_that_was_read_when_little_flowed_any_more() -> None:
-    """18 kW for 30 s is 0.15 kWh, half a percent of 30 kWh."""
+    """18 kW for 30 s are 0.15 kWh, half a percent of 30 kWh."""
     wide = {"high_e4kwh": 310_000}
-    assert decided(measured(**wide, last_power_w=18_000), None, end_high_ms=END_MS + 30_000).rule == 3
+    assert decided(measured(**wide, last_power_w=17_900), None, end_high_ms=END_MS + 30_000).rule == 3
     assert decided(measured(**wide, last_power_w=18_100), None, end_high_ms=END_MS + 30_000).rule == 5
     unknown = measured(**wide, power_e4kwh=0)
     assert decided(unknown, None, end_high_ms=END_MS + 30_000).rule == 5, "any power may have flowed"
