@@ -31,7 +31,7 @@ from core.tariff_version import TariffVersion
 
 logger = logging.getLogger(__name__)
 
-PILES_AT_ONCE = 250
+PILES_AT_ONCE = 100
 """`settle` looks for the sessions of so many chargers before it takes them up, so that its memory has a bound."""
 PROGRESS_EVERY_MS = MINUTE_MS
 PUT_OFF_RETRY_MS = MINUTE_MS
@@ -158,7 +158,11 @@ class Biller:
         return report
 
     def settle(
-        self, pile_ids: Iterable[int], as_of_ms: int, observed_until_ms: Mapping[int, int] | None = None
+        self,
+        pile_ids: Iterable[int],
+        as_of_ms: int,
+        observed_until_ms: Mapping[int, int] | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> BillerReport:
         """Decide every session of these chargers as if `as_of_ms` had come.
 
@@ -166,6 +170,8 @@ class Biller:
         longer where the session was decided with a later moment; from then on each charger stays as it was last seen:
         one that was online stays so without sending the bill it owes, a car that was plugged stays plugged. One that
         fell silent in the middle of a charge stays silent.
+
+        `progress` is told of the chargers that are done.
 
         Several processes may do this at once, each for chargers of its own. Sessions of other chargers on which these
         bear (anomaly-codes.md, code 7: one vehicle at two chargers) are evaluated anew as of now, where a revision of
@@ -187,6 +193,8 @@ class Biller:
             part, touched = self._evaluate(spans, _Decision(as_of_ms, observed_until_ms, afresh=True))
             report.add(part)
             elsewhere |= {key: since for key, since in touched.items() if key.pile_id not in ours}
+            if progress is not None:
+                progress(len(wanted[place : place + PILES_AT_ONCE]))
         report.add(self._follow(elsewhere, (), _Decision(self._clock())))
         return report
 

@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from clickhouse_driver import Client
 
@@ -17,11 +18,13 @@ from backoffice.database import open_database
 from backoffice.directory import read_directory, register_pile
 from backoffice.publish import publish
 from core.directory import PileDirectory
+from ingest.capture import Step
 from ingest.loader import Loader
 from ingest.replay import Replayer, ReplayReport
 from ingest.spool import Spool
 from service.errors import AlreadyRunsError, ServiceError
 from service.platform_processes import Platform
+from service.progress import Progress
 from service.role import now_ms
 from service.running import running_database
 from service.settings import Settings
@@ -29,6 +32,12 @@ from service.settings import Settings
 WEEK_MS = 7 * 24 * 3_600_000
 UNKNOWN_PILE_CONNECTORS = 2
 DONE = 0
+_MB: Final = 20
+_STEPS: Final[dict[Step, str]] = {
+    "check": "checking the lines",
+    "sort": "sorting them by time",
+    "take": "taking them in",
+}
 
 
 def replay_capture(settings: Settings, capture: Path, *, into_live: bool) -> int:
@@ -76,24 +85,56 @@ def _take(settings: Settings, address: ClickHouseAddress, capture: Path) -> Repl
     register = partial(register_pile, engine, connectors=UNKNOWN_PILE_CONNECTORS)
     spool = Spool(folder, clock=now_ms, node=settings.node, max_bytes=settings.spool_max_bytes)
     try:
-        report = Replayer(directory, spool, register).replay_lines(capture)
+        with _CaptureProgress() as progress:
+            report = Replayer(directory, spool, register).replay_lines(capture, progress)
     finally:
         spool.close()
     client = connect(address)
     publish(engine, client)
     loader = Loader(folder, partial(connect, address), directory)
-    loader.load_available()
+    with Progress("loading", loader.waiting_bytes(), "bytes") as loading:
+        loader.load_available(loading.step)
     loader.close()
     last_ms = max(report.observed_until_ms.values(), default=0)
     MeterLearner(client, directory).learn_closed_days(max(last_ms, now_ms()), report.pile_ids)
     biller = Biller(client, directory, clock=now_ms, thresholds=settings.threshold_book)
-    decided = biller.settle(report.pile_ids, max(last_ms, now_ms()) + WEEK_MS, report.observed_until_ms)
+    with Progress("billing", len(report.pile_ids), "chargers") as billing:
+        as_of_ms = max(last_ms, now_ms()) + WEEK_MS
+        decided = biller.settle(report.pile_ids, as_of_ms, report.observed_until_ms, billing.step)
     if decided.failed_sessions:
         print(f"{decided.failed_sessions} sessions cannot be decided; the log above says why", file=sys.stderr)
     checker = ConformanceChecker(client, directory)
-    while checker.run_once().left:
-        continue
+    with Progress("holding against the protocol", 0, "sessions") as checking:
+        left = True
+        while left:
+            checked = checker.run_once()
+            checking.step(checked.checked)
+            left = bool(checked.left)
     return report
+
+
+class _CaptureProgress:
+    """A bar for each reading of a capture."""
+
+    def __init__(self) -> None:
+        self._bars = ExitStack()
+        self._step: Step | None = None
+        self._bar: Progress | None = None
+        self._done = 0
+
+    def __enter__(self) -> "_CaptureProgress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.close()
+
+    def __call__(self, step: Step, done_bytes: int, size: int) -> None:
+        if self._bar is None or step != self._step:
+            self._bars.close()
+            self._step, self._done = step, 0
+            self._bar = self._bars.enter_context(Progress(_STEPS[step], size >> _MB, "MB"))
+        self._bar.step((done_bytes >> _MB) - self._done)
+        self._done = done_bytes >> _MB
 
 
 def _refuse_open_sessions(client: Client, settings: Settings) -> None:

@@ -93,7 +93,9 @@ def small_fleet() -> tuple[SimPile, ...]:
 @pytest.fixture(scope="module")
 def frames() -> list[Frame]:
     """Hours in which every second charge has a fault."""
-    shares = {fault: share * 3 for fault, share in DEFAULT_SHARES.items() if fault is not Fault.OFFLINE_FOREVER}
+    shares: dict[Fault, float] = {
+        fault: share * 3 for fault, share in DEFAULT_SHARES.items() if fault is not Fault.OFFLINE_FOREVER
+    }
     plan = build_plan(small_fleet(), SEED, FROM_MS, TO_MS, faults=FaultMix(shares))
     return list(history_frames(plan, FROM_MS, TO_MS, heartbeat_s=100))
 
@@ -173,8 +175,8 @@ def parts(frames: Sequence[Frame], course: Course, rng: random.Random) -> list[l
     for conn, own in by_connection.items():
         protocol = BY_NAME[protocol_of(conn)]
         quiet_ms, places = 0, []
-        for place, (ts, _conn, frame) in enumerate(own):
-            if protocol.is_down(protocol.type_of(frame)):
+        for place, (ts, _conn, data) in enumerate(own):
+            if protocol.is_down(protocol.type_of(data)):
                 quiet_ms = ts + EXCHANGE_MS
             elif place and ts > quiet_ms:
                 places.append(place)
