@@ -252,7 +252,7 @@ cdef class MeterCalculator:
             if value < self.reference_value:
                 self.reading_flags |= FLAG_ROLLOVER
             interval = self.rested(risen, self.step_power if self.step_ms <= self.gap_ms else 0, counter)
-            if not self.rest_intervals or not interval.high:
+            if not interval.from_ms:
                 interval.from_ms = from_ms
             interval.to_ms = event_ms
             interval.accepted = risen
@@ -310,12 +310,13 @@ cdef class MeterCalculator:
     cdef Interval rested(self, int64_t risen, int64_t last_step_power, int64_t counter) noexcept nogil:
         """The register rose by `risen` after resting, or was left at rest: what did it miss?
 
-        Gives the interval of the whole rest; its `high` is 0 where nothing is missed. What the charger counted by
+        Gives the interval of the whole rest; its `high` is 0 where nothing is missed, and `from_ms` 0 where each of its
+        steps stands: where the register caught up, the whole rest with that rise is one step. What the charger counted by
         itself is the estimate, else power, W being good to 5 % (metering.md, "frozen"). Resting longer than 5 minutes
         is not enough: a register of whole kWh rests 17 minutes at 3.5 kW, so more than two quanta must have flowed as
         well. After a shorter rest only the interval covers what is missed, beyond what two quanta of jitter explain.
         """
-        cdef Interval interval = Interval(self.rest_from_ms, self.reference_ms, 0, 0, 0, 0, 0)
+        cdef Interval interval = Interval(0, self.reference_ms, 0, 0, 0, 0, 0)
         cdef int64_t flowed = (self.rest_power + last_step_power) // (2 * W_MS_PER_E4KWH)
         cdef int64_t missed = flowed - risen
         cdef int64_t counted = counter - self.rest_counter
@@ -330,9 +331,13 @@ cdef class MeterCalculator:
                 missed = counted - risen
                 if interval.high < missed + self.quantum:
                     interval.high = missed + self.quantum
-        if not interval.high:
+        if not interval.high and not (risen and self.rest_power > 4 * W_MS_PER_E4KWH * self.quantum):
             return interval
+        interval.from_ms = self.rest_from_ms
         self.reopen(self.rest_intervals)
+        if not interval.high:
+            interval.flags = self.rest_flags
+            return interval
         interval.high += self.rest_before
         interval.flags = self.rest_flags
         interval.flags |= FLAG_FROZEN if self.rest_ms > FROZEN_MS else FLAG_STANDSTILL

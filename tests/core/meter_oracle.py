@@ -382,6 +382,9 @@ class Oracle:
         if rest.counter >= 0 and quanta < counted - risen and counted <= self._reach(last_ms - rest.steps[0].from_ms):
             missed = counted - risen
             more = max(more, missed + self.profile.quantum_e4kwh)
+        if not more and risen and rest.power > 2 * W_MS_PER_E4KWH * quanta:
+            del self.steps[-len(rest.steps) :]
+            return rest.steps[0].from_ms, 0, 0, reduce(or_, (step.flags for step in rest.steps), 0)
         if not more:
             return from_ms, 0, 0, 0
         del self.steps[-len(rest.steps) :]
