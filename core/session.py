@@ -229,7 +229,7 @@ def _result(
         low_e4kwh=measured.low_e4kwh,
         high_e4kwh=measured.high_e4kwh,
         quality=measured.quality,
-        flags=tuple(flag_names(_flags(session, measured, slots))),
+        flags=tuple(flag_names(int(_flags(session, measured, slots)))),
         counter_energy_e4kwh=measured.counter_e4kwh,
         counter_last_ms=measured.counter_last_ms,
         register_start_e4kwh=measured.register_start_e4kwh,

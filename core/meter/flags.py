@@ -40,7 +40,10 @@ class Flag(IntFlag):
 
 def flag_names(flags: int) -> list[str]:
     """The names of the set bits, lowest bit first, as table `session_revisions` stores them."""
-    return [flag.name or "" for flag in Flag if flags & flag]
+    return [name for bit, name in _NAMES if flags & bit]
+
+
+_NAMES = tuple((int(flag), flag.name or "") for flag in Flag)
 
 
 class Quality(IntEnum):

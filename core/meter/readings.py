@@ -117,6 +117,8 @@ class ReadingArrays(msgspec.Struct, frozen=True, eq=False):
         At its begin one could come to lie before a live reading of the same minute that was taken earlier, and look
         like a register that fell. Of several in one minute the last is kept, and that is the one its end is right for.
         """
+        if not self.stored.any():
+            return self
         likely_ms = np.minimum(self.event_ms + STORED_MINUTE_MS, self.receive_ms)
         return msgspec.structs.replace(
             self, event_ms=np.where((self.stored != 0) & ~self.device_timed, likely_ms, self.event_ms)
@@ -164,26 +166,8 @@ def in_order(readings: ReadingArrays) -> OrderedReadings:
     moment, and the counter is what a faulty meter gets wrong, upwards as well as downwards.
     """
     readings = readings.at_likely_times()
-    seq = _unwrapped_seq(readings)
-    ordered = readings.take(
-        np.lexsort(
-            (
-                readings.session_e4kwh,
-                readings.before_e4kwh,
-                readings.duration_s,
-                readings.start_ms,
-                readings.stored,
-                readings.receive_ms,
-                readings.plugged,
-                readings.charge_minutes,
-                readings.power_w,
-                readings.state,
-                readings.counter_e4kwh,
-                seq,
-                readings.event_ms,
-            )
-        )
-    )
+    is_ordered = bool((readings.event_ms[1:] > readings.event_ms[:-1]).all())
+    ordered = readings if is_ordered else readings.take(_order(readings))
     flags = np.zeros(len(ordered), dtype=np.uint32)
     kept = np.ones(len(ordered), dtype=np.bool_)
     if len(ordered) > 1:
@@ -193,6 +177,26 @@ def in_order(readings: ReadingArrays) -> OrderedReadings:
         latest_arrival = np.maximum.accumulate(ordered.receive_ms)
         flags[ordered.receive_ms < latest_arrival] |= OUT_OF_ORDER
     return OrderedReadings(ordered, kept, flags)
+
+
+def _order(readings: ReadingArrays) -> npt.NDArray[np.intp]:
+    return np.lexsort(
+        (
+            readings.session_e4kwh,
+            readings.before_e4kwh,
+            readings.duration_s,
+            readings.start_ms,
+            readings.stored,
+            readings.receive_ms,
+            readings.plugged,
+            readings.charge_minutes,
+            readings.power_w,
+            readings.state,
+            readings.counter_e4kwh,
+            _unwrapped_seq(readings),
+            readings.event_ms,
+        )
+    )
 
 
 def _unwrapped_seq(readings: ReadingArrays) -> Int64s:
