@@ -65,7 +65,7 @@ def test_two_gateways_give_one_bill(database: Client, empty_database: Client) ->
     other = decided(empty_database, [dict(row) for row in stored_by_another_gateway(rows)])
     assert len(one) == 2
     assert "STORED" in one[0]["flags"]
-    assert (one[0]["stored_readings"], one[0]["bill_stored"]) == (79, 1), "one a minute tells its time"
+    assert (one[0]["stored_readings"], one[0]["bill_stored"]) == (80, 1), "one a minute tells its time"
     assert one[0]["longest_gap_ms"] <= 2 * MINUTE
     assert (one[0]["start_ms"], one[0]["end_ms"], one[0]["after_ms"]) == (BEGIN, END, END + SECOND)
     assert one == other
