@@ -245,6 +245,10 @@ cdef class MeterCalculator:
         cdef int64_t known
         cdef bint rose_last = self.risen_once
         cdef Interval interval
+        if self.step_ms > 0 and from_ms > event_ms - self.step_ms:
+            # A word after the charge overtook this reading: what flowed is in it, and nothing flowed since.
+            self.step_ms = self.step_power = 0
+            self.step_flows = False
         self.step_from_ms = from_ms
         self.reference_ms = event_ms
         self.risen_once = risen > 0
@@ -314,7 +318,8 @@ cdef class MeterCalculator:
         steps stands: where the register caught up, the whole rest with that rise is one step. What the charger counted by
         itself is the estimate, else power, W being good to 5 % (metering.md, "frozen"). Resting longer than 5 minutes
         is not enough: a register of whole kWh rests 17 minutes at 3.5 kW, so more than two quanta must have flowed as
-        well. After a shorter rest only the interval covers what is missed, beyond what two quanta of jitter explain.
+        well. After a shorter rest only the interval covers what power says is missed, beyond what two quanta of jitter
+        explain; the charger's count and its register are not read at one moment.
         """
         cdef Interval interval = Interval(0, self.reference_ms, 0, 0, 0, 0, 0)
         cdef int64_t flowed = (self.rest_power + last_step_power) // (2 * W_MS_PER_E4KWH)
@@ -326,7 +331,7 @@ cdef class MeterCalculator:
             interval.high = missed + flowed // 20 + 1
         else:
             missed = 0
-        if self.rest_counter >= 0 and 2 * self.quantum < counted - risen:
+        if self.rest_ms > FROZEN_MS and self.rest_counter >= 0 and 2 * self.quantum < counted - risen:
             if counted <= reach(&self.meter, self.last_ms - self.rest_from_ms):
                 missed = counted - risen
                 if interval.high < missed + self.quantum:

@@ -179,6 +179,7 @@ class _Witnesses:
         power = measured.seen_power_e4kwh
         unobserved_ms = measured.unseen_power_ms + measured.first_ms - measured.began_ms
         unobserved_ms += self._end_high_ms - measured.last_ms
-        lowest = power - power // 20 - TOLERANCE_E4KWH
-        highest = power + power // 20 + TOLERANCE_E4KWH + self._profile.energy_at_pmax(unobserved_ms)
+        play = power // 20 + TOLERANCE_E4KWH + self._profile.quantum_e4kwh
+        lowest = power - play
+        highest = power + play + self._profile.energy_at_pmax(unobserved_ms)
         return not lowest <= energy <= highest

@@ -300,7 +300,7 @@ class Oracle:
     def _accept(self, place: int, last: Reading | None, counter: int) -> None:
         assert self.reference is not None
         reading, old = self.readings[place], self.reference
-        step_ms, step_power = self._step(last, reading)
+        step_ms, step_power = self._step_since(last, old, reading)
         risen = self._rise(old.value, reading.value)
         observed = step_ms <= self.profile.gap_ms
         power = sum(self._step(a, b)[1] for a, b in pairwise(self._charging_since(old, place)))
@@ -339,7 +339,7 @@ class Oracle:
         return reduce(or_, (self.flags[at] for at in self.passed), self.flags[place]) & ~OF_A_REST
 
     def _rest(self, last: Reading | None, old: Reading, reading: Reading, counter: int) -> None:
-        step_ms, step_power = self._step(last, reading)
+        step_ms, step_power = self._step_since(last, old, reading)
         flows = (
             last is not None
             and reading.charging
@@ -379,7 +379,8 @@ class Oracle:
             missed = 0
         counted = counter - rest.counter
         last_ms = max(reading.ms for reading in self.readings[: place + 1] if reading.charging)
-        if rest.counter >= 0 and quanta < counted - risen and counted <= self._reach(last_ms - rest.steps[0].from_ms):
+        is_within_reach = counted <= self._reach(last_ms - rest.steps[0].from_ms)
+        if rest.ms > FROZEN_MS and rest.counter >= 0 and quanta < counted - risen and is_within_reach:
             missed = counted - risen
             more = max(more, missed + self.profile.quantum_e4kwh)
         if not more and risen and rest.power > 2 * W_MS_PER_E4KWH * quanta:
@@ -450,6 +451,12 @@ class Oracle:
             return 0, 0
         step_ms = reading.ms - last.ms
         return step_ms, (last.power_w + reading.power_w) * step_ms
+
+    def _step_since(self, last: Reading | None, old: Reading, reading: Reading) -> tuple[int, int]:
+        """The same; nothing where a word after the charge overtook the reading, which tells no more of power."""
+        step_ms, step_power = self._step(last, reading)
+        overtaken = last is not None and step_ms > 0 and old.ms > last.ms
+        return (0, 0) if overtaken else (step_ms, step_power)
 
     def _power_energy(self) -> int:
         charging = [reading for reading in self.readings if reading.charging]
