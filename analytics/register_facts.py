@@ -92,7 +92,7 @@ class RegisterFactsReader:
                 by_record=[one.pile.protocol == "aaf5" or one.pile.register_kind == "lifetime" for one in lacking],
             ),
         )
-        found = {number: PreviousEnd(at_ms, register) for number, at_ms, register in rows}
+        found = {number: PreviousEnd(at_ms, register, bool(over)) for number, at_ms, register, over in rows}
         for number, one in enumerate(lacking):
             one.previous_end = found.get(number, PreviousEnd(0, 0))
 

@@ -34,6 +34,7 @@ class PreviousEnd(NamedTuple):
 
     at_ms: int
     register_e4kwh: int
+    was_over: bool = True
 
 
 NOT_ASKED = PreviousEnd(-1, 0)

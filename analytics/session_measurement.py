@@ -58,6 +58,7 @@ def measure(facts: SessionFacts, versions: dict[int, TariffVersion], thresholds:
             after_ms=_over_by_ms(facts, profile.gap_ms, thresholds),
             previous_end_e4kwh=facts.previous_end.register_e4kwh,
             previous_end_ms=max(facts.previous_end.at_ms, 0),
+            previous_was_over=facts.previous_end.was_over,
             placed=facts.stored is not None,
         )
     )

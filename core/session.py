@@ -54,7 +54,8 @@ class SessionInput(msgspec.Struct, frozen=True):
     (`core.meter.reading_times`), their `event_ms` and `stored` are not used. `after_ms`: the first moment after the
     last charging reading at which the connector was heard not to charge (for a charger that was never heard again, the
     moment of the decision); 0 = not known. `previous_end_e4kwh`: end register of the connector's previous session,
-    0 = not known, and `previous_end_ms` when it was read. `placed`: `event_ms` and `stored` of the readings are already
+    0 = not known, `previous_end_ms` when it was read, `previous_was_over`: no charge took more of it
+    after that. `placed`: `event_ms` and `stored` of the readings are already
     those of `at_times_taken`, as found with the bill's times where there is one.
     """
 
@@ -67,6 +68,7 @@ class SessionInput(msgspec.Struct, frozen=True):
     after_ms: int = 0
     previous_end_e4kwh: int = 0
     previous_end_ms: int = 0
+    previous_was_over: bool = True
     placed: bool = False
 
 
@@ -173,7 +175,10 @@ def _measure(session: SessionInput) -> Measurement:
         began_ms=bill.start_ms if use_bill_times and bill else 0,
         end_high_ms=bill.end_ms if use_bill_times and bill else session.after_ms,
         register=RegisterFacts(
-            session.previous_end_e4kwh, bill.meter_start_e4kwh if bill else 0, session.previous_end_ms
+            session.previous_end_e4kwh,
+            bill.meter_start_e4kwh if bill else 0,
+            session.previous_end_ms,
+            session.previous_was_over,
         ),
     )
 

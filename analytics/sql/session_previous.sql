@@ -3,13 +3,19 @@
 -- record of the next charge must not look like one from before. Of a reading only its receipt counts: the time that it is
 -- stored under depends on what a gateway had seen. Readings meet the sessions by the day.
 -- `absolute`: the readings hold the absolute register beside the counter; `by_record`: so do the records.
-SELECT number, max(at_ms), argMax(register, (at_ms, register))
+-- `over`: within a minute of it a record, or a connector that did not charge, told that the charge before was over.
+SELECT
+    number,
+    max(at_ms),
+    argMax(register, (at_ms, register)),
+    maxIf(at_ms, is_over = 1) >= max(at_ms) - 60000 AS over
 FROM
 (
     SELECT
         wanted.number AS number,
         receive_ms AS at_ms,
-        if(wanted.absolute = 1, toInt64(register_e4kwh), toInt64(energy_e4kwh)) AS register
+        if(wanted.absolute = 1, toInt64(register_e4kwh), toInt64(energy_e4kwh)) AS register,
+        toUInt8(state != 3) AS is_over
     FROM readings
     INNER JOIN
     (
@@ -28,7 +34,8 @@ FROM
     SELECT
         wanted.number AS number,
         if(uploads.end_ms > 0, least(uploads.end_ms + wanted.behind_ms, uploads.receive_ms), uploads.receive_ms) AS at_ms,
-        toInt64(meter_end_e4kwh) AS register
+        toInt64(meter_end_e4kwh) AS register,
+        toUInt8(1) AS is_over
     FROM pile_bill_uploads AS uploads
     INNER JOIN wanted ON uploads.pile_id = wanted.pile_id AND uploads.connector = wanted.connector
     WHERE (uploads.pile_id, uploads.connector) IN (SELECT pile_id, connector FROM wanted)

@@ -59,6 +59,8 @@ cdef class MeterCalculator:
     cdef int64_t rest_counter       # the charger's own count when the rest began, -1 = it has none
     cdef int64_t rest_intervals     # closed since then
     cdef uint32_t rest_flags
+    cdef int64_t rest_low           # by so much its intervals were made wider
+    cdef int64_t rest_high
 
     # The step from the last reading to this one
     cdef bint has_last
@@ -126,6 +128,7 @@ cdef class MeterCalculator:
     cdef void forgive_spike(self) noexcept nogil
     cdef int64_t doubt_reference(self) noexcept nogil
     cdef void break_segment(self) noexcept nogil
+    cdef void cover_reset(self, int64_t elapsed_ms, int64_t risen) noexcept nogil
     cdef void close_interval(self, Interval interval) noexcept nogil
     cdef void reopen(self, int64_t number) noexcept nogil
     cdef int64_t write_closed(self, int64_t[:, ::1] rows, int64_t filled) noexcept nogil

@@ -185,8 +185,10 @@ cdef class MeterCalculator:
         interval = self.rested(0, 0, self.reference_counter)
         if self.rest_intervals and interval.high:
             self.close_interval(interval)
-        elif self.has_interval and self.pending_low:
+        if self.has_interval and (self.pending_low or self.passed_flags or self.later_flags):
+            # What was passed over at the end is told of in the last step.
             self.reopen(1)
+            self.last_interval.flags |= self.passed_flags | self.later_flags
             self.close_interval(self.last_interval)
         self.end_rest()
         self.flags |= self.reading_flags | self.earlier_flags
@@ -255,6 +257,7 @@ cdef class MeterCalculator:
         if risen > 0:
             if value < self.reference_value:
                 self.reading_flags |= FLAG_ROLLOVER
+                self.cover_reset(event_ms - from_ms, risen)
             interval = self.rested(risen, self.step_power if self.step_ms <= self.gap_ms else 0, counter)
             if not interval.from_ms:
                 interval.from_ms = from_ms
@@ -275,7 +278,7 @@ cdef class MeterCalculator:
             self.end_rest()
         else:
             if not self.rest_intervals:
-                self.rest_before = 0
+                self.rest_before = self.rest_low = self.rest_high = 0
                 if rose_last:
                     self.rest_before = clip(
                         self.rise_power // (2 * W_MS_PER_E4KWH) - self.last_interval.accepted, 0, HIGHEST_VALUE
@@ -283,6 +286,8 @@ cdef class MeterCalculator:
             if risen < 0:
                 self.reading_flags |= FLAG_JITTER
             interval = Interval(from_ms, event_ms, 0, 0, self.quantum, 0, 0)
+            self.rest_low += self.pending_low
+            self.rest_high += self.pending_high
             self.rest(from_ms, event_ms, counter)
         if counter >= 0:
             self.reference_counter = counter
@@ -340,6 +345,8 @@ cdef class MeterCalculator:
             return interval
         interval.from_ms = self.rest_from_ms
         self.reopen(self.rest_intervals)
+        self.pending_low += self.rest_low
+        self.pending_high += self.rest_high
         if not interval.high:
             interval.flags = self.rest_flags
             return interval
@@ -358,6 +365,7 @@ cdef class MeterCalculator:
 
     cdef void end_rest(self) noexcept nogil:
         self.rest_ms = self.rest_power = self.rest_intervals = self.rest_before = 0
+        self.rest_low = self.rest_high = 0
         self.rest_flags = 0
 
     # ---- a reading that does not follow -----------------------------------------------------------------------
@@ -447,14 +455,15 @@ cdef class MeterCalculator:
         """
         cdef Interval interval = self.last_interval
         cdef int64_t risen = self.rise(self.before_value, self.doubt_value)
-        cdef int64_t fallen = self.reference_value - self.doubt_value
+        cdef int64_t fallen
         if risen < 0:
             risen = 0
+        fallen = interval.accepted - risen
         self.earlier_index = self.rise_index
         self.earlier_flags = FLAG_SPIKE | FLAG_AMBIGUOUS
         self.forgiven += 1
-        self.overcounted_e4kwh += interval.accepted - risen
-        self.segment_accepted -= interval.accepted - risen
+        self.overcounted_e4kwh += fallen
+        self.segment_accepted -= fallen
         self.unsure_high_e4kwh += fallen
         self.reference_ms = self.reach_since_ms = self.doubt_ms
         self.reference_value = self.doubt_value if risen else self.before_value
@@ -518,6 +527,17 @@ cdef class MeterCalculator:
             )
         )
         self.passed_flags = 0
+
+    cdef void cover_reset(self, int64_t elapsed_ms, int64_t risen) noexcept nogil:
+        """A rollover of a register whose digits nobody knows may have been a restart: [0, Pmax x time] covers both."""
+        cdef int64_t possible = energy_at_pmax(&self.meter, elapsed_ms + self.meter.tolerance_ms)
+        if self.reference_value < self.meter.modulus:
+            return
+        self.reading_flags |= FLAG_AMBIGUOUS
+        self.pending_low += clip(risen - self.quantum, 0, risen)
+        self.unsure_low_e4kwh += clip(risen - self.quantum, 0, risen)
+        self.pending_high += clip(possible - risen, 0, possible)
+        self.unsure_high_e4kwh += clip(possible - risen, 0, possible)
 
     # ---- intervals --------------------------------------------------------------------------------------------
 

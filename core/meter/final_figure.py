@@ -138,6 +138,10 @@ class _Witnesses:
         quantum = self._profile.quantum_e4kwh
         if self._flows_on(unseen_ms) > max(counter // PRECISE - quantum, quantum // 10):
             return False
+        if self._profile.register_kind == "session":
+            # The counter is the register once more: it lies in its own interval however wide that is.
+            tail = self._profile.energy_at_pmax(unseen_ms)
+            return self._width - tail <= self._narrow and not self._power_contradicts(counter)
         return self._power_agrees(counter) or (not self._rested and not self._broken and self._inside_interval(counter))
 
     @property

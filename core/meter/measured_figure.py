@@ -20,12 +20,15 @@ TOO_MANY_JUMPS = 5  # one step in five: the rated power is wrong (metering.md, "
 class RegisterFacts(msgspec.Struct, frozen=True):
     """What else is known of an absolute register; 0 = not known. Session counters need none of it.
 
-    `previous_end_e4kwh` is where it stood at the end of the session before, `previous_end_ms` when that was.
+    `previous_end_e4kwh` is where it was last seen before the session, `previous_end_ms` when that was.
+    `previous_was_over`: by then the charge before was over; else it may have gone on unseen, and what it still took is
+    not this session's, so that the register only bounds the begin.
     """
 
     previous_end_e4kwh: int = 0
     bill_start_e4kwh: int = 0
     previous_end_ms: int = 0
+    previous_was_over: bool = True
 
 
 class Begin(NamedTuple):
@@ -103,7 +106,8 @@ class MeasuredFigure:
         reach = self._profile.energy_at_pmax(delay_ms + self._profile.time_tolerance_ms) + 2 * quantum
         first = self._calculator.baseline_value
         known: list[tuple[int, Flag]] = []
-        if delay_ms >= LATE_BASELINE_MS and facts.previous_end_e4kwh and self._profile.register_kind == "lifetime":
+        is_known = facts.previous_end_e4kwh > 0 and facts.previous_was_over
+        if delay_ms >= LATE_BASELINE_MS and is_known and self._profile.register_kind == "lifetime":
             known.append((first - facts.previous_end_e4kwh, Flag.BASELINE_PREV_END))
         if delay_ms >= LATE_BASELINE_MS and facts.bill_start_e4kwh:
             known.append((first - facts.bill_start_e4kwh, Flag.BASELINE_BILL_START))

@@ -229,10 +229,12 @@ class Oracle:
         direct = max(0, self._rise(self.reference.value, following.value))
         detour_low = max(0, self._rise(doubted.value, following.value))
         on_the_way = self._at_pmax(doubted.ms - self.reference.ms + self.profile.time_tolerance_ms)
-        self.wider_low = max(0, direct - detour_low) + self.profile.quantum_e4kwh
-        self.wider_high = max(0, detour_low + on_the_way - direct) + self.profile.quantum_e4kwh
-        self.unsure_low += self.wider_low
-        self.unsure_high += self.wider_high
+        low = max(0, direct - detour_low) + self.profile.quantum_e4kwh
+        high = max(0, detour_low + on_the_way - direct) + self.profile.quantum_e4kwh
+        self.wider_low += low
+        self.wider_high += high
+        self.unsure_low += low
+        self.unsure_high += high
 
     def _reference_was_spike(self, doubted: Reading) -> bool:
         """One reading alone rose further than power says, and the register is back on the line from before it."""
@@ -249,7 +251,7 @@ class Oracle:
         doubted, step = self.readings[place], self.steps.pop()
         before, _power, spike = self.lone_rise
         risen = max(0, self._rise(before.value, doubted.value))
-        fallen = self.reference.value - doubted.value
+        fallen = step.accepted - risen
         self.flags[spike] |= Flag.SPIKE | Flag.AMBIGUOUS
         self.overcounted += step.accepted - risen
         self.in_segment -= step.accepted - risen
@@ -305,7 +307,9 @@ class Oracle:
         observed = step_ms <= self.profile.gap_ms
         power = sum(self._step(a, b)[1] for a, b in pairwise(self._charging_since(old, place)))
         if risen > 0:
-            self.flags[place] |= Flag.ROLLOVER if reading.value < old.value else 0
+            if reading.value < old.value:
+                self.flags[place] |= Flag.ROLLOVER
+                self._cover_reset(place, reading.ms - old.ms, risen, old.value)
             from_ms, estimated, more, flags = self._end_rest(
                 place, old.ms, risen, step_power if observed else 0, counter
             )
@@ -328,6 +332,18 @@ class Oracle:
             self.lone_rise = None
         self.reference = self.reference._replace(counter=counter if counter >= 0 else old.counter)
         self.passed.clear()
+
+    def _cover_reset(self, place: int, elapsed_ms: int, risen: int, stood_at: int) -> None:
+        """A rollover of a register whose digits nobody knows may have been a restart."""
+        if stood_at < self.profile.modulus_e4kwh:
+            return
+        low = max(0, risen - self.profile.quantum_e4kwh)
+        high = max(0, self._at_pmax(elapsed_ms + self.profile.time_tolerance_ms) - risen)
+        self.flags[place] |= Flag.AMBIGUOUS
+        self.wider_low += low
+        self.wider_high += high
+        self.unsure_low += low
+        self.unsure_high += high
 
     def _charging_since(self, old: Reading, place: int) -> list[Reading]:
         """The charging readings from the one before the first that came after `old`, up to this one."""
@@ -384,11 +400,11 @@ class Oracle:
             missed = counted - risen
             more = max(more, missed + self.profile.quantum_e4kwh)
         if not more and risen and rest.power > 2 * W_MS_PER_E4KWH * quanta:
-            del self.steps[-len(rest.steps) :]
+            self._take_back(rest)
             return rest.steps[0].from_ms, 0, 0, reduce(or_, (step.flags for step in rest.steps), 0)
         if not more:
             return from_ms, 0, 0, 0
-        del self.steps[-len(rest.steps) :]
+        self._take_back(rest)
         more += rest.before
         raised = Flag.FROZEN if rest.ms > FROZEN_MS else Flag.STANDSTILL
         self.flags[place] |= raised
@@ -415,6 +431,12 @@ class Oracle:
             self.wider_low = self.wider_high = 0
         return rest.steps[0].from_ms, estimated, more, flags
 
+    def _take_back(self, rest: Rest) -> None:
+        """The steps of the rest become one; by how much they were wider, it is."""
+        del self.steps[-len(rest.steps) :]
+        self.wider_low -= sum(step.low for step in rest.steps)
+        self.wider_high += sum(step.high - self.profile.quantum_e4kwh for step in rest.steps)
+
     def _close(self, from_ms: int, to_ms: int, risen: int, flags: int, estimated: int = 0, more: int = 0) -> None:
         quantum = self.profile.quantum_e4kwh
         low, high = max(0, risen - quantum) - self.wider_low, risen + quantum + more + self.wider_high
@@ -437,9 +459,11 @@ class Oracle:
         steps = len(self.rest.steps)
         counter = self.reference.counter if self.reference else -1
         self._end_rest(len(self.readings) - 1, 0, 0, None, counter)
-        if self.steps and self.wider_low:
+        if self.steps:
             last = self.steps.pop()
-            self.steps.append(last._replace(low=last.low - self.wider_low, high=last.high + self.wider_high))
+            flags = last.flags | reduce(or_, (self.flags[at] for at in self.passed), 0) & ~OF_A_REST
+            low, high = last.low - self.wider_low, last.high + self.wider_high
+            self.steps.append(last._replace(low=low, high=high, flags=flags))
         assert steps >= 0
 
     # ---- what is physically possible --------------------------------------------------------------------------

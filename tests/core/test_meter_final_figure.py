@@ -63,7 +63,8 @@ def decided(
 def test_rule_1_the_bill_confirmed() -> None:
     assert decided(measured(), 299_500) == FinalFigure(1, 299_500, Quality.VALID, True)
     assert decided(measured(quality=Quality.DERIVED), 299_500).quality == Quality.DERIVED
-    assert decided(measured(quality=Quality.ESTIMATED, high_e4kwh=450_000), 420_000).quality == Quality.DERIVED
+    silent = measured(quality=Quality.ESTIMATED, high_e4kwh=450_000, last_ms=END_MS - 600_000)
+    assert decided(silent, 420_000) == FinalFigure(1, 420_000, Quality.DERIVED, True)
 
 
 @pytest.mark.parametrize(("bill", "rule"), [(303_031, 1), (303_032, 3), (297_029, 1), (297_028, 3)])
@@ -163,7 +164,7 @@ FROZEN: dict[str, object] = {
             320_000,
             1,
         ),
-        ({"flags": Flag.AMBIGUOUS, "high_e4kwh": 450_000}, 400_000, 3),
+        ({"flags": Flag.AMBIGUOUS, "high_e4kwh": 450_000}, 400_000, 5),
         ({"flags": Flag.AMBIGUOUS, "high_e4kwh": 450_000}, 310_000, 1),
     ],
     ids=[
