@@ -60,6 +60,7 @@ def measure(facts: SessionFacts, versions: dict[int, TariffVersion], thresholds:
             previous_end_ms=max(facts.previous_end.at_ms, 0),
             previous_was_over=facts.previous_end.was_over,
             placed=facts.stored is not None,
+            comparison=thresholds.comparison,
         )
     )
     return Measured(result, _columns(result), profile.gap_ms, timeline, meter)
@@ -87,6 +88,7 @@ def _pile_bill(facts: SessionFacts) -> PileBill | None:
         meter_start_e4kwh=bill.meter_start_e4kwh,
         meter_end_e4kwh=bill.meter_end_e4kwh,
         half_hour_energy_e4kwh=bill.half_hour_energy_e4kwh,
+        loss_energy_e4kwh=bill.loss_energy_e4kwh,
     )
 
 

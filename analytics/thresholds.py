@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from core.meter.final_figure import Comparison
+
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 _LATER = ("duration_field_ms", "overlap_ms", "vin_overlap_ms", "card_overlap_ms", "efficiency_e4", "reading_period_ms")
@@ -78,6 +80,11 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     # code 11
     lost_energy_e4kwh: Limit = 5_000
     lost_energy_power_ms: Limit = MINUTE_MS
+
+    @property
+    def comparison(self) -> Comparison:
+        """How a record is held against the readings: code 8, and what is billed."""
+        return Comparison(self.energy_tolerance_e4kwh, self.energy_tolerance_share_e4, self.efficiency_e4)
 
     def digest(self) -> int:
         """A number that differs whenever a threshold differs; kept with each revision.

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from core.meter.final_figure import FinalFigure, final_figure
+from core.meter.final_figure import PLAIN_COMPARISON, Comparison, FinalFigure, final_figure, net_energy
 from core.meter.flags import Flag, Quality, flag_names
 from core.meter.measurement import Measurement, RegisterFacts, measure
 from core.meter.profile import MeterProfile
@@ -35,6 +35,12 @@ class PileBill(msgspec.Struct, frozen=True):
     meter_start_e4kwh: int = 0
     meter_end_e4kwh: int = 0
     half_hour_energy_e4kwh: tuple[int, ...] = ()
+    loss_energy_e4kwh: int = 0
+
+    @property
+    def net_energy_e4kwh(self) -> int:
+        """Its energy without losses."""
+        return net_energy(self.energy_e4kwh, self.loss_energy_e4kwh)
 
     @property
     def has_times(self) -> bool:
@@ -56,7 +62,8 @@ class SessionInput(msgspec.Struct, frozen=True):
     moment of the decision); 0 = not known. `previous_end_e4kwh`: end register of the connector's previous session,
     0 = not known, `previous_end_ms` when it was read, `previous_was_over`: no charge took more of it
     after that. `placed`: `event_ms` and `stored` of the readings are already
-    those of `at_times_taken`, as found with the bill's times where there is one.
+    those of `at_times_taken`, as found with the bill's times where there is one. `comparison`: how the record is held
+    against the readings.
     """
 
     trade_no: str
@@ -70,6 +77,7 @@ class SessionInput(msgspec.Struct, frozen=True):
     previous_end_ms: int = 0
     previous_was_over: bool = True
     placed: bool = False
+    comparison: Comparison = PLAIN_COMPARISON
 
 
 class SessionResult(msgspec.Struct, frozen=True):
@@ -133,10 +141,11 @@ def evaluate_session(session: SessionInput) -> SessionResult:
     window = _window(session, measured)
     figure = final_figure(
         measured,
-        session.bill.energy_e4kwh if session.bill else None,
+        session.bill.net_energy_e4kwh if session.bill else None,
         session.profile,
         duration_ms=window.longest_ms,
         end_high_ms=window.end_high_ms,
+        comparison=session.comparison,
     )
     slots = share_out(
         measured,

@@ -30,7 +30,7 @@ facts AS
                 arrayResize(bill_half_hour_e4kwh, 48), range(48))) AS outside_e4kwh,
         bill_start_ms - start_ms AS start_shift_ms,
         bill_end_ms - end_ms AS end_shift_ms,
-        greatest(limit_energy_tolerance_e4kwh, intDiv(bill_energy_e4kwh * limit_energy_tolerance_share_e4, 10000))
+        greatest(limit_energy_tolerance_e4kwh, intDiv(bill_net_e4kwh * limit_energy_tolerance_share_e4, 10000))
             AS energy_tolerance,
         bill_energy_e4kwh - naive_energy_e4kwh AS naive_difference_e4kwh,
         -- what the record counted without losses: they only add, in whichever of its two fields they stand

@@ -7,6 +7,7 @@ from core.meter.measurement import Measurement
 from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 
 TOLERANCE_E4KWH = 1_000
+WHOLE_E4 = 10_000
 COUNTER_REACHES_END_MS = 60_000
 PRECISE = 200  # a figure is right within 0.5 %
 
@@ -23,9 +24,52 @@ class FinalFigure(msgspec.Struct, frozen=True):
     inside_physical_limit: bool
 
 
+class Comparison(msgspec.Struct, frozen=True):
+    """How a record is held against the readings (anomaly-codes.md, code 8); `codes.sql` does the same.
+
+    t is the larger of `tolerance_e4kwh` and `tolerance_share_e4` of the record. `efficiency_e4` (1e-4) of what the
+    readings count gets lost before the meter of the record: what is left of it is what reaches the vehicle.
+    """
+
+    tolerance_e4kwh: int = TOLERANCE_E4KWH
+    tolerance_share_e4: int = 100
+    efficiency_e4: int = 0
+
+    def tolerance(self, energy_e4kwh: int) -> int:
+        """t of code 8 for a record of that energy."""
+        return max(self.tolerance_e4kwh, energy_e4kwh * self.tolerance_share_e4 // WHOLE_E4)
+
+    def behind(self, energy_e4kwh: int) -> int:
+        """What of an energy that the readings count is left at the meter of the record."""
+        return energy_e4kwh * (WHOLE_E4 - self.efficiency_e4) // WHOLE_E4
+
+    def measured_behind(self, measured: Measurement) -> Measurement:
+        """The measurement as the meter of the record would have made it; power is told on that side already."""
+        if not self.efficiency_e4:
+            return measured
+        counter = measured.counter_e4kwh
+        return msgspec.structs.replace(
+            measured,
+            best_e4kwh=self.behind(measured.best_e4kwh),
+            low_e4kwh=self.behind(measured.low_e4kwh),
+            high_e4kwh=self.behind(measured.high_e4kwh),
+            unproven_e4kwh=self.behind(measured.unproven_e4kwh),
+            counter_e4kwh=None if counter is None else self.behind(counter),
+        )
+
+
+PLAIN_COMPARISON = Comparison()
+"""max(0.1 kWh, 1 %), and one meter for both."""
+
+
 def energy_tolerance(energy_e4kwh: int) -> int:
-    """t of code 8: max(0.1 kWh, 1 %)."""
-    return max(TOLERANCE_E4KWH, energy_e4kwh // 100)
+    """t of code 8 where nothing is configured: max(0.1 kWh, 1 %)."""
+    return PLAIN_COMPARISON.tolerance(energy_e4kwh)
+
+
+def net_energy(energy_e4kwh: int, loss_energy_e4kwh: int) -> int:
+    """What a record counted without losses: they only add, in whichever of its two fields they stand."""
+    return min(energy_e4kwh, loss_energy_e4kwh) if loss_energy_e4kwh > 0 else energy_e4kwh
 
 
 def final_figure(
@@ -35,10 +79,11 @@ def final_figure(
     *,
     duration_ms: int,
     end_high_ms: int,
+    comparison: Comparison = PLAIN_COMPARISON,
 ) -> FinalFigure:
     """The first rule that holds decides.
 
-    `bill_e4kwh`: B, the energy of the charger's record, None without one. `duration_ms`: the longest that the charge
+    `bill_e4kwh`: B, the energy of the charger's record without losses (`net_energy`), None without one. `duration_ms`: the longest that the charge
     can have lasted; with Pmax it gives the physical limit. `end_high_ms`: its latest possible end.
 
     A bill that nothing but itself speaks for (no reading at all) is ESTIMATED by rule 1: it has no second witness.
@@ -48,7 +93,8 @@ def final_figure(
     wide, lying in it confirms nothing that power refutes; and where the register is known to have failed, a bill that
     repeats its failure is not confirmed by it, nor is a counter that is this register a witness (metering.md, rule 10).
     """
-    witnesses = _Witnesses(measured, bill_e4kwh, profile, duration_ms, end_high_ms)
+    measured = comparison.measured_behind(measured)
+    witnesses = _Witnesses(measured, bill_e4kwh, profile, duration_ms, end_high_ms, comparison)
     if witnesses.bill_confirmed:
         return witnesses.decided(1, bill_e4kwh, _confirmed_quality(measured.quality))
     if witnesses.bill_and_counter_agree:
@@ -76,7 +122,9 @@ class _Witnesses:
         profile: MeterProfile,
         duration_ms: int,
         end_high_ms: int,
+        comparison: Comparison,
     ) -> None:
+        self._tolerance = comparison.tolerance
         self._measured = measured
         self._bill = bill_e4kwh
         self._profile = profile
@@ -127,7 +175,7 @@ class _Witnesses:
         unreliable = self._broken or self._measured.quality == Quality.MISSING or self._rested
         if not unreliable or not bill or counter is None or not self._counter_is_its_own:
             return False
-        return abs(bill - counter) <= energy_tolerance(bill) and not self._power_contradicts(bill)
+        return abs(bill - counter) <= self._tolerance(bill) and not self._power_contradicts(bill)
 
     @property
     def counter_stands(self) -> bool:
@@ -162,7 +210,7 @@ class _Witnesses:
         return max(2 * self._profile.quantum_e4kwh, self._measured.best_e4kwh // 100)
 
     def _inside_interval(self, energy: int) -> bool:
-        tolerance = energy_tolerance(energy)
+        tolerance = self._tolerance(energy)
         return self._measured.low_e4kwh - tolerance <= energy <= self._measured.high_e4kwh + tolerance
 
     def _flows_on(self, unseen_ms: int) -> int:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from core.meter.final_figure import FinalFigure, energy_tolerance, final_figure
+from core.meter.final_figure import Comparison, FinalFigure, energy_tolerance, final_figure, net_energy
 from core.meter.flags import Flag, Quality
 from core.meter.measurement import Measurement, measure
 from core.meter.profile import MeterProfile
@@ -65,6 +65,38 @@ def test_rule_1_the_bill_confirmed() -> None:
     assert decided(measured(quality=Quality.DERIVED), 299_500).quality == Quality.DERIVED
     silent = measured(quality=Quality.ESTIMATED, high_e4kwh=450_000, last_ms=END_MS - 600_000)
     assert decided(silent, 420_000) == FinalFigure(1, 420_000, Quality.DERIVED, True)
+
+
+def compared(measurement: Measurement, bill_e4kwh: int | None, comparison: Comparison) -> FinalFigure:
+    return final_figure(
+        measurement, bill_e4kwh, PROFILE, duration_ms=HOUR_MS, end_high_ms=END_MS, comparison=comparison
+    )
+
+
+def test_what_is_billed_behind_a_rectifier_is_what_reaches_the_vehicle() -> None:
+    behind = Comparison(efficiency_e4=500)
+    assert compared(measured(power_e4kwh=0), 285_000, behind) == FinalFigure(1, 285_000, Quality.VALID, True)
+    assert compared(measured(power_e4kwh=0), 300_000, behind).energy_e4kwh == 285_000
+    assert compared(measured(power_e4kwh=0, counter_e4kwh=None), None, behind) == FinalFigure(
+        4, 285_000, Quality.VALID, True
+    )
+    assert compared(measured(power_e4kwh=0), None, behind) == FinalFigure(3, 285_000, Quality.DERIVED, True)
+
+
+def test_the_tolerance_of_code_8_decides_what_is_billed() -> None:
+    assert compared(measured(), 285_000, Comparison()).energy_e4kwh == 300_000
+    assert compared(measured(), 285_000, Comparison(tolerance_share_e4=600)).energy_e4kwh == 285_000
+    assert compared(measured(), 285_000, Comparison(tolerance_e4kwh=15_000)).energy_e4kwh == 285_000
+    assert compared(measured(), 299_500, Comparison(0, 0)).energy_e4kwh == 300_000
+
+
+def test_losses_only_add() -> None:
+    assert [net_energy(300_000, loss) for loss in (0, 300_000, 310_000, 290_000)] == [
+        300_000,
+        300_000,
+        300_000,
+        290_000,
+    ]
 
 
 @pytest.mark.parametrize(("bill", "rule"), [(303_031, 1), (303_032, 3), (297_029, 1), (297_028, 3)])
