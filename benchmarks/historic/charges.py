@@ -21,7 +21,9 @@ E4_PER_E2: Final = 100
 W_MS_PER_E4KWH: Final = 360_000
 SINKS_FOR_TENTHS: Final = 3
 SINKS_BY_TENTHS: Final = 6
-"""Power stays until 70 % of the flow and then sinks in a line to 40 %."""
+"""In the last 30 % of the flow power sinks in a line to 40 %."""
+RISES_BY_E3: Final = 15
+"""Until then it rises by so much, in a line: the battery's voltage does, while the current is limited."""
 
 
 class Charges(msgspec.Struct):
@@ -95,8 +97,11 @@ class Charges(msgspec.Struct):
         flow_ms = self._flow_ms(of)
         since = np.clip(time_ms - self.first_ms[of], 0, flow_ms)
         sinking = np.maximum(flow_ms * SINKS_FOR_TENTHS // 10, 1)
-        beyond = np.maximum(since - (flow_ms - sinking), 0)
+        rising = np.maximum(flow_ms - sinking, 1)
+        beyond = np.maximum(since - rising, 0)
+        risen = np.minimum(since, rising)
         missed = SINKS_BY_TENTHS * beyond * beyond // (20 * sinking)
+        missed += RISES_BY_E3 * (risen - risen * risen // (2 * rising)) // 1_000
         energy: Ints = self.power_w[of] * (since - missed) // W_MS_PER_E4KWH
         return energy
 
@@ -105,8 +110,10 @@ class Charges(msgspec.Struct):
         flow_ms = self._flow_ms(of)
         since = time_ms - self.first_ms[of]
         sinking = np.maximum(flow_ms * SINKS_FOR_TENTHS // 10, 1)
-        beyond = np.maximum(since - (flow_ms - sinking), 0)
-        strong = self.power_w[of]
+        rising = np.maximum(flow_ms - sinking, 1)
+        beyond = np.maximum(since - rising, 0)
+        before = np.clip(rising - since, 0, rising)
+        strong = self.power_w[of] - self.power_w[of] * RISES_BY_E3 * before // (1_000 * rising)
         power: Ints = np.where(since < flow_ms, strong - strong * SINKS_BY_TENTHS * beyond // (10 * sinking), 0)
         return power
 

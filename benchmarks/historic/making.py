@@ -26,8 +26,8 @@ JUMP_KWH: Final = (2_000, 20_000)
 FALL_KWH: Final = (100, 900)
 SPIKE_E2KWH: Final = (1_000_000, 6_000_000)
 E4_PER_KWH: Final = 10_000
-RECORD_OFF_E4: Final = (250, 600)
-"""Of the energy."""
+RECORD_OFF_E4: Final = (500, 1_000)
+"""Of the energy; also of the 2.4 kWh that the weakest charger delivers at least this is more than code 8 lets pass."""
 SAME_VEHICLE_MS: Final = 2 * MINUTE_MS
 """So much later begins the charge that is taken for the same vehicle's."""
 NEXT_VEHICLE_MS: Final = 6 * MINUTE_MS

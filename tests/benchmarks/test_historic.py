@@ -17,10 +17,12 @@ from benchmarks.historic import wire
 from benchmarks.historic.allotment import NOBODY
 from benchmarks.historic.capture import write_capture
 from benchmarks.historic.causes import AWAY, Cause
-from benchmarks.historic.charges import FROM_MS, TO_MS
+from benchmarks.historic.charges import FROM_MS, TO_MS, Charges
 from benchmarks.historic.errors import HistoricError
 from benchmarks.historic.fleet import GUNS, MAKES, ZONE, fleet_for, master_file_text
 from benchmarks.historic.history import Frame, History, frames_between, make_history
+from benchmarks.historic.meters import recorded_of, shown_at
+from benchmarks.historic.moments import Kind, moments_of
 from benchmarks.historic.table import LOGGED, NORMAL, codes_of, overlap_groups, scaled
 from core.aaf5 import codec as aaf5
 from core.aaf5.bcd_time import ms_to_bcd8
@@ -224,6 +226,59 @@ def test_times_are_spelled_as_the_protocols_spell_them(times: list[int]) -> None
     # China had summer time until 1991, so that none of these is in it
     for line, moment in zip(wire.cp56(moments), moments.tolist(), strict=True):
         assert line.tobytes() == ms_to_cp56(moment, ZONE)
+
+
+def naive_differences(history: History, charges: Charges) -> tuple[Any, Any, Any]:
+    """Of each charge: its place, how far record and naive energy (0.01 kWh), and their durations (ms), lie apart."""
+    moments = moments_of(charges)
+    moments = moments.take(moments.kind == Kind.READING)
+    moments = moments.take(np.lexsort((moments.time_ms, moments.of)))
+    shown = shown_at(charges, moments, 1)
+    reads_register = np.array([one.protocol == "aaf5" for one in history.chargers])[charges.charger[moments.of]]
+    values = np.where(reads_register, shown.register_e2kwh, shown.counter_e2kwh)
+    first = np.flatnonzero(np.diff(moments.of, prepend=-1))
+    last = np.append(first[1:], len(moments)) - 1
+    of = moments.of[first]
+    spans_ms = (charges.end_ms + charges.clock_end_ms - charges.begin_ms - charges.clock_ms)[of]
+    energy = np.abs(recorded_of(charges, 1).energy_e2kwh[of] - (values[last] - values[first]))
+    return of, energy, np.abs(spans_ms - (moments.time_ms[last] - moments.time_ms[first]))
+
+
+@pytest.mark.parametrize("scale", [100, pytest.param(1, marks=pytest.mark.long)])
+def test_a_bill_lies_beyond_the_tolerance_of_codes_8_and_9_exactly_where_it_is_meant_to(scale: int) -> None:
+    """The weakest charger billed 3 kWh with a record that was off by less than the 0.1 kWh that code 8 lets pass."""
+    history = make_history(scaled(scale), 20_190_301)
+    codes = [codes_of(recipe.code_set) for recipe in history.recipes]
+    usual = np.flatnonzero(history.charges.charger < history.whole_kwh_from)
+    for part in np.array_split(usual, max(1, len(usual) // 20_000)):
+        charges = history.charges.take(part)
+        of, energy, spans_ms = naive_differences(history, charges)
+        billed = recorded_of(charges, 1).energy_e2kwh[of]
+        told_ms = (charges.end_ms - charges.begin_ms)[of]
+        for code, differs in (
+            (8, energy > np.maximum(10, billed // 100)),
+            (9, spans_ms > np.maximum(180_000, told_ms // 50)),
+        ):
+            meant = np.array([*(code in one for one in codes), False])[charges.recipe[of]]
+            counts = np.array([*(not one & {1, 2, 11} for one in codes), True])[charges.recipe[of]]
+            assert np.array_equal(differs[counts], meant[counts])
+
+
+@pytest.mark.parametrize("scale", [100, pytest.param(1, marks=pytest.mark.long)])
+def test_no_charge_of_constant_power_makes_a_fine_meter_look_like_one_of_whole_kwh(scale: int) -> None:
+    """A charge at 120 kW to the watt counted 1.00 kWh from each reading to the next."""
+    charges = make_history(scaled(scale), 20_190_301).charges
+    for part in np.array_split(np.arange(len(charges)), max(1, len(charges) // 20_000)):
+        charge = charges.take(part)
+        charge.power_w = np.full(len(charge), 120_000)
+        moments = moments_of(charge)
+        moments = moments.take(moments.kind == Kind.READING)
+        moments = moments.take(np.lexsort((moments.time_ms, moments.of)))
+        register = charge.register_e4kwh(moments.of, moments.time_ms) // 100
+        steps, inside = np.diff(register), np.diff(moments.of) == 0
+        whole = np.ones(len(charge), dtype=np.bool_)
+        np.logical_and.at(whole, moments.of[1:][inside], steps[inside] % 100 == 0)
+        assert not whole[np.unique(moments.of)].any()
 
 
 # The capture
