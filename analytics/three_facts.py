@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from core.meter.final_figure import energy_tolerance
+from core.meter.final_figure import PLAIN_COMPARISON, Comparison, net_energy
 from core.slots import largest_remainder
 from core.tariff import price_slots
 
@@ -90,11 +90,16 @@ def three_facts(
 
 
 def witnesses(session: Mapping[str, Any], upload: Mapping[str, Any] | None, billed_e4kwh: int | None) -> list[Witness]:
-    """What else speaks of the energy, each against the figure that is billed or proposed."""
+    """What else speaks of the energy, each against the figure that is billed or proposed.
+
+    Counter and register are given as far as they reach the meter of the record.
+    """
+    comparison = comparison_of(session)
+    counter, naive = session["counter_energy_e4kwh"], comparison.behind(session["naive_energy_e4kwh"])
     found: dict[Any, tuple[int | None, int]] = {
-        "counter": (session["counter_energy_e4kwh"], 0),
+        "counter": (None if counter is None else comparison.behind(counter), 0),
         "power": (session["power_energy_e4kwh"] or None, (session["power_energy_e4kwh"] or 0) // 20),
-        "naive": (session["naive_energy_e4kwh"] if session["charging_readings"] else None, 0),
+        "naive": (naive if session["charging_readings"] else None, 0),
     }
     if upload is not None:
         start, end = upload["bill_meter_start_e4kwh"], upload["bill_meter_end_e4kwh"]
@@ -105,11 +110,18 @@ def witnesses(session: Mapping[str, Any], upload: Mapping[str, Any] | None, bill
     for name, (energy, play) in found.items():
         if energy is None:
             continue
-        tolerance = max(energy_tolerance(billed_e4kwh or energy), play, 2 * session["quantum_e4kwh"])
+        tolerance = max(comparison.tolerance(billed_e4kwh or energy), play, 2 * session["quantum_e4kwh"])
         difference = None if billed_e4kwh is None else energy - billed_e4kwh
         agrees = None if difference is None else abs(difference) <= tolerance
         result.append(Witness(name, energy, tolerance, difference, agrees))
     return result
+
+
+def comparison_of(session: Mapping[str, Any]) -> Comparison:
+    """How its record was held against its readings; the plain way where the thresholds of a revision were not kept."""
+    if session.get("energy_tolerance_e4kwh") is None:
+        return PLAIN_COMPARISON
+    return Comparison(session["energy_tolerance_e4kwh"], session["energy_tolerance_share_e4"], session["efficiency_e4"])
 
 
 def price_of(
@@ -151,6 +163,9 @@ def _energy(
         causes += _charger_against_platform(session, charger, hits)
     if session["bill_loss_energy_e4kwh"]:
         causes.append(Cause("losses", {"energy": ("e4kwh", session["bill_loss_energy_e4kwh"])}))
+    comparison = comparison_of(session)
+    if comparison.efficiency_e4 and best is not None:
+        causes.append(Cause("efficiency", {"behind": ("e4kwh", comparison.behind(best))}))
     causes += _naive_against_platform(session)
     if bill is not None:
         causes.append(Cause(f"rule.{bill['final_rule']}"))
@@ -165,8 +180,10 @@ def _no_record(session: Mapping[str, Any]) -> Cause:
 
 
 def _charger_against_platform(session: Mapping[str, Any], charger: int, hits: Sequence[Sequence[Any]]) -> list[Cause]:
-    best, low, high = session["best_e4kwh"], session["low_e4kwh"], session["high_e4kwh"]
-    quantum, tolerance = session["quantum_e4kwh"], energy_tolerance(charger)
+    comparison = comparison_of(session)
+    charger = net_energy(charger, session["bill_loss_energy_e4kwh"])
+    best, low, high = (comparison.behind(session[name]) for name in ("best_e4kwh", "low_e4kwh", "high_e4kwh"))
+    quantum, tolerance = session["quantum_e4kwh"], comparison.tolerance(charger)
     bounds: dict[str, Value] = {"low": ("e4kwh", low), "high": ("e4kwh", high)}
     if session["quality"] == "MISSING":
         return [Cause("unmeasured", {"high": ("e4kwh", high)})]
@@ -191,7 +208,7 @@ def _naive_against_platform(session: Mapping[str, Any]) -> list[Cause]:
     naive, best = session["naive_energy_e4kwh"], session["best_e4kwh"]
     if session["quality"] == "MISSING" or session["charging_readings"] < 2:
         return []
-    if abs(naive - best) <= max(2 * session["quantum_e4kwh"], energy_tolerance(best) // 10):
+    if abs(naive - best) <= max(2 * session["quantum_e4kwh"], comparison_of(session).tolerance(best) // 10):
         return []
     said: dict[str, Value] = {"naive": ("e4kwh", naive), "gap": ("e4kwh", best - naive)}
     rules = [flag for flag in session["flags"] if flag in (*REPLACING_FLAGS, *WIDENING_FLAGS) and flag not in SILENCES]

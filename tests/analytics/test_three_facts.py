@@ -136,3 +136,12 @@ def test_each_witness_is_held_against_the_bill_with_its_own_tolerance() -> None:
     }  # fmt: skip
     assert found["power"].tolerance_e4kwh == 17_500, "W is good to 5 %"
     assert all(one.agrees is None for one in witnesses(row, None, None)), "nothing to compare with"
+
+
+def test_the_thresholds_of_the_charge_say_what_agrees() -> None:
+    behind = {"energy_tolerance_e4kwh": 1_000, "energy_tolerance_share_e4": 100, "efficiency_e4": 500}
+    row = session_row(best_e4kwh=300_000, low_e4kwh=299_999, high_e4kwh=300_001, counter_energy_e4kwh=300_000, **behind)
+    energy = three_facts(row, upload_row(bill_energy_e4kwh=285_000), None, TARIFFS)[0]
+    assert [cause.key for cause in energy.causes][:2] == ["equal", "efficiency"]
+    counter = next(one for one in witnesses(row, None, 285_000) if one.name == "counter")
+    assert (counter.energy_e4kwh, counter.agrees) == (285_000, True)
