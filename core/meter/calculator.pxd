@@ -42,6 +42,9 @@ cdef class MeterCalculator:
     cdef int64_t power_since        # W ms x 2, since the reference
     cdef int64_t rise_power         # and over that rise
     cdef int64_t rise_index
+    cdef int64_t seen_since_ms      # how long power was told since the reference
+    cdef int64_t peak_power_w       # and the highest of it
+    cdef int64_t rise_unexplained   # of that rise, more than power can have brought
 
     # The doubt: the last reading when it does not follow from the reference; the next one decides
     cdef readonly bint has_doubt
@@ -49,6 +52,8 @@ cdef class MeterCalculator:
     cdef int64_t doubt_value
     cdef int64_t doubt_counter
     cdef int64_t doubt_power        # W ms x 2, from the reference to it
+    cdef int64_t doubt_seen_ms      # how long power was told until then
+    cdef int64_t doubt_power_w
     cdef int64_t doubt_index        # -1 = no reading: where the charger says that the register stood
 
     # The run of readings in which the register rests while power flows
@@ -92,6 +97,7 @@ cdef class MeterCalculator:
     cdef readonly int64_t unsure_low_e4kwh      # the truth may lie that much below ...
     cdef readonly int64_t unsure_high_e4kwh     # ... or above what is accepted
     cdef readonly int64_t rested_e4kwh          # of that: what power says flowed while the register rested
+    cdef readonly int64_t unexplained_e4kwh     # of what is accepted: more than power can have brought
     cdef readonly int64_t frozen_e4kwh          # delivered while the register rested, by a second witness
     cdef readonly int64_t frozen_high_e4kwh
     cdef int64_t power_sum                      # W ms x 2 over all readings
@@ -128,6 +134,7 @@ cdef class MeterCalculator:
     cdef void forgive_spike(self) noexcept nogil
     cdef int64_t doubt_reference(self) noexcept nogil
     cdef void break_segment(self) noexcept nogil
+    cdef void ask_power(self, int64_t elapsed_ms, int64_t risen) noexcept nogil
     cdef void cover_reset(self, int64_t elapsed_ms, int64_t risen) noexcept nogil
     cdef void close_interval(self, Interval interval) noexcept nogil
     cdef void reopen(self, int64_t number) noexcept nogil

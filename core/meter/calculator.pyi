@@ -19,6 +19,7 @@ class MeterCalculator:
     unsure_low_e4kwh: int
     unsure_high_e4kwh: int
     rested_e4kwh: int
+    unexplained_e4kwh: int
     frozen_e4kwh: int
     frozen_high_e4kwh: int
     longest_gap_ms: int

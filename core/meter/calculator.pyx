@@ -52,6 +52,7 @@ cdef enum:
     STATE_CHARGING = 3              # of YKC 0x13
     FLOWING_W = 500                 # above this power at both ends of a step a resting register is suspect
     FROZEN_MS = 300000              # and after this long it is frozen
+    PLAY_MS = 15000                 # the register is not read at the moment of the power beside it
     INTERVAL_COLUMNS = 7
     OF_A_REST = FLAG_FROZEN | FLAG_STANDSTILL
 
@@ -97,7 +98,8 @@ cdef class MeterCalculator:
         self.count = self.accepted_e4kwh = self.segment_accepted = self.overcounted_e4kwh = self.forgiven = 0
         self.segments = 1
         self.unsure_low_e4kwh = self.unsure_high_e4kwh = self.rested_e4kwh = 0
-        self.frozen_e4kwh = self.frozen_high_e4kwh = 0
+        self.frozen_e4kwh = self.frozen_high_e4kwh = self.unexplained_e4kwh = 0
+        self.peak_power_w = self.seen_since_ms = self.rise_unexplained = self.doubt_seen_ms = self.doubt_power_w = 0
         self.power_sum = self.gap_power_sum = self.power_play_sum = self.gaps_ms = self.longest_gap_ms = 0
         self.flags = 0
         self.earlier_index = -1
@@ -165,7 +167,7 @@ cdef class MeterCalculator:
         if self.has_last and self.has_reference and not self.has_doubt and event_ms >= self.last_ms:
             risen = value > self.reference_value or (value == self.reference_value and not self.is_session_counter)
             if risen and value <= HIGHEST_VALUE and self.follows_reference(event_ms, value):
-                self.step_power = self.power_since = 0
+                self.step_power = self.power_since = self.peak_power_w = self.seen_since_ms = 0
                 self.step_flows = False
                 self.accept(event_ms, value, -1)
         self.flags |= self.reading_flags | self.earlier_flags
@@ -228,6 +230,11 @@ cdef class MeterCalculator:
         self.step_flows = self.step_ms <= self.gap_ms and self.last_power_w > FLOWING_W and power_w > FLOWING_W
         self.power_sum += self.step_power
         self.power_since += self.step_power
+        self.seen_since_ms += self.step_ms
+        if self.peak_power_w < self.last_power_w:
+            self.peak_power_w = self.last_power_w
+        if self.peak_power_w < power_w:
+            self.peak_power_w = power_w
         if self.step_ms > self.longest_gap_ms:
             self.longest_gap_ms = self.step_ms
         if self.step_ms > self.gap_ms:
@@ -258,6 +265,7 @@ cdef class MeterCalculator:
             if value < self.reference_value:
                 self.reading_flags |= FLAG_ROLLOVER
                 self.cover_reset(event_ms - from_ms, risen)
+            self.ask_power(event_ms - from_ms, risen)
             interval = self.rested(risen, self.step_power if self.step_ms <= self.gap_ms else 0, counter)
             if not interval.from_ms:
                 interval.from_ms = from_ms
@@ -293,7 +301,7 @@ cdef class MeterCalculator:
             self.reference_counter = counter
         interval.flags |= self.passed_flags | self.later_flags | (self.reading_flags & ~OF_A_REST)
         self.passed_flags = self.later_flags = 0
-        self.power_since = 0
+        self.power_since = self.peak_power_w = self.seen_since_ms = 0
         if self.rest_intervals:
             self.rest_flags |= interval.flags
         self.close_interval(interval)
@@ -376,6 +384,8 @@ cdef class MeterCalculator:
         self.doubt_value = value
         self.doubt_counter = -1
         self.doubt_power = self.power_since
+        self.doubt_seen_ms = self.seen_since_ms
+        self.doubt_power_w = self.last_power_w
         self.doubt_index = self.count - 1
         self.passed_flags |= self.later_flags | self.reading_flags
         self.later_flags = 0
@@ -421,6 +431,8 @@ cdef class MeterCalculator:
         """The register really stands where the doubted reading said."""
         self.has_doubt = False
         self.power_since -= self.doubt_power
+        self.seen_since_ms -= self.doubt_seen_ms
+        self.peak_power_w = self.last_power_w if self.last_power_w > self.doubt_power_w else self.doubt_power_w
         if self.has_reference and self.reference_was_spike():
             self.forgive_spike()
             return
@@ -462,6 +474,8 @@ cdef class MeterCalculator:
         self.earlier_index = self.rise_index
         self.earlier_flags = FLAG_SPIKE | FLAG_AMBIGUOUS
         self.forgiven += 1
+        self.unsure_low_e4kwh -= self.rise_unexplained
+        self.unexplained_e4kwh -= self.rise_unexplained
         self.overcounted_e4kwh += fallen
         self.segment_accepted -= fallen
         self.unsure_high_e4kwh += fallen
@@ -527,6 +541,26 @@ cdef class MeterCalculator:
             )
         )
         self.passed_flags = 0
+
+    cdef void ask_power(self, int64_t elapsed_ms, int64_t risen) noexcept nogil:
+        """A rise that Pmax allows, but not the power beside it: the interval leaves out what power does not explain.
+
+        Only where power was told for the whole step, by trusted readings: not over a silence, nor at the begin.
+        """
+        cdef int64_t flowed = (self.rest_power + self.power_since) // (2 * W_MS_PER_E4KWH)
+        cdef int64_t play_ms = PLAY_MS if self.meter.tolerance_ms < PLAY_MS else self.meter.tolerance_ms
+        cdef int64_t late = self.peak_power_w * play_ms // W_MS_PER_E4KWH
+        cdef int64_t explained = (flowed + late) * 11 // 10 + 2 * self.quantum
+        self.rise_unexplained = 0
+        if not self.peak_power_w or self.reading_flags & FLAG_GAP or self.passed_flags or self.later_flags:
+            return
+        if risen <= explained or self.seen_since_ms < elapsed_ms:
+            return
+        self.rise_unexplained = risen - flowed * 9 // 10
+        self.reading_flags |= FLAG_AMBIGUOUS
+        self.pending_low += self.rise_unexplained
+        self.unsure_low_e4kwh += self.rise_unexplained
+        self.unexplained_e4kwh += self.rise_unexplained
 
     cdef void cover_reset(self, int64_t elapsed_ms, int64_t risen) noexcept nogil:
         """A rollover of a register whose digits nobody knows may have been a restart: [0, Pmax x time] covers both."""

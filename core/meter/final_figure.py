@@ -83,7 +83,8 @@ def final_figure(
 ) -> FinalFigure:
     """The first rule that holds decides.
 
-    `bill_e4kwh`: B, the energy of the charger's record without losses (`net_energy`), None without one. `duration_ms`: the longest that the charge
+    `bill_e4kwh`: B, the energy of the charger's record without losses (`net_energy`), None without one.
+    `duration_ms`: the longest that the charge
     can have lasted; with Pmax it gives the physical limit. `end_high_ms`: its latest possible end.
 
     A bill that nothing but itself speaks for (no reading at all) is ESTIMATED by rule 1: it has no second witness.
@@ -131,8 +132,8 @@ class _Witnesses:
         self._limit = profile.energy_at_pmax(duration_ms) + profile.quantum_e4kwh
         self._end_high_ms = end_high_ms
         # A short rest of the register that is worth half a percent weighs as much as a long one.
-        material = max(profile.quantum_e4kwh, measured.best_e4kwh // PRECISE)
-        self._rested = Flag.FROZEN in measured.flags or measured.unproven_e4kwh > material
+        self._material = max(profile.quantum_e4kwh, measured.best_e4kwh // PRECISE)
+        self._rested = Flag.FROZEN in measured.flags or measured.unproven_e4kwh > self._material
         self._broken = measured.quality == Quality.QUESTIONABLE
 
     def decided(self, rule: int, energy_e4kwh: int | None, quality: Quality) -> FinalFigure:
@@ -166,6 +167,8 @@ class _Witnesses:
         if self._broken:
             precision = max(self._profile.quantum_e4kwh * max(1, measured.segments), bill // PRECISE)
             return bill < measured.best_e4kwh - precision
+        if measured.unexplained_e4kwh > self._material and bill > measured.best_e4kwh - measured.unexplained_e4kwh // 2:
+            return True
         proven = measured.best_e4kwh - (measured.unproven_e4kwh if Flag.FROZEN in measured.flags else 0)
         return self._rested and bill < proven + measured.unproven_e4kwh // 2
 

@@ -48,7 +48,8 @@ class Intervals(msgspec.Struct, frozen=True, eq=False):
     cancels between neighbours, so the bounds of the session are narrower than their sums. A negative `low_e4kwh` takes
     back what earlier steps accepted: the register was too high there, or fell since. `flags`: the bits of
     `core.meter.flags.Flag` of the rules that fired within the step, also on readings that were passed over. `quality`:
-    metering.md, of the step.
+    metering.md, of the step. SCALE and POWER_CONTRADICTS are about the whole charge: they stand on no step, nor does
+    what they add to its bounds.
     """
 
     from_ms: Int64s

@@ -208,7 +208,8 @@ class MeasuredFigure:
             )
         if self._tail_to_ms > self._tail_from_ms or not self.is_valid:
             possible = self._profile.energy_at_pmax(self.tail_ms)
-            rows[last] = (self._tail_from_ms, self._tail_to_ms, 0, 0, possible, 0, self._tail_flags)
+            flags = self._tail_flags if self.is_valid else self._tail_flags | self._calculator.flags
+            rows[last] = (self._tail_from_ms, self._tail_to_ms, 0, 0, possible, 0, flags)
             last += 1
         return rows[first:last]
 

@@ -35,7 +35,8 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     their flags. `intervals` are the steps between the trusted ones. `unproven_e4kwh`: what power or the charger's own
     count say was delivered while the register rested; part of it is estimated, part only covered by `high`.
     `seen_power_e4kwh` is the integral of power without silences, `unseen_power_ms` how long those lasted between the
-    first and the last reading, `last_power_w` the power at the last.
+    first and the last reading, `last_power_w` the power at the last. `unexplained_e4kwh`: of the best figure, what the
+    register rose in single steps beyond what power can have brought.
     """
 
     best_e4kwh: int
@@ -69,6 +70,7 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     seen_power_e4kwh: int = 0
     unseen_power_ms: int = 0
     last_power_w: int = 0
+    unexplained_e4kwh: int = 0
 
     @property
     def intervals(self) -> Intervals:
@@ -177,6 +179,7 @@ def measure(
         seen_power_e4kwh=calculator.seen_power_energy_e4kwh,
         unseen_power_ms=calculator.gaps_ms,
         last_power_w=calculator.last_power_w,
+        unexplained_e4kwh=calculator.unexplained_e4kwh,
     )
 
 

@@ -14,6 +14,7 @@ from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 
 FLOWING_W = 500
 FROZEN_MS = 300_000
+PLAY_MS = 15_000
 HIGHEST_VALUE = 10**15
 FIELD_MODULUS = 2**32 * 100
 OF_A_REST = Flag.FROZEN | Flag.STANDSTILL
@@ -50,6 +51,7 @@ class Judgement(NamedTuple):
     unsure_low_e4kwh: int
     unsure_high_e4kwh: int
     rested_e4kwh: int
+    unexplained_e4kwh: int
     frozen_e4kwh: int
     frozen_high_e4kwh: int
     flags: int
@@ -91,7 +93,8 @@ class Oracle:
         self.in_segment = 0
         self.segments = 1
         self.unsure_low = self.unsure_high = 0
-        self.rested = self.frozen = self.frozen_high = 0
+        self.rested = self.frozen = self.frozen_high = self.unexplained = 0
+        self.last_unexplained = 0
         self.readings: list[Reading] = []
         self.flags: list[int] = []
         self.steps: list[Step] = []
@@ -133,6 +136,7 @@ class Oracle:
             self.unsure_low,
             self.unsure_high,
             self.rested,
+            self.unexplained,
             self.frozen,
             self.frozen_high,
             reduce(or_, self.flags, 0),
@@ -253,10 +257,12 @@ class Oracle:
         risen = max(0, self._rise(before.value, doubted.value))
         fallen = step.accepted - risen
         self.flags[spike] |= Flag.SPIKE | Flag.AMBIGUOUS
+        self.unsure_low -= self.last_unexplained
+        self.unexplained -= self.last_unexplained
         self.overcounted += step.accepted - risen
         self.in_segment -= step.accepted - risen
         self.unsure_high += fallen
-        flags = step.flags | self.flags[spike] | self._flags_up_to(place)
+        flags = step.flags | Flag.SPIKE | Flag.AMBIGUOUS | self._flags_up_to(place)
         self.reference = doubted if risen else doubted._replace(value=before.value)
         self.standing_since_ms = doubted.ms
         more = step.high - step.accepted - self.profile.quantum_e4kwh
@@ -310,6 +316,7 @@ class Oracle:
             if reading.value < old.value:
                 self.flags[place] |= Flag.ROLLOVER
                 self._cover_reset(place, reading.ms - old.ms, risen, old.value)
+            self._ask_power(place, old, risen, power if reading.charging else 0)
             from_ms, estimated, more, flags = self._end_rest(
                 place, old.ms, risen, step_power if observed else 0, counter
             )
@@ -332,6 +339,24 @@ class Oracle:
             self.lone_rise = None
         self.reference = self.reference._replace(counter=counter if counter >= 0 else old.counter)
         self.passed.clear()
+
+    def _ask_power(self, place: int, old: Reading, risen: int, power: int) -> None:
+        """A rise that Pmax allows, but not the power beside it."""
+        self.last_unexplained = 0
+        peak_w = max((reading.power_w for reading in self._charging_since(old, place)), default=0)
+        told_ms = sum(self._step(a, b)[0] for a, b in pairwise(self._charging_since(old, place)))
+        reading = self.readings[place]
+        silent = self.flags[place] & Flag.GAP or any(self.flags[at] for at in self.passed) or not reading.charging
+        silent = silent or told_ms < reading.ms - old.ms
+        flowed = (self.rest.power + power) // (2 * W_MS_PER_E4KWH)
+        late = peak_w * max(PLAY_MS, self.profile.time_tolerance_ms) // W_MS_PER_E4KWH
+        if not peak_w or silent or risen <= (flowed + late) * 11 // 10 + 2 * self.profile.quantum_e4kwh:
+            return
+        self.last_unexplained = risen - flowed * 9 // 10
+        self.flags[place] |= Flag.AMBIGUOUS
+        self.wider_low += self.last_unexplained
+        self.unsure_low += self.last_unexplained
+        self.unexplained += self.last_unexplained
 
     def _cover_reset(self, place: int, elapsed_ms: int, risen: int, stood_at: int) -> None:
         """A rollover of a register whose digits nobody knows may have been a restart."""

@@ -91,3 +91,30 @@ def test_nothing_read_is_one_step_in_which_anything_may_have_flowed() -> None:
     (step,) = measure(ReadingArrays.empty(), profile, began_ms=T0, end_high_ms=T0 + 3_600_000).intervals.rows()
     assert (step.low_e4kwh, step.high_e4kwh, step.quality) == (0, 1_320_000, Quality.MISSING)
     assert len(measure(ReadingArrays.empty(), profile).intervals) == 0
+
+
+words = st.sampled_from([0, 100, 200, -100, -300, 24_000, -24_000, 50_000_000])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(["session", "lifetime", "boot"]),
+    st.sampled_from([0, 5_000_000, 99_900_000]),
+    st.lists(st.tuples(st.integers(0, 4_000), words, st.sampled_from([0, 60_000, 60_000])), min_size=1, max_size=30),
+)
+def test_no_figure_is_negative_or_outside_of_its_bounds(
+    kind: str, begin: int, steps: list[tuple[int, int, int]]
+) -> None:
+    values, true_value = [], 0 if kind == "session" else begin
+    for rise, word, _power_w in steps:
+        true_value += rise
+        values.append(max(0, true_value + word))
+    profile = MeterProfile(kind, 100, 132_000)  # type: ignore[arg-type]  # one of the three
+    readings = ReadingArrays.of(
+        [T0 + 15_000 * place for place in range(len(values))], values, power_w=[power_w for *_, power_w in steps]
+    )
+    measured = measure(readings, profile, began_ms=T0, end_high_ms=T0 + 600_000)
+    assert 0 <= measured.low_e4kwh <= measured.best_e4kwh <= measured.high_e4kwh
+    found = measured.intervals
+    assert (found.accepted_e4kwh >= 0).all() and (found.estimated_e4kwh >= 0).all()
+    assert (found.low_e4kwh <= found.accepted_e4kwh).all() and (found.accepted_e4kwh <= found.high_e4kwh).all()

@@ -88,6 +88,7 @@ def compiled(
         calculator.unsure_low_e4kwh,
         calculator.unsure_high_e4kwh,
         calculator.rested_e4kwh,
+        calculator.unexplained_e4kwh,
         calculator.frozen_e4kwh,
         calculator.frozen_high_e4kwh,
         calculator.flags,

@@ -198,3 +198,14 @@ def test_many_steps_beyond_pmax_say_that_the_rated_power_is_wrong() -> None:
     measured = charge(line(40), MeterProfile("session", 1, 7_700, time_tolerance_ms=0))
     assert Flag.POWER_RATING_DOUBTFUL in measured.flags
     assert measured.quality == Quality.QUESTIONABLE
+
+
+@pytest.mark.parametrize("risen", [12_000, 18_000])
+def test_a_rise_that_power_cannot_have_brought_is_left_out_of_what_is_certain(risen: int) -> None:
+    """It is within Pmax and the play of the times, so that no test of jumps sees it."""
+    values = [*line(40), *line(40, first=39 * STEP + risen)]
+    measured = charge(values, MeterProfile("session", 1, 264_000))
+    assert (measured.quality, measured.segments) == (Quality.DERIVED, 1)
+    assert Flag.AMBIGUOUS in measured.flags
+    assert measured.low_e4kwh <= 79 * STEP <= measured.high_e4kwh
+    assert measured.unexplained_e4kwh == risen - 2_700
