@@ -44,20 +44,26 @@ def masked_vin(vin: str) -> str:
 
 
 def masked_fields(protocol: str, frame_type: int, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The decoded fields of a frame with what names a person hidden, groups of fields included."""
+    """The decoded fields of a frame with what names a person hidden, groups of fields included.
+
+    Of a type that nobody knows every field is hidden.
+    """
     message = _message(protocol, frame_type)
-    hides_tail = message is not None and any(_names_a_person(protocol, name) for name in _field_names(message))
+    if message is None:
+        return {name: "*" * len(str(value)) for name, value in fields.items()}
+    hides_tail = any(_names_a_person(protocol, name) for name in _field_names(message))
     return {name: _masked_value(protocol, name, value, hides_tail) for name, value in fields.items()}
 
 
 def masked_hex(protocol: str, frame_type: int, frame: bytes) -> str:
-    """The bytes of a frame as hex digits with `**` for each byte that names a person. Never raises."""
+    """The bytes of a frame as hex digits with `**` for each byte that names a person. Never raises.
+
+    Of a type that nobody knows the whole body is hidden: nobody can say where in it a card or a VIN stands.
+    """
     digits = [f"{byte:02X}" for byte in frame]
     message = _message(protocol, frame_type)
-    if message is None:
-        return "".join(digits)
     body = body_of(protocol, frame)
-    for first, last in _hidden_spans(protocol, message, body):
+    for first, last in [(0, len(body))] if message is None else _hidden_spans(protocol, message, body):
         for place in range(_BODY_AT[protocol] + first, _BODY_AT[protocol] + min(last, len(body))):
             digits[place] = HIDDEN_BYTE
     return "".join(digits)

@@ -94,6 +94,24 @@ def test_what_stands_behind_the_table_of_a_record_is_hidden_and_a_message_of_no_
     assert b"secret".hex().upper() not in masked_hex("aaf5", asked, whole)
 
 
+@pytest.mark.parametrize(
+    ("protocol", "kind", "header", "checksum"),
+    [
+        ("aaf5", 999, bytes.fromhex("AAF51E001001E703"), b"\x5a"),
+        ("ykc", 0xEE, bytes.fromhex("6819070000EE"), b"\x5a\xa5"),
+    ],
+)
+def test_of_a_type_that_nobody_knows_the_whole_body_is_hidden(
+    protocol: str, kind: int, header: bytes, checksum: bytes
+) -> None:
+    body = bytes(4) + VIN.encode()
+    frame = header + body + checksum
+    shown = masked_hex(protocol, kind, frame)
+    assert shown == header.hex().upper() + HIDDEN_BYTE * len(body) + checksum.hex().upper()
+    says = frame_words(protocol, kind, frame, masked=True)
+    assert VIN not in str(says) and VIN.encode().hex().upper() not in str(says).upper()
+
+
 @pytest.mark.parametrize("protocol", ["ykc", "aaf5"])
 @pytest.mark.parametrize("frame", [b"", b"\x68", bytes(7), bytes(40)])
 def test_no_bytes_at_all_are_an_error(protocol: str, frame: bytes) -> None:
