@@ -133,7 +133,7 @@ class Replayer:
                 staged.close()
             if staged.shed.segments:
                 raise IngestError(f"the disk is full: the capture does not fit in {folder.parent}; nothing was taken")
-        except Exception:
+        except BaseException:  # Ctrl-C too: what it leaves would fill the disk until the next replay
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return run.report

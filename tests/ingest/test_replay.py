@@ -211,6 +211,22 @@ def test_a_crash_at_any_step_neither_loses_nor_repeats(
     assert [path.suffix for path in (here.folder / "replayed").iterdir()] == [".lines"]
 
 
+def test_an_interrupted_replay_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Here(tmp_path)
+    capture = write_capture(tmp_path / "a.jsonl", session())
+
+    def interrupted(code: str, protocol: str) -> Pile:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(here, "directory", PileDirectory([]))
+        patch.setattr(here, "register", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            here.replay(capture)
+    assert list((here.folder / "replayed").iterdir()) == []
+    assert here.replay(capture).frames == 43
+
+
 def test_the_adopted_segments_are_readable_at_once(tmp_path: Path) -> None:
     here = Here(tmp_path)
     spool = Spool(here.folder, clock=lambda: NOW_MS)
