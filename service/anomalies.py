@@ -5,6 +5,7 @@ import calendar
 import csv
 import io
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +24,7 @@ Format = Literal["table", "csv", "json"]
 _FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 _LARGEST = 3
 _MOST_BILLS = 50
+_DAY_OR_MONTH: Final = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?")
 
 
 def add_anomalies_parser(commands: Any, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
@@ -47,12 +49,15 @@ def add_anomalies_parser(commands: Any, run: Callable[[argparse.Namespace], int]
     )
     parser.add_argument("--format", choices=_FORMATS, default="table")
     parser.add_argument(
+        "--json", dest="format", action="store_const", const="json", default="table", help="the same as --format json"
+    )
+    parser.add_argument(
         "--bills",
         type=_codes,
         metavar="SET",
         help="instead, the numbers of bills with this raw or corrected set, the newest first, for 'pilestream bill'",
     )
-    parser.add_argument("--limit", type=int, default=_MOST_BILLS, metavar="N", help="with --bills: at most N")
+    parser.add_argument("--limit", type=_at_least_one, default=_MOST_BILLS, metavar="N", help="with --bills: at most N")
     parser.add_argument("--data", metavar="FOLDER", help="the folder of all data (default ./data)")
     parser.set_defaults(run=run)
     return parser
@@ -63,11 +68,20 @@ def print_anomalies(settings: Settings, options: argparse.Namespace) -> int:
     if options.bills is not None and (options.by or options.only):
         print("pilestream: --bills takes days only, neither --by nor --only", file=sys.stderr)
         return WRONG_USE
+    kinds = [kind for kind, _name in options.only]
+    twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
+    if twice:
+        print(f"pilestream: --only takes each kind once, not {', '.join(twice)} twice", file=sys.stderr)
+        return WRONG_USE
+    if options.from_day and options.to_day and options.from_day > options.to_day:
+        print(f"pilestream: the period ends before it begins: {options.from_day} to {options.to_day}", file=sys.stderr)
+        return WRONG_USE
     computed_at = datetime.now(UTC).isoformat(timespec="seconds")
     with running_client(settings) as client:
         if options.bills is not None:
             days = options.from_day, options.to_day
-            print("\n".join(bills_with(client, PLATFORM_SCOPE, options.bills, *days, limit=options.limit)))
+            for trade_no in bills_with(client, PLATFORM_SCOPE, options.bills, *days, limit=options.limit):
+                print(trade_no)
             return DONE
         table = anomaly_table(
             client,
@@ -78,6 +92,9 @@ def print_anomalies(settings: Settings, options: argparse.Namespace) -> int:
             only=dict(options.only),
             computed_at=computed_at,
         )
+    if options.only and not table.bills:
+        chosen = ", ".join(f"{kind}={name}" for kind, name in options.only)
+        print(f"pilestream: no bill of this period is of {chosen}", file=sys.stderr)
     print(render(table, options.format))
     return DONE
 
@@ -202,7 +219,9 @@ def _period(table: AnomalyTable) -> str:
 def _first_day(text: str) -> date:
     """The day, or the first one of the month."""
     try:
-        return date.fromisoformat(f"{text}-01" if len(text) == len("2019-03") else text)
+        if not _DAY_OR_MONTH.fullmatch(text):
+            raise ValueError(text)
+        return date.fromisoformat(text if len(text) == len("2019-03-01") else f"{text}-01")
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day; write 2019-03-01, or 2019-03 for the month") from None
 
@@ -218,6 +237,12 @@ def _codes(text: str) -> list[int]:
         return [int(code) for code in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no set of codes; write for example 8,9,6") from None
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of bills; write 1 or more")
+    return int(text)
 
 
 def _kinds(text: str) -> tuple[Kind, ...]:

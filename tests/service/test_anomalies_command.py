@@ -41,6 +41,9 @@ def test_groups_and_choices() -> None:
     [
         (("--from", "March"), "is no day; write 2019-03-01"),
         (("--to", "2019-13"), "is no day; write 2019-03-01"),
+        (("--to", "20190305"), "is no day; write 2019-03-01"),
+        (("--to", "2019-W10"), "is no day; write 2019-03-01"),
+        (("--limit", "0"), "is no number of bills"),
         (("--by", "vendor,colour"), "'colour' is not one of day, month"),
         (("--only", "vendor"), "is no choice; write KIND=NAME"),
         (("--only", "colour=red"), "'colour' is not one of day, month"),
@@ -79,6 +82,25 @@ def test_the_command(
     assert content["computed_at"] > "2023"
     assert "final bills: 2 (the begin to now; computed at 20" in run()
     assert run("--bills", "8") == f"{trade_no(2)}\n"
+    assert run("--bills", "7,5") == ""
+    assert json.loads(run("--json"))["bills"] == 2
+    assert json.loads(run("--json", "--only", "vendor=nobody"))["bills"] == 0
     assert json.loads(run("--format", "json", "--to", "2023-10"))["bills"] == 0
     assert pilestream.main(["anomalies", "--data", str(tmp_path), "--bills", "8", "--only", "vendor=R"]) == 2
     assert "takes days only" in capsys.readouterr().err
+    assert pilestream.main(["anomalies", "--data", str(tmp_path), "--only", "vendor=nobody"]) == 0
+    assert "no bill of this period is of vendor=nobody" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--only", "vendor=A", "--only", "vendor=B"), "each kind once, not vendor twice"),
+        (("--from", "2019-04", "--to", "2019-03"), "ends before it begins"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(
+    arguments: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pilestream.main(["anomalies", "--data", str(tmp_path), *arguments]) == 2
+    assert said in capsys.readouterr().err
