@@ -16,6 +16,7 @@ import msgspec
 
 from analytics.anomalies import KINDS, AnomalyTable, CodeCounts, Group, Kind, anomaly_table, bills_with, set_order
 from analytics.questions import PLATFORM_SCOPE
+from analytics.safe_text import printable, safe_cell
 from service.running import running_client
 from service.settings import Settings
 
@@ -125,7 +126,8 @@ def _csv(table: AnomalyTable) -> str:
         kinds = list(table.groups[0].group)
         writer.writerow((*kinds, "kind", "name", "raw", "corrected"))
         for group in table.groups:
-            writer.writerows((*group.group.values(), *row) for row in _rows(group, group.whole_kwh))
+            named = [safe_cell(name) for name in group.group.values()]
+            writer.writerows((*named, *row) for row in _rows(group, group.whole_kwh))
         return target.getvalue().rstrip("\n")
     writer.writerow(("kind", "name", "raw", "corrected"))
     writer.writerows(_rows(table, table.whole_kwh))
@@ -181,11 +183,11 @@ def _set_lines(counts: CodeCounts, causes: dict[str, dict[str, int]]) -> list[st
 
 def _group_lines(groups: Sequence[Group]) -> list[str]:
     kinds = list(groups[0].group)
-    widths = [max(len(kind), *(_columns(group.group[kind]) for group in groups)) + 2 for kind in kinds]
+    widths = [max(len(kind), *(_columns(printable(group.group[kind])) for group in groups)) + 2 for kind in kinds]
     head = "".join(f"{kind:<{width}}" for kind, width in zip(kinds, widths, strict=True))
     lines = [f"{head}{'bills':>10}{'raw':>10}{'corrected':>11}{'whole kWh':>11}  raw sets; causes"]
     for group in groups:
-        named = zip((group.group[kind] or "-" for kind in kinds), widths, strict=True)
+        named = zip((printable(group.group[kind]) or "-" for kind in kinds), widths, strict=True)
         name = "".join(text + " " * (width - _columns(text)) for text, width in named)
         told = "; ".join(filter(None, (_largest(group.raw, " "), _largest(group.causes))))
         lines.append(

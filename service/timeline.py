@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from analytics.bill_lines import kwh_text
 from analytics.plausibility import growth, observed_times
 from analytics.questions import PLATFORM_SCOPE
+from analytics.safe_text import printable
 from analytics.timeline import Trail, trails
 from analytics.timeline_entries import Entry
 from analytics.timeline_record import meter_record, trail_head, trail_record
@@ -145,7 +146,7 @@ def _entry_lines(entry: Entry, zone: ZoneInfo, width: int, paint: Paint) -> list
         )
     if entry.kind == "deviation" and entry.party == "platform":
         label = f"{label} (platform)"
-    says = _rules_text(entry) if entry.kind == "rule" else entry.text
+    says = _rules_text(entry) if entry.kind == "rule" else printable(entry.text)
     text = ", ".join(filter(None, [_run_text(entry, zone), says, _late_text(entry, zone)]))
     lead = f"{time} {mark} "
     column = min(len(lead) + _LABEL_WIDTH, width - MIN_TEXT_WIDTH)
@@ -192,6 +193,7 @@ def _head_lines(trail: Trail, zone: ZoneInfo, paint: Paint) -> Iterator[str]:
     head = trail_head(trail)
     make = " ".join(filter(None, [head["vendor"], head["model"], head["firmware"] and f"firmware {head['firmware']}"]))
     yield paint(f"session {head['trade_no']}", _BOLD)
+    make = printable(make)
     yield f"  charger   {head['pile']} connector {head['connector']}{f', {make}' if make else ''}"
     place = ", ".join(filter(None, [head["station"], head["operator"]]))
     if place:

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import stat
 import zipfile
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from analytics.bill_lines import kwh_text
+from analytics.safe_text import safe_cell
 from analytics.timeline_record import iso_time, trail_record
 from dashboard.catalogue import Catalogue
 from dashboard.session.evidence_case import EvidenceCase
@@ -18,8 +20,7 @@ from dashboard.session.evidence_page import evidence_html, frames_of
 
 PAGE, FRAMES, READINGS, FACTS, SUMS = "timeline.html", "frames.csv", "readings.csv", "evidence.json", "SHA256SUMS"
 _BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
-_STARTS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""A text cell that begins so is taken for a formula by spreadsheets (OWASP, CSV injection)."""
+_FILE_MODE: Final = stat.S_IFREG | 0o644
 _FRAME_COLUMNS: Final = (
     *("time", "came", "from", "protocol", "type", "name", "meaning", "usable", "bytes", "segment", "offset"),
 )
@@ -42,7 +43,9 @@ def evidence_zip(case: EvidenceCase, words: Catalogue) -> bytes:
     made = datetime.fromtimestamp(case.made_ms // 1000, tz=UTC).timetuple()[:6]
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as pack:
         for name, content in {**files, SUMS: sums.encode()}.items():
-            pack.writestr(zipfile.ZipInfo(name, date_time=made), content, zipfile.ZIP_DEFLATED)
+            info = zipfile.ZipInfo(name, date_time=made)
+            info.external_attr = _FILE_MODE << 16
+            pack.writestr(info, content, zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 
@@ -108,15 +111,5 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(columns)
-    writer.writerows([_cell(cell) for cell in row] for row in rows)
+    writer.writerows([safe_cell(cell) for cell in row] for row in rows)
     return _BOM + out.getvalue()
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_STARTS_FORMULA) and not _is_number(value):
-        return f"'{value}"
-    return value
-
-
-def _is_number(text: str) -> bool:
-    return text.lstrip("-").replace(".", "", 1).isdecimal()

@@ -9,8 +9,9 @@ import pytest
 from clickhouse_driver import Client
 
 import pilestream
+from analytics.anomalies import AnomalyTable, CodeCounts, Group
 from analytics.client import ClickHouseAddress
-from service.anomalies import add_anomalies_parser
+from service.anomalies import add_anomalies_parser, render
 from tests.analytics.session_revision_rows import clean_row, compute, insert_rows, insert_tariff, trade_no
 
 
@@ -104,3 +105,11 @@ def test_what_contradicts_itself_is_refused(
 ) -> None:
     assert pilestream.main(["anomalies", "--data", str(tmp_path), *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_what_a_charger_says_of_itself_reaches_neither_spreadsheet_nor_terminal_raw() -> None:
+    none = CodeCounts(0, {}, {}, {})
+    group = Group(1, {}, {}, {}, group={"firmware": "=1+1\x1b[2J"}, whole_kwh=none)
+    table = AnomalyTable(1, {}, {}, {}, whole_kwh=none, raw_causes={}, remaining=[], groups=[group])
+    assert "\n'=1+1" in render(table, "csv")
+    assert "\x1b" not in render(table, "table")
