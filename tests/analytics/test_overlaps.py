@@ -122,7 +122,7 @@ def test_one_vehicle_at_both_guns_is_information(database: Client, facts: Facts)
 
 
 def test_a_card_may_be_used_twice_unless_the_operator_forbids_it(database: Client, facts: Facts) -> None:
-    card = {"physical_card": "00000000D14B0A54"}
+    card: dict[str, Any] = {"physical_card": "00000000D14B0A54"}
     store(
         facts,
         charge(facts, 1, T0, **card),

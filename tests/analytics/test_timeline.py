@@ -168,7 +168,9 @@ def test_the_trail_of_a_session_of_the_other_protocol(database: Client) -> None:
         ("201", "record_ack", 1),
     ]
     run = next(entry for entry in trail.entries if entry.times == 41)
-    assert run.text.startswith("charging, 0.0000 to 10.0000 kWh, register 500.0000 to 510.0000 kWh, accepted 10.0000 kWh, 60.0 kW")
+    assert run.text.startswith(
+        "charging, 0.0000 to 10.0000 kWh, register 500.0000 to 510.0000 kWh, accepted 10.0000 kWh, 60.0 kW"
+    )
     assert trail.conformance is not None
     assert trail.conformance["steps_kept"] == trail.conformance["steps_expected"]
 
