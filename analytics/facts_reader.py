@@ -82,6 +82,7 @@ class FactsReader:
                     one
                 )  # a record tells where a backlog lies, also when it came under another number
         self._overlaps.add(facts)
+        self._orphans.add_repeated(facts)
         self._add_after(facts, spans)
         self._add_pile_facts(facts)
         self._add_heard([one for one in facts if one.key in need_heard and one.bill is None])

@@ -1,10 +1,12 @@
 """Which record that came under a number of its own belongs to a charge without one (anomaly-codes.md, code 1).
 
 A record whose number no reading and no order knows is an orphan: chargers upload a record under another number than
-their readings (AAF5: a 202 without the serial that the 104 had, or the other way round; after a restart a number of
-the charger's own). It is taken for the record of the charge of the same connector whose begin and end lie within two
+their readings (AAF5: a 202 without the serial that the 104 had, or the other way round; after a restart a number of the
+charger's own). It is taken for the record of the charge of the same connector whose begin and end lie within two
 minutes of its own, if that has no record, no other charge fits it and no other orphan fits that charge. What is not
-that plain waits: the orphan is a charge of its own that nobody measured; the question `orphan_records` lists it.
+that plain waits: the orphan is a charge of its own that nobody measured; the question `orphan_records` lists it. An
+orphan that says word for word what the record of a charge of the same connector says is that record once more, and no
+charge.
 """
 
 from collections import defaultdict
@@ -58,6 +60,20 @@ class OrphanRecordReader:
             charge.touched |= {orphan.key: _begin_ms(charge) for orphan in fitting}
             if len(fitting) == 1 and len(neighbours.charges_of(fitting[0])) == 1:
                 charge.bill, charge.bill_number = fitting[0].bill, fitting[0].key.trade_no
+
+    def add_repeated(self, facts: Sequence[SessionFacts]) -> None:
+        """Sets `has_other_number` of orphans that are the record of a charge once more, under no number that it has.
+
+        A charger uploads a record again without its serial (AAF5 202). `same_records` must be known.
+        """
+        orphans = self._unordered({one.key: one for one in facts if one.same_records and _is_unknown(one)})
+        hints = {key: one.bill.start_ms - _REACH_MS for one in orphans.values() if one.bill for key in one.same_records}
+        others = {one.key: one for one in self._read(hints)}
+        unknown = self._unordered({key: one for key, one in others.items() if _is_unknown(one)})
+        for orphan in orphans.values():
+            if any(key in others and key not in unknown for key in orphan.same_records):
+                orphan.has_other_number = True
+                orphan.overlaps = ()
 
     def orphans_near(self, charges: Iterable[SessionFacts]) -> _Charges:
         """The orphans that may belong to these charges."""

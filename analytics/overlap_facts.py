@@ -44,6 +44,8 @@ class _Record(NamedTuple):
     receive_ms: int
     vin: str
     card: str
+    counted: tuple[int, int, int]
+    """Energy, and the register before and after."""
 
     @property
     def shares_time(self) -> bool:
@@ -77,6 +79,11 @@ class _Charge(NamedTuple):
             return self.seen
         return self.record.start_ms, min(self.record.end_ms, self.record.receive_ms)
 
+    def repeats(self, other: "_Charge") -> bool:
+        """One record under two numbers: the same connector, times, energy and registers, which it must tell."""
+        same_place = self.key[:2] == other.key[:2] and self.record.counted[2] > 0
+        return same_place and self.told == other.told and self.record.counted == other.record.counted
+
     def shares_with(self, other: "_Charge") -> int:
         """How long both went on by all that is known, from this one's side.
 
@@ -95,7 +102,7 @@ class OverlapFactsReader:
         self._cards = thresholds.card_overlap_ms >= 0
 
     def add(self, facts: Sequence[SessionFacts]) -> None:
-        """Sets `overlaps` of each, from stored facts alone, so that equal facts give equal overlaps.
+        """Sets `overlaps` and `same_records` of each, from stored facts alone: equal facts give equal overlaps.
 
         The charges of the other records are `touched` by these sessions.
         """
@@ -114,6 +121,7 @@ class OverlapFactsReader:
             one, record = asking[number]
             charge = _Charge(one.key, record, seen.get(one.key))
             others = [_Charge(key, records[key], seen.get(key)) for key in sorted(keys) if records[key].shares_time]
+            one.same_records = [other.key for other in others if charge.repeats(other)]
             one.overlaps = [overlap for other in others for overlap in _overlaps(charge, other)]
             for other in others:
                 if _shared(charge, other):
@@ -172,7 +180,8 @@ def _own_record(facts: SessionFacts, cards: bool) -> _Record | None:
     bill = facts.bill
     if bill is None or facts.has_other_number:
         return None
-    return _record(bill.start_ms, bill.end_ms, bill.receive_ms, bill.vin, bill.physical_card, cards=cards)
+    counted = (bill.energy_e4kwh, bill.meter_start_e4kwh, bill.meter_end_e4kwh)
+    return _record(bill.start_ms, bill.end_ms, bill.receive_ms, bill.vin, bill.physical_card, *counted, cards=cards)
 
 
 def _shares(key: SessionKey, record: _Record) -> list[str]:
@@ -186,9 +195,17 @@ def _record_key(facts: SessionFacts) -> SessionKey:
     return facts.key._replace(trade_no=facts.bill_number or facts.key.trade_no)
 
 
-def _record(start_ms: int, end_ms: int, receive_ms: int, vin: str, card: str, *, cards: bool) -> _Record:
+def _record(start_ms: int, end_ms: int, receive_ms: int, vin: str, card: str, *counted: int, cards: bool) -> _Record:
+    energy_e4kwh, meter_start_e4kwh, meter_end_e4kwh = counted
     names_card = cards and not _NO_CARD.fullmatch(card)
-    return _Record(start_ms, end_ms, receive_ms, valid_vin(vin), card if names_card else "")
+    return _Record(
+        start_ms,
+        end_ms,
+        receive_ms,
+        valid_vin(vin),
+        card if names_card else "",
+        (energy_e4kwh, meter_start_e4kwh, meter_end_e4kwh),
+    )
 
 
 def valid_vin(vin: str) -> str:
@@ -204,7 +221,7 @@ def _common_ms(one: _Span, other: _Span) -> int:
 def _overlaps(charge: _Charge, other: _Charge) -> list[Overlap]:
     """What the records say, with `BY_CLOCK` where that is not so, and what is left of it by all that is known."""
     kind, told_ms = _shared(charge, other), _common_ms(charge.told, other.told)
-    if not kind:
+    if not kind or charge.repeats(other):
         return []
     known_ms = told_ms if kind == DUAL_GUN else min(told_ms, charge.shares_with(other))
     if known_ms > 0 and told_ms - known_ms <= PLACED_MS:

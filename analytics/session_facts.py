@@ -123,7 +123,8 @@ class SessionFacts(msgspec.Struct):
     `clock_behind_ms`: how far the charger's clock was behind, as its live readings showed it, one for each begin told.
     `stored`: 1 for readings that the charger had kept, once they are placed in time. `learned`: what was known of
     the meter by then. `overlaps`: other charges in its time, in the order of their keys. `bill_number`: the number
-    under which its record came where that is not its own, else empty. `touched`: other charges on which these facts
+    under which its record came where that is not its own, else empty. `same_records`: the numbers under which
+    its record came once more, word for word. `touched`: other charges on which these facts
     bear, each with a moment since when there may be readings of it.
     """
 
@@ -145,6 +146,7 @@ class SessionFacts(msgspec.Struct):
     learned: LearnedMeter = NOTHING_LEARNED
     overlaps: Sequence[Overlap] = ()
     bill_number: str = ""
+    same_records: Sequence[SessionKey] = ()
     stored: npt.NDArray[np.uint8] | None = None
     touched: dict[SessionKey, int] = msgspec.field(default_factory=dict)
 

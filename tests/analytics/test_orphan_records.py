@@ -10,6 +10,7 @@ from clickhouse_driver import Client
 
 from analytics.biller import Biller
 from analytics.questions import PLATFORM_SCOPE, Scope, ask
+from analytics.threshold_book import ThresholdBook
 from tests.analytics.register_rows import CODE, RegisterFacts
 from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, Clock, Facts, pile, trade_no
 
@@ -194,3 +195,49 @@ def test_order_of_arrival_changes_nothing(database: Client, facts: Facts) -> Non
         assert biller.run_once().session_revisions == 0
     assert len(seen) == 1
     assert numbers(database) == {trade_no(1): ORPHAN, trade_no(2): ""}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_record_that_came_once_more_under_another_number_is_no_charge(
+    database: Client, facts: Facts, order: tuple[int, ...]
+) -> None:
+    told: dict[str, Any] = {"meter_start_e4kwh": 50_000_000, "meter_end_e4kwh": 50_200_000}
+    parts = [charge(facts), record(facts, trade_no(1), **told), record(facts, **told)]
+    for step, part in enumerate(order):
+        store(facts, parts[part])
+        run(facts, NOW + step * MINUTE)
+    facts.heard(T0 - MINUTE, T0 + 2 * HOUR)
+    run(facts, NOW + HOUR)
+    assert bills(database)[trade_no(1)] == ("final", "VALID", 0, [])
+    newest = "SELECT argMax(toString(life), revision) FROM session_revisions WHERE trade_no = %(no)s"
+    assert database.execute(newest, {"no": ORPHAN}) == [("other_number",)]
+    assert bills(database).get(ORPHAN, ("provisional", "MISSING", 0, [])) == ("provisional", "MISSING", 0, [])
+    assert database.execute("SELECT trade_no FROM sessions WHERE notEmpty(overlaps)") == []
+    assert database.execute("SELECT causes FROM bills WHERE trade_no = %(no)s", {"no": trade_no(1)}) == [([],)]
+    assert waiting(database) == []
+
+
+def test_a_record_that_differs_is_not_the_same_once_more(database: Client, facts: Facts) -> None:
+    store(facts, charge(facts), record(facts, trade_no(1)), record(facts, energy_e4kwh=190_000))
+    facts.heard(T0 - MINUTE, T0 + 2 * HOUR)
+    run(facts)
+    assert 7 in bills(database)[trade_no(1)][3]
+
+
+@pytest.mark.parametrize(
+    ("table", "told", "billed"),
+    [
+        ({"efficiency_e4": 500}, 190_000, (190_000, 1, 0)),
+        ({"efficiency_e4": 500}, 200_000, (190_000, 3, 1)),
+        ({"energy_tolerance_share_e4": 600}, 190_000, (190_000, 1, 0)),
+        ({}, 190_000, (200_000, 3, 1)),
+    ],
+)
+def test_the_thresholds_of_code_8_decide_what_is_billed(
+    database: Client, facts: Facts, table: dict[str, int], told: int, billed: tuple[int, int, int]
+) -> None:
+    store(facts, charge(facts), record(facts, trade_no(1), energy_e4kwh=told, class_energy_e4kwh=[0, 0, told, 0]))
+    facts.heard(T0 - MINUTE, T0 + 2 * HOUR)
+    Biller(facts.client, facts.directory, clock=Clock(NOW), thresholds=ThresholdBook(table)).run_once()
+    found = database.execute("SELECT final_energy_e4kwh, final_rule, held, has(codes, 8) FROM bills")
+    assert found == [(*billed, billed[2])]
