@@ -116,7 +116,7 @@ def _read(session: Session, pile_ids: Sequence[int] | None) -> list[Pile]:
         query = query.where(models.Pile.pile_id.in_(pile_ids))
     piles = session.scalars(query).all()
     stations = _stations(session)
-    operators = dict(session.execute(select(models.Operator.operator_id, models.Operator.key)).tuples().all())
+    operators = dict(session.execute(select(models.Operator.operator_id, models.Operator.key)).all())
     return [_pile(pile, *stations[pile.station_id], operators) for pile in piles]
 
 
