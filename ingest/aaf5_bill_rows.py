@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 PART = "aaf5"
 CHECKSUM_BYTES = 1
-_U32_MAX = 0xFFFF_FFFF
 _E4_PER_E2 = 100
 _CLASSES = 4
 
@@ -39,10 +38,6 @@ def aaf5_bill_rows(
 def record_digest(body: bytes) -> int:
     """Equal for every upload of one record: `content_digest` of what the body of a 202 says of the charge."""
     return content_digest(said_of_the_charge(body))
-
-
-def _saturated_e4(value_e2: int) -> int:
-    return min(value_e2 * _E4_PER_E2, _U32_MAX)
 
 
 def _bill(body: bytes, zone: str, code: str, connector: int) -> dict[str, Any]:
@@ -67,9 +62,9 @@ def _bill(body: bytes, zone: str, code: str, connector: int) -> dict[str, Any]:
         "half_hour_energy_e4kwh": [value * _E4_PER_E2 for value in fields["half_hour_energy"]],
         "meter_start_e4kwh": fields["meter_before"] * _E4_PER_E2,
         "meter_end_e4kwh": fields["meter_after"] * _E4_PER_E2,
-        "energy_e4kwh": _saturated_e4(fields["energy"]),
+        "energy_e4kwh": fields["energy"] * _E4_PER_E2,
         "loss_energy_e4kwh": 0,
-        "amount_e4yuan": _saturated_e4(fields["amount"]),
+        "amount_e4yuan": fields["amount"] * _E4_PER_E2,
         "vin": fields["vin"],
         "plate": fields["plate"],
         "start_mode": fields["start_mode"],

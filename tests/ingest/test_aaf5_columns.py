@@ -255,7 +255,7 @@ def test_an_upload_has_every_column(tmp_path: Path, database_address: ClickHouse
         "half_hour_energy_e4kwh": [value * 100 for value in half_hours],
         "meter_start_e4kwh": 100_000_000,
         "meter_end_e4kwh": 100_400_000,
-        "energy_e4kwh": 2**32 - 1,
+        "energy_e4kwh": (2**32 - 1) * 100,
         "loss_energy_e4kwh": 0,
         "amount_e4yuan": 500_000,
         "vin": "LSVAU2A37N2183294",
