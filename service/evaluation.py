@@ -1,14 +1,10 @@
 """Charges with a known truth through the platform, in several processes, and how right the bills are."""
 
 import json
-import multiprocessing
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -20,6 +16,7 @@ from benchmarks.evaluation.mixes import Mix
 from benchmarks.evaluation.run import Block, Judged, blocks, judged, master_file
 from benchmarks.evaluation.scores import Scores
 from benchmarks.evaluation.table import case_lines, goal_lines, money_line, table_lines
+from service.block_workers import results_of_blocks
 from service.errors import ServiceError
 from service.frame_intake import FrameIntake, frame_intake
 from service.progress import Progress
@@ -74,17 +71,8 @@ def _results(intake: FrameIntake, wanted: list[Block], processes: int) -> Iterat
         for block in wanted:
             yield _take(intake, block)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        processes, mp_context=context, initializer=_open, initargs=(intake.settings, intake.address)
-    ) as pool:
-        try:
-            for future in as_completed([pool.submit(_take_in_worker, block) for block in wanted]):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise ServiceError("a process of the evaluation ended early; see what it said above") from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+    arguments = (intake.settings, intake.address)
+    yield from results_of_blocks(_take_in_worker, wanted, processes, begin=_open, arguments=arguments)
 
 
 _workers_intake: FrameIntake | None = None
@@ -92,7 +80,6 @@ _workers_intake: FrameIntake | None = None
 
 def _open(settings: Settings, address: ClickHouseAddress) -> None:
     global _workers_intake
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends its processes
     _workers_intake = FrameIntake(settings, address, name=str(os.getpid()))
 
 

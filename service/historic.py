@@ -1,22 +1,23 @@
 """`pilestream evaluate --historic`: the log's bills from frames, by the product's own way, held against its table."""
 
-import multiprocessing
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
 from analytics.client import ClickHouseAddress
-from benchmarks.historic.capture import write_capture
+from benchmarks.historic.capture import check_target, write_capture
 from benchmarks.historic.charges import TO_MS
 from benchmarks.historic.errors import HistoricError
 from benchmarks.historic.fleet import MAKES, WHOLE_KWH_MAKE, master_file_text
 from benchmarks.historic.history import History, frames_between, make_history
 from benchmarks.historic.table import Wanted, scaled
+from service.block_workers import results_of_blocks
 from service.errors import ServiceError
 from service.frame_intake import FrameIntake, frame_intake
 from service.historic_report import HistoricReport, as_json, as_text, expected_text, report_of
@@ -34,10 +35,10 @@ Block = tuple[int, int]
 
 
 def evaluate_historic(settings: Settings, *, as_json: bool, capture: Path | None, scale: float) -> int:
-    """Make the table, or with `capture` only its frames; gives the exit code, 1 when the raw table is not the log's.
+    """Make the table, or with `capture` only its frames; gives the exit code, 1 when sets or numbers differ.
 
-    `scale`: from 1 on it divides the log's counts, below 1 it is their share. Raises `ServiceError` for a scale that
-    cannot be, or while another evaluation runs on the folder.
+    `scale`: from 1 on it divides the log's counts, below 1 it is their share. Raises `ServiceError` for a scale or a
+    `capture` that cannot be, when a process is lost, or while another evaluation runs on the folder.
     """
     try:
         wanted = scaled(Fraction(str(scale)))
@@ -47,8 +48,8 @@ def evaluate_historic(settings: Settings, *, as_json: bool, capture: Path | None
     except HistoricError as error:
         raise ServiceError(str(error)) from error
     print(_printed(report, as_json))
-    for name in report.differing:
-        print(f"set {name}: {report.raw.get(name, 0)} bills, the log has {report.logged.get(name, 0)}", file=sys.stderr)
+    for line in report.differences:
+        print(line, file=sys.stderr)
     return EQUAL if report.equal else DIFFERS
 
 
@@ -58,10 +59,11 @@ def _printed(report: HistoricReport, json_wanted: bool) -> str:
 
 def _write(wanted: Wanted, path: Path) -> int:
     """The frames of all chargers with 0.01 kWh meters."""
+    check_target(path)
     history = make_history(wanted, SEED)
     frames = frames_between(history, 0, history.whole_kwh_from)
-    with Progress(f"writing {path.name}", 0, "frames") as progress:
-        for count in write_capture(path, frames):
+    with Progress(f"writing {path.name}", 0, "frames") as progress, closing(write_capture(path, frames)) as counts:
+        for count in counts:
             progress.step(count)
     print(expected_text(wanted.abnormal, wanted.normal), file=sys.stderr)
     return EQUAL
@@ -78,7 +80,7 @@ def _evaluated(settings: Settings, wanted: Wanted) -> HistoricReport:
             client = intake.client()
             report = report_of(
                 client,
-                wanted.abnormal,
+                wanted,
                 whole_kwh_vendor=WHOLE_KWH_MAKE.vendor,
                 frames=frames,
                 seconds=time.monotonic() - began_s,
@@ -93,13 +95,11 @@ def _take_blocks(intake: FrameIntake, history: History, wanted: Wanted) -> tuple
     blocks = list(_blocks(len(history.chargers)))
     processes = max(1, min(os.cpu_count() or 1, len(blocks)))
     frames, most_bytes = 0, 0
-    whole = sum(wanted.abnormal.values()) + wanted.normal + wanted.whole_kwh
+    whole = wanted.bills + wanted.whole_kwh
     arguments = (intake.settings, intake.address, wanted)
-    with (
-        Progress("billing", whole, "bills") as progress,
-        multiprocessing.get_context("spawn").Pool(processes, _Worker.begin, arguments) as pool,
-    ):
-        for taken_frames, bills in pool.imap_unordered(_Worker.take, blocks):
+    with Progress("billing", whole, "bills") as progress:
+        taken = results_of_blocks(_Worker.take, blocks, processes, begin=_Worker.begin, arguments=arguments)
+        for taken_frames, bills in taken:
             frames += taken_frames
             most_bytes = max(most_bytes, _size_of(intake.settings.folder))
             progress.step(bills)

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from clickhouse_driver import Client
 
 from analytics.anomalies import AnomalyTable, CodeCounts, anomaly_table, set_order
 from analytics.questions import PLATFORM_SCOPE
+from benchmarks.historic.table import Wanted
 
 GIB = 1 << 30
+NUMBER_NAMES: Final = {"bills": "with and without a code", "whole_kwh": "meters of whole kWh"}
 
 
 class RemainingAt(msgspec.Struct, frozen=True):
@@ -24,9 +26,14 @@ class RemainingAt(msgspec.Struct, frozen=True):
 
 
 class HistoricReport(msgspec.Struct, frozen=True):
-    """The tables of a run. `logged` is what the raw table has to be; whole-kWh meters are in none but their own."""
+    """The tables of a run. `logged` is what the raw table has to be; whole-kWh meters are in none but their own.
+
+    `logged_bills`, `logged_whole_kwh_bills`: how many bills there have to be, those without a code among them.
+    """
 
     logged: dict[str, int]
+    logged_bills: int
+    logged_whole_kwh_bills: int
     raw: dict[str, int]
     corrected: dict[str, int]
     causes: dict[str, int]
@@ -39,18 +46,37 @@ class HistoricReport(msgspec.Struct, frozen=True):
 
     @property
     def equal(self) -> bool:
-        """The raw table is the log's, to the bill."""
-        return self.raw == {code_set: count for code_set, count in self.logged.items() if count}
+        """The raw table and the numbers of bills are the log's, to the bill."""
+        return not self.differing
 
     @property
     def differing(self) -> list[str]:
-        """The sets whose counts differ from the log's."""
+        """The sets whose counts differ from the log's; then `bills`, `whole_kwh` where the number of bills differs."""
         found = {*self.raw, *self.logged}
-        return [name for name in _in_order(found) if self.raw.get(name, 0) != self.logged.get(name, 0)]
+        sets = [name for name in _in_order(found) if self.raw.get(name, 0) != self.logged.get(name, 0)]
+        return sets + [name for name, (ours, logs) in self._numbers.items() if ours != logs]
+
+    @property
+    def differences(self) -> list[str]:
+        """Each of `differing` in words, with both counts."""
+        return [self._difference(name) for name in self.differing]
+
+    @property
+    def _numbers(self) -> dict[str, tuple[int, int]]:
+        return {
+            "bills": (self.bills, self.logged_bills),
+            "whole_kwh": (self.whole_kwh.bills, self.logged_whole_kwh_bills),
+        }
+
+    def _difference(self, name: str) -> str:
+        if name not in self._numbers:
+            return f"set {name}: {self.raw.get(name, 0)} bills, the log has {self.logged.get(name, 0)}"
+        ours, logs = self._numbers[name]
+        return f"{NUMBER_NAMES[name]}: {ours} bills, the log has {logs}"
 
 
 def report_of(
-    client: Client, logged: Mapping[str, int], *, whole_kwh_vendor: str, frames: int, seconds: float, bytes_on_disk: int
+    client: Client, wanted: Wanted, *, whole_kwh_vendor: str, frames: int, seconds: float, bytes_on_disk: int
 ) -> HistoricReport:
     """Ask for the anomalies of all bills, those of whole-kWh meters (all of them that vendor's) apart."""
     table = anomaly_table(client, PLATFORM_SCOPE, by=("vendor",))
@@ -65,7 +91,9 @@ def report_of(
         for cause, bills in own.causes.items():
             causes[cause] = causes.get(cause, 0) + bills
     return HistoricReport(
-        logged=dict(logged),
+        logged=dict(wanted.abnormal),
+        logged_bills=wanted.bills,
+        logged_whole_kwh_bills=wanted.whole_kwh,
         raw=_without(table.raw, table.whole_kwh.raw),
         corrected=_without(table.corrected, table.whole_kwh.corrected),
         causes=dict(sorted(causes.items(), key=lambda item: (-item[1], item[0]))),
@@ -114,7 +142,7 @@ def as_text(report: HistoricReport) -> str:
             + ", ".join(f"{name}: {count:,}" for name, count in report.whole_kwh.raw.items())
             + f"), {corrected:,} after correction",
         ]
-    lines += ["", f"the raw table is the log's: {'yes' if report.equal else 'no'}"]
+    lines += ["", f"the raw table and the numbers of bills are the log's: {'yes' if report.equal else 'no'}"]
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from benchmarks.historic import wire
 from benchmarks.historic.allotment import NOBODY
-from benchmarks.historic.capture import write_capture
+from benchmarks.historic.capture import check_target, write_capture
 from benchmarks.historic.causes import AWAY, Cause
 from benchmarks.historic.charges import FROM_MS, TO_MS, Charges
 from benchmarks.historic.errors import HistoricError
@@ -293,6 +294,40 @@ def test_capture_holds_every_frame_and_nothing_else(history: History, tmp_path: 
     read = [msgspec.json.decode(line, type=CaptureLine) for line in lines]
     assert [(line.ts, line.conn, bytes.fromhex(line.hex)) for line in read] == frames
     assert {line.protocol for line in read} == {charger.protocol for charger in history.chargers[:2]}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_capture_that_was_interrupted_leaves_what_was_there_before(history: History, tmp_path: Path) -> None:
+    path, link = tmp_path / "capture.jsonl", tmp_path / "link.jsonl"
+    link.symlink_to(path)
+
+    def interrupted() -> Iterator[Frame]:
+        yield from frames_between(history, 0, 1)
+        assert (tmp_path / "capture.jsonl.part").exists()
+        raise KeyboardInterrupt
+
+    for before in (None, "an older capture"):
+        if before is not None:
+            path.write_text(before)
+        with pytest.raises(KeyboardInterrupt):
+            sum(write_capture(link, interrupted()))
+        assert (path.read_text() if path.exists() else None) == before
+        assert set(tmp_path.iterdir()) <= {path, link}
+
+    counts = write_capture(link, frames_between(history, 0, 1))
+    next(counts)
+    counts.close()
+    assert path.read_text() == "an older capture"
+    assert sum(write_capture(link, frames_between(history, 0, 1))) == len(path.read_text("ascii").splitlines()) > 0
+    assert link.is_symlink()
+    assert set(tmp_path.iterdir()) == {path, link}
+
+
+def test_where_no_capture_can_be_put(tmp_path: Path) -> None:
+    for path, why in ((tmp_path, "is a folder"), (tmp_path / "no" / "c", "no folder"), (Path("/dev/null"), "regular")):
+        with pytest.raises(HistoricError, match=why):
+            check_target(path)
+    check_target(tmp_path / "capture.jsonl")
 
 
 def test_more_silent_chargers_than_there_are_do_not_fit() -> None:
