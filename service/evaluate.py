@@ -1,6 +1,7 @@
 """`pilestream evaluate`: its arguments. The simulation is imported when it runs, since nothing else needs it."""
 
 import argparse
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,7 @@ from service.settings import Settings
 MOST_SESSIONS: Final = 10_000_000
 MIXES: Final = ("historic", "each")
 DEFAULT_SESSIONS: Final = 10_000
+DEFAULT_SEED: Final = 1
 
 
 def add_evaluate_parser(commands: Any, run: Callable[[argparse.Namespace], int]) -> None:
@@ -29,21 +31,30 @@ def add_evaluate_parser(commands: Any, run: Callable[[argparse.Namespace], int])
         "--sessions", type=_number(1, MOST_SESSIONS), metavar="N", help=f"charges (default {DEFAULT_SESSIONS:,})"
     )
     truth.add_argument(
-        "--seed", type=_number(0, 2**63 - 1), default=1, metavar="N", help="equal seeds give equal charges (default 1)"
+        "--seed",
+        type=_number(0, 2**63 - 1),
+        metavar="N",
+        help=f"equal seeds give equal charges (default {DEFAULT_SEED})",
     )
     truth.add_argument("--mix", choices=MIXES, help="faults as often as in the log (default), or all equally often")
     truth.add_argument("--processes", type=_number(1, 8), metavar="N", help="at once (default: one a core)")
     historic = parser.add_argument_group("the historic table")
     historic.add_argument("--historic", action="store_true", help="make that table instead")
     historic.add_argument("--capture", type=Path, metavar="FILE", help="write its frames and stop")
-    historic.add_argument("--scale", type=float, metavar="N", help="one N-th of all bills (default 1)")
+    historic.add_argument(
+        "--scale",
+        type=_scale,
+        metavar="N",
+        help="N >= 1: one N-th of all bills, 0 < N < 1: that share of them; every set of codes keeps at least one bill "
+        "(default 1)",
+    )
     parser.set_defaults(run=run, refuse=parser.error)
 
 
 def print_evaluation(settings: Settings, options: argparse.Namespace) -> int:
     """Do what the arguments say and give the exit code; arguments that do not go together are wrong use."""
     if options.historic:
-        _refuse(options, ("sessions", "mix", "processes"), "without --historic")
+        _refuse(options, ("sessions", "seed", "mix", "processes"), "without --historic")
         from service.historic import evaluate_historic
 
         return evaluate_historic(
@@ -55,7 +66,7 @@ def print_evaluation(settings: Settings, options: argparse.Namespace) -> int:
     return evaluate(
         settings,
         sessions=options.sessions or DEFAULT_SESSIONS,
-        seed=options.seed,
+        seed=DEFAULT_SEED if options.seed is None else options.seed,
         mix=options.mix or MIXES[0],
         processes=options.processes,
         as_json=options.json,
@@ -66,6 +77,16 @@ def _refuse(options: argparse.Namespace, names: Sequence[str], where: str) -> No
     for name in names:
         if getattr(options, name) is not None:
             options.refuse(f"--{name} is used only {where}")
+
+
+def _scale(text: str) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0
+    if not (math.isfinite(scale) and scale > 0):
+        raise argparse.ArgumentTypeError(f"{text!r}: a number above 0 is needed, such as 1, 10 or 0.001")
+    return scale
 
 
 def _number(lowest: int, highest: int) -> Callable[[str], int]:

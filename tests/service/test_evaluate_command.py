@@ -28,6 +28,13 @@ SCORE_KEYS = {"n", "right", "held", "wrong_unflagged", "inside", "p50_error_kwh"
         ["--capture", "frames.jsonl"],
         ["--historic", "--sessions", "5"],
         ["--historic", "--mix", "each"],
+        ["--historic", "--seed", "1"],
+        ["--historic", "--scale", "many"],
+        ["--historic", "--scale", "nan"],
+        ["--historic", "--scale", "inf"],
+        ["--historic", "--scale", "0"],
+        ["--historic", "--scale", "-1"],
+        ["--historic", "--scale", "-0.5"],
     ],
 )
 def test_wrong_use_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
