@@ -74,6 +74,8 @@ class _Decision(msgspec.Struct, frozen=True):
     as_of_ms: int
     stays_since_ms: Mapping[int, int] | None = None
     """Not None: from this moment, by charger, to `as_of_ms` it is taken to stay as it was last seen."""
+    relearns: bool = False
+    """A session that is billed is measured by the meter in force by now, not by the one that it was billed by."""
     afresh: bool = False
     """A bill that was called lost need not be lost: what called it so may be otherwise by now."""
 
@@ -171,6 +173,9 @@ class Biller:
         one that was online stays so without sending the bill it owes, a car that was plugged stays plugged. One that
         fell silent in the middle of a charge stays silent.
 
+        Each session is measured by the learned meter in force by now, also where one was billed by another: captures in
+        any order give the same bills. Every other pass leaves a billed session with the meter of its bill.
+
         `progress` is told of the chargers that are done.
 
         Several processes may do this at once, each for chargers of its own. Sessions of other chargers on which these
@@ -190,7 +195,7 @@ class Biller:
         for place in range(0, len(wanted), PILES_AT_ONCE):
             spans = spans_of_piles(self._client, wanted[place : place + PILES_AT_ONCE])
             # A bill that a replay called lost was lost if the charger stayed; the facts alone may say otherwise by now.
-            part, touched = self._evaluate(spans, _Decision(as_of_ms, observed_until_ms, afresh=True))
+            part, touched = self._evaluate(spans, _Decision(as_of_ms, observed_until_ms, relearns=True, afresh=True))
             report.add(part)
             elsewhere |= {key: since for key, since in touched.items() if key.pile_id not in ours}
             if progress is not None:
@@ -286,7 +291,8 @@ class Biller:
         if decision.afresh:
             current = {key: revision._replace(bill_state="") for key, revision in current.items()}
         undecided = frozenset(key for key in spans if key not in current or current[key].bill_state != "lost")
-        found, failed = self._read(spans, undecided)
+        billed = {key: revision.meter_profile_id for key, revision in current.items() if revision.is_final}
+        found, failed = self._read(spans, undecided, {} if decision.relearns else billed)
         rows: list[SessionRow] = []
         evaluated: set[SessionKey] = set()
         touched: dict[SessionKey, int] = {}
@@ -320,18 +326,18 @@ class Biller:
         return report, touched
 
     def _read(
-        self, spans: dict[SessionKey, SessionSpan], undecided: frozenset[SessionKey]
+        self, spans: dict[SessionKey, SessionSpan], undecided: frozenset[SessionKey], meters: Mapping[SessionKey, int]
     ) -> tuple[list[SessionFacts], set[SessionKey]]:
         """The facts of the sessions; where those of one cannot be read, the others are read without it."""
         try:
-            return self._facts.read(spans, undecided), set()
+            return self._facts.read(spans, undecided, meters), set()
         except (DriverError, OSError, EOFError):
             raise
         except Exception:
             if len(spans) == 1:
                 logger.exception("the facts of session %s cannot be read", next(iter(spans)))
                 return [], set(spans)
-        parts = [self._read({key: span}, undecided) for key, span in spans.items()]
+        parts = [self._read({key: span}, undecided, meters) for key, span in spans.items()]
         return [facts for found, _failed in parts for facts in found], {key for _found, bad in parts for key in bad}
 
     def _unpriced(self, rows: list[SessionRow]) -> set[SessionKey]:

@@ -63,16 +63,22 @@ class FactsReader:
         self._meters = MeterProfileReader(client)
         self.unknown_piles: set[int] = set()
 
-    def read(self, spans: Mapping[SessionKey, SessionSpan], need_heard: frozenset[SessionKey]) -> list[SessionFacts]:
+    def read(
+        self,
+        spans: Mapping[SessionKey, SessionSpan],
+        need_heard: frozenset[SessionKey],
+        kept_meters: Mapping[SessionKey, int],
+    ) -> list[SessionFacts]:
         """The facts of the sessions in `spans`, which say where they may lie.
 
         When a charger was heard is read only for the piles of sessions in `need_heard` that have no bill.
+        `kept_meters`: by which row of `meter_profiles` sessions stay measured; the others go by the one in force.
         """
         known = self._known(spans)
         if not known:
             return []
         facts = self._charges(known)
-        self._meters.add(facts)
+        self._meters.add(facts, kept_meters)
         self._registers.add(facts)
         self._orders.add(facts)
         self._orphans.add(facts)

@@ -8,14 +8,14 @@ assumed in the master data, and the session's own readings may say better: a coa
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from clickhouse_driver import Client
 
-from analytics.session_facts import CHARGING, NOTHING_LEARNED, LearnedMeter, SessionFacts
+from analytics.session_facts import CHARGING, NOTHING_LEARNED, LearnedMeter, SessionFacts, SessionKey
 from analytics.sql_files import sql_text
 from core.directory import Pile
 from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
@@ -26,7 +26,9 @@ STOPS_WITHIN_MS = 30_000
 """Of a connector that stops when its link is lost (metering.md, "gap at tail")."""
 HIGHEST_RATED_W = 360_000
 """What is assumed of no connector more than: both halves of a charger of two guns at one (the same definitions)."""
-ENOUGH_READINGS = 20
+ENOUGH_READINGS = 5
+LONE_WORDS = 2
+"""So many of a short charge's highest powers may be spikes."""
 AGREE_PERCENT = 25
 """Power by voltage and current and power by the register are two witnesses when they differ by no more."""
 _OFF_THE_ENDS = 10  # one tenth
@@ -57,16 +59,22 @@ class MeterProfileReader:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def add(self, facts: Sequence[SessionFacts]) -> None:
-        """Sets `learned` of each. Asks nothing where the model says everything."""
+    def add(self, facts: Sequence[SessionFacts], kept: Mapping[SessionKey, int]) -> None:
+        """Sets `learned` of each. Asks nothing where the model says everything.
+
+        `kept`: the number of the row for sessions that stay measured by it, 0 = by none.
+        """
         learning = [one for one in facts if one.pile.learns]
         if not learning:
             return
         rows = stored_profiles(self._client, {one.key.pile_id for one in learning})
         in_force = {connector: InForce(of_one) for connector, of_one in rows.items()}
+        by_number = {row.meter.profile_id: row.meter for of_one in rows.values() for row in of_one}
         for one in learning:
             known = in_force.get((one.key.pile_id, one.key.connector))
-            if known is not None:
+            if one.key in kept:
+                one.learned = by_number.get(kept[one.key], NOTHING_LEARNED)
+            elif known is not None:
                 one.learned = known.at(_began_ms(one))
 
 
@@ -176,16 +184,16 @@ def _proven_pmax_w(facts: SessionFacts, profile: MeterProfile) -> int:
     """Pmax by the session's own readings, 0 where they do not prove more than the profile allows.
 
     Nobody configured a limit, so the one that was learned of earlier vehicles, or assumed, refutes no reading on which
-    two instruments agree: the power of voltage and current, kept up by a twentieth of the readings, and the rise of the
-    register, which must be the same within a quarter. The ends are left out, and the values put in their order, so that
-    zeros and spikes of the register weigh nothing.
+    two instruments agree: the power of voltage and current, kept up by a twentieth of the readings and by more than
+    two, and the rise of the register, which must be the same within a quarter. The
+    ends are left out, and the values put in their order, so that zeros and spikes of the register weigh nothing.
     """
     charging = np.flatnonzero(facts.readings["state"] == CHARGING)
     size = len(charging)
     if size < ENOUGH_READINGS:
         return 0
     power_w = np.sort(facts.readings["power_w"][charging])
-    kept_up_w = int(power_w[size - 1 - size // 20])
+    kept_up_w = int(power_w[size - 1 - max(size // 20, LONE_WORDS)])
     if kept_up_w * PMAX_PERCENT // 100 <= profile.pmax_w:
         return 0
     event_ms = np.sort(facts.readings["event_ms"][charging])

@@ -74,6 +74,8 @@ class CurrentRevision(NamedTuple):
     computed_ms: int = 0
     overlaps: Sequence[tuple[int, int, str]] = ()
     bill_key: tuple[int, int, str] = (0, 0, "")
+    is_final: bool = False
+    meter_profile_id: int = 0
 
     @property
     def touched(self) -> dict[SessionKey, int]:

@@ -4,7 +4,8 @@ import pytest
 from clickhouse_driver import Client
 
 from analytics.biller import Biller
-from tests.analytics.stored_facts import DAY, HOUR, MINUTE, SECOND, T0, Facts, trade_no
+from analytics.meter_profiles import PMAX_PERCENT
+from tests.analytics.stored_facts import DAY, HOUR, MINUTE, SECOND, T0, Facts, pile, trade_no
 
 pytestmark = pytest.mark.server
 
@@ -125,3 +126,60 @@ def test_live_facts_after_a_capture_decide_again(database: Client, facts: Facts)
     facts.insert("readings", [facts.idle(END + 5 * MINUTE, 0)])
     Biller(database, facts.directory, clock=lambda: END + HOUR).run_once()
     assert database.execute("SELECT codes FROM bills") == [([],)]
+
+
+def learned(database: Client, number: int, *, pmax_w: int, quantum_e4kwh: int = 1) -> None:
+    """A row that holds for sessions from before T0 on."""
+    row = (number, 4, 1, T0 - HOUR, "session", quantum_e4kwh, pmax_w, T0 + number)
+    names = "profile_id, pile_id, connector, valid_from_ms, register_kind, quantum_e4kwh, pmax_w, computed_ms"
+    database.execute(f"INSERT INTO meter_profiles ({names}) VALUES", [row])
+
+
+def by_which_row(database: Client) -> tuple[int, int, int]:
+    """Revision, row of the meter and quantum of what stands."""
+    ((revision, number, quantum),) = database.execute("SELECT revision, meter_profile_id, quantum_e4kwh FROM sessions")
+    return revision, number, quantum
+
+
+@pytest.mark.parametrize("first", [0, 76])
+def test_what_is_learned_later_touches_no_bill_of_a_live_platform(database: Client, first: int) -> None:
+    facts = Facts(database, pile(learns=("quantum", "rated_power"), rated_power_w=180_000))
+    if first:
+        learned(database, first, pmax_w=66_000)
+    facts.insert("readings", [*facts.charging(T0, 20), facts.idle(END + SECOND, 0)])
+    facts.insert("pile_bill_uploads", [facts.bill(T0, 20)])
+    facts.heard(T0, END + HOUR)
+    Biller(database, facts.directory, clock=lambda: END + HOUR).run_once()
+    stood = by_which_row(database)
+    assert stood[1] == first
+    learned(database, 77, pmax_w=66_000, quantum_e4kwh=10_000)
+    database.execute("TRUNCATE TABLE biller_progress")
+    again = Biller(database, facts.directory, clock=lambda: END + 2 * DAY)
+    assert (again.run_once().sessions_evaluated, by_which_row(database)) == (1, stood)
+    # a replay decides by what is in force by now
+    again.settle([4], END + WEEK)
+    assert by_which_row(database)[1:] == (77, 10_000)
+
+
+def test_a_charge_that_is_not_billed_yet_goes_by_the_row_in_force(database: Client) -> None:
+    facts = Facts(database, pile(learns=("quantum", "rated_power"), rated_power_w=180_000))
+    facts.insert("readings", facts.charging(T0, 20))
+    Biller(database, facts.directory, clock=lambda: END + SECOND).run_once()
+    assert by_which_row(database)[1] == 0
+    learned(database, 77, pmax_w=66_000)
+    facts.insert("readings", [facts.idle(END + SECOND, 0)])
+    facts.insert("pile_bill_uploads", [facts.bill(T0, 20)])
+    database.execute("TRUNCATE TABLE biller_progress")
+    Biller(database, facts.directory, clock=lambda: END + HOUR).run_once()
+    assert by_which_row(database)[1] == 77
+
+
+def test_a_short_charge_of_more_power_than_the_week_before_is_billed(database: Client) -> None:
+    facts = Facts(database, pile(learns=("quantum", "rated_power"), rated_power_w=180_000))
+    learned(database, 77, pmax_w=60_000 * PMAX_PERCENT // 100)
+    facts.insert("readings", [*facts.charging(T0, 4, power_w=150_000), facts.idle(T0 + 4 * MINUTE + SECOND, 0)])
+    facts.insert("pile_bill_uploads", [facts.bill(T0, 4, power_w=150_000)])
+    facts.heard(T0, END + HOUR)
+    Biller(database, facts.directory, clock=lambda: END + HOUR).run_once()
+    found = database.execute("SELECT final_energy_e4kwh, toString(quality), held, codes_raw, codes FROM bills")
+    assert found == [(100_000, "VALID", 0, [], [])]
