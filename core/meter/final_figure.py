@@ -54,6 +54,7 @@ class Comparison(msgspec.Struct, frozen=True):
             low_e4kwh=self.behind(measured.low_e4kwh),
             high_e4kwh=self.behind(measured.high_e4kwh),
             unproven_e4kwh=self.behind(measured.unproven_e4kwh),
+            unexplained_e4kwh=self.behind(measured.unexplained_e4kwh),
             counter_e4kwh=None if counter is None else self.behind(counter),
         )
 
