@@ -112,16 +112,6 @@ def _decode(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _line_decoder(protocol: str) -> Callable[[str], dict[str, object]]:
-    if protocol == "aaf5":
-        from core.aaf5.hex_lines import decode_line as decode_aaf5_line
-
-        return decode_aaf5_line
-    from core.ykc.hex_lines import decode_line as decode_ykc_line
-
-    return decode_ykc_line
-
-
 def _load(options: argparse.Namespace) -> int:
     from service.master_data import load_file
 

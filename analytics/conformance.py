@@ -5,7 +5,7 @@ A check is a fact like a bill: it is appended where its inputs differ from those
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Final, Literal, TypeVar
@@ -112,6 +112,17 @@ class ConformanceChecker:
         self._check_sessions(self._sessions, now_ms, most, report)
         self._check_logins(self._logins, now_ms, most, report)
         return report
+
+    def run_to_end(self, tell: Callable[[int], None] | None = None) -> int:
+        """Passes until nothing is left; gives the number of checks, and tells of those of each pass."""
+        checked = 0
+        while True:
+            report = self.run_once()
+            checked += report.checked
+            if tell is not None:
+                tell(report.checked)
+            if not report.left:
+                return checked
 
     def _backlogs(self) -> tuple[Backlog[SessionNews], Backlog[Login]]:
         """Take up where an earlier process stopped; a new version of the rules looks at everything again."""

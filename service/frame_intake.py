@@ -76,13 +76,7 @@ class FrameIntake:
 
     def check_conformance(self) -> int:
         """Hold every session that is stored against its protocol, once after all blocks; gives their number."""
-        checker = ConformanceChecker(self._client, self.directory)
-        checked = 0
-        while True:
-            report = checker.run_once()
-            checked += report.checked
-            if not report.left:
-                return checked
+        return ConformanceChecker(self._client, self.directory).run_to_end()
 
     def client(self) -> Client:
         """A connection of the caller's own to the database."""

@@ -103,13 +103,8 @@ def _take(settings: Settings, address: ClickHouseAddress, capture: Path) -> Repl
         decided = biller.settle(report.pile_ids, as_of_ms, report.observed_until_ms, billing.step)
     if decided.failed_sessions:
         print(f"{decided.failed_sessions} sessions cannot be decided; the log above says why", file=sys.stderr)
-    checker = ConformanceChecker(client, directory)
     with Progress("holding against the protocol", 0, "sessions") as checking:
-        left = True
-        while left:
-            checked = checker.run_once()
-            checking.step(checked.checked)
-            left = bool(checked.left)
+        ConformanceChecker(client, directory).run_to_end(checking.step)
     return report
 
 

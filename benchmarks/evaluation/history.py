@@ -17,7 +17,7 @@ from benchmarks.fleet.history import HistoryFrame
 from benchmarks.fleet.messages import Message
 from benchmarks.fleet.piles import YKC
 from benchmarks.fleet.power import IntArray
-from benchmarks.fleet.readings import Columns, joined
+from benchmarks.fleet.readings import Columns, frames_of, joined
 
 IDLE_PERIOD_MS: Final = 5 * MINUTE_MS
 HEARTBEAT_MS: Final = 100 * SECOND_MS
@@ -120,7 +120,7 @@ def block_frames(chargers: Sequence[ToldCharger]) -> Iterator[HistoryFrame]:
         names += [f"{prefix}{charger.pile.code}-{number}" for number in range(len(link.logins_ms))]
         receive_ms.append(arrives_ms)
     if rows:
-        encoded = ykc_frames.realtime_frames(joined(rows), np.array(row_seqs, dtype=np.int64))
+        encoded = frames_of(joined(rows), np.array(row_seqs, dtype=np.int64) & ykc_frames.U16_MAX)
         for place, frame in zip(row_places, encoded, strict=True):
             frames[place] = frame
     times, owners = np.concatenate(receive_ms), np.concatenate(connections)

@@ -11,11 +11,10 @@ from benchmarks.evaluation.story import Story
 from benchmarks.evaluation.telling import ToldReadings
 from benchmarks.fleet.messages import Message
 from benchmarks.fleet.power import IntArray
-from benchmarks.fleet.readings import FRAME_BYTES, Columns
+from benchmarks.fleet.readings import Columns, blank_columns
 from core.tariff_version import CLASS_NAMES
 from core.ykc.codec import encode_raw, wrap_body
 from core.ykc.cp56 import ms_to_cp56
-from core.ykc.realtime import COLUMN_TYPES, RealtimeColumns
 
 GUN_NO: Final = "01"
 CONNECTOR: Final = 1
@@ -26,7 +25,6 @@ BATTERY_FULL: Final = 0x41
 HEARTBEAT: Final = 0x03
 U16_MAX, U32_MAX = 0xFFFF, 0xFFFF_FFFF
 VOLTS_DV: Final = {"dc": 4_000, "ac": 2_200}
-_UNSIGNED: Final = ("trade_hi", "trade_lo", "frame_pile", "cable_id")
 
 
 def trade_no(story: Story) -> str:
@@ -64,14 +62,6 @@ def idle_columns(charger: Charger, plugged: IntArray) -> Columns:
     columns["plugged"] = plugged
     columns["gun_home"] = 1 - plugged
     return columns
-
-
-def realtime_frames(columns: Columns, seqs: IntArray) -> list[bytes]:
-    """The frames of the rows under these numbers."""
-    encoder = RealtimeColumns(len(seqs))
-    encoder.fill({**columns, "seq": seqs & U16_MAX})
-    data = encoder.frames()
-    return [data[at : at + FRAME_BYTES] for at in range(0, len(seqs) * FRAME_BYTES, FRAME_BYTES)]
 
 
 def login(charger: Charger) -> Message:
@@ -156,11 +146,7 @@ def _gun(story: Story) -> dict[str, Any]:
 
 
 def _columns(charger: Charger, rows: int) -> Columns:
-    columns: Columns = {
-        name: np.zeros(rows, dtype=np.uint64 if name in _UNSIGNED else np.int64)
-        for name in COLUMN_TYPES
-        if name != "exact"
-    }
+    columns = blank_columns(rows)
     columns["frame_pile"][:] = int(charger_code(charger.number), 16)
     columns["gun_bcd"][:] = int(GUN_NO, 16)
     columns["checksum_order"][:] = CHECKSUM_LE

@@ -62,6 +62,15 @@ def idle_columns(pile: SimPile, connector: int, traits: Traits, plugged: IntArra
     return columns
 
 
+def blank_columns(rows: int) -> Columns:
+    """Every column of that many frames, all 0."""
+    return {
+        name: np.zeros(rows, dtype=np.uint64 if name in _UNSIGNED else np.int64)
+        for name in COLUMN_TYPES
+        if name != "exact"
+    }
+
+
 def joined(parts: Sequence[Columns]) -> Columns:
     """The rows of all parts, one after the other. There must be one part at least."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -96,11 +105,7 @@ def extended(frame: bytes, traits: Traits) -> bytes:
 
 
 def _columns(pile: SimPile, connector: int, traits: Traits, rows: int) -> Columns:
-    columns: Columns = {
-        name: np.zeros(rows, dtype=np.uint64 if name in _UNSIGNED else np.int64)
-        for name in COLUMN_TYPES
-        if name != "exact"
-    }
+    columns = blank_columns(rows)
     columns["frame_pile"][:] = int(pile.code, 16)
     columns["gun_bcd"][:] = int(pile.gun_no(connector), 16)
     columns["checksum_order"][:] = ORDER_NUMBERS[traits.checksum_order]

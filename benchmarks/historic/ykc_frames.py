@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.fleet import messages, platform_frames
 from benchmarks.fleet.piles import SimPile
-from benchmarks.fleet.readings import FRAME_BYTES, Columns
+from benchmarks.fleet.readings import Columns, blank_columns, frames_of
 from benchmarks.fleet.traits import Traits
 from benchmarks.historic.charges import E4_PER_E2, MINUTE_MS, Charges, Ints
 from benchmarks.historic.fleet import GUNS, PRICE_E5YUAN, Charger, Make
@@ -25,7 +25,6 @@ from benchmarks.historic.wire import (
     ykc_frames,
     ykc_rows,
 )
-from core.ykc.realtime import COLUMN_TYPES, RealtimeColumns
 
 HEARTBEAT: Final = 0x03
 RECORD: Final = 0x3B
@@ -39,7 +38,6 @@ REGISTER_BYTES: Final = 5
 PLATFORM_SEQ: Final = 0
 SHOWS_FAULT_MS: Final = MINUTE_MS
 E4YUAN_PER_E2KWH: Final = PRICE_E5YUAN // 1_000
-_UNSIGNED: Final = ("trade_hi", "trade_lo", "frame_pile", "cable_id")
 
 
 class YkcEncoder:
@@ -78,17 +76,12 @@ class YkcEncoder:
 
     def _realtime(self, kind: Kind, moments: Moments, seqs: Ints) -> list[bytes]:
         charges, of = self._charges, moments.of
-        columns: Columns = {
-            name: np.zeros(len(of), dtype=np.uint64 if name in _UNSIGNED else np.int64)
-            for name in COLUMN_TYPES
-            if name != "exact"
-        }
+        columns = blank_columns(len(of))
         codes = np.zeros((len(charges), 8), dtype=np.uint8)
         codes[:, 1:] = self._codes
         columns["frame_pile"] = codes.view(">u8").astype(np.uint64)[of, 0]
         columns["gun_bcd"] = self._guns[of, 0].astype(np.int64)
         columns["checksum_order"][:] = 1
-        columns["seq"] = seqs & 0xFFFF
         if kind is Kind.READING:
             columns |= self._measured(moments)
         else:
@@ -96,10 +89,7 @@ class YkcEncoder:
             just_back = charges.faulty[of] & (moments.time_ms < charges.back_ms[of] + SHOWS_FAULT_MS)
             columns["state"] = np.where(just_back, FAULT, IDLE)
             columns["plugged"], columns["gun_home"] = plugged.astype(np.int64), (~plugged).astype(np.int64)
-        encoder = RealtimeColumns(len(of))
-        encoder.fill(columns)
-        data = encoder.frames()
-        return [data[at : at + FRAME_BYTES] for at in range(0, len(data), FRAME_BYTES)]
+        return frames_of(columns, seqs & 0xFFFF)
 
     def _measured(self, moments: Moments) -> Columns:
         charges, of = self._charges, moments.of

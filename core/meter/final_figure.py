@@ -63,11 +63,6 @@ PLAIN_COMPARISON = Comparison()
 """max(0.1 kWh, 1 %), and one meter for both."""
 
 
-def energy_tolerance(energy_e4kwh: int) -> int:
-    """t of code 8 where nothing is configured: max(0.1 kWh, 1 %)."""
-    return PLAIN_COMPARISON.tolerance(energy_e4kwh)
-
-
 def net_energy(energy_e4kwh: int, loss_energy_e4kwh: int) -> int:
     """What a record counted without losses: they only add, in whichever of its two fields they stand."""
     return min(energy_e4kwh, loss_energy_e4kwh) if loss_energy_e4kwh > 0 else energy_e4kwh

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from core.meter.final_figure import Comparison, FinalFigure, energy_tolerance, final_figure, net_energy
+from core.meter.final_figure import Comparison, FinalFigure, final_figure, net_energy
 from core.meter.flags import Flag, Quality
 from core.meter.measurement import Measurement, measure
 from core.meter.profile import MeterProfile
@@ -106,7 +106,8 @@ def test_rule_1_ends_at_the_tolerance_of_code_8(bill: int, rule: int) -> None:
 
 
 def test_a_small_energy_has_a_tolerance_of_a_tenth_of_a_kwh() -> None:
-    assert (energy_tolerance(0), energy_tolerance(100_000), energy_tolerance(200_000)) == (1_000, 1_000, 2_000)
+    tolerance = Comparison().tolerance
+    assert (tolerance(0), tolerance(100_000), tolerance(200_000)) == (1_000, 1_000, 2_000)
 
 
 def test_a_bill_that_only_itself_speaks_for_is_estimated() -> None:
