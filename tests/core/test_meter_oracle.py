@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from core.meter.calculator import MeterCalculator
 from core.meter.flags import Flag
 from core.meter.profile import MeterProfile
-from tests.core.meter_oracle import Judgement, Oracle, Reading, Step
+from tests.core.line_oracle import Reading, Step
+from tests.core.meter_oracle import Judgement, Oracle
 
 T0 = 1_700_000_000_000
 

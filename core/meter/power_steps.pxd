@@ -1,0 +1,76 @@
+# What power says beside the register: its integral from reading to reading, since the reference, and over the session.
+
+from libc.stdint cimport int64_t
+from libc.stdlib cimport llabs
+
+from core.meter.meter_limits cimport HIGHEST_POWER_W, LONGEST_STEP_MS, clip
+
+cdef enum:
+    FLOWING_W = 500                 # above this power at both ends of a step a resting register is suspect
+
+
+cdef struct PowerSteps:
+    # The step from the last reading to this one
+    bint has_last
+    int64_t last_ms
+    int64_t last_w
+    int64_t step_ms
+    int64_t step_twice_w_ms         # trapezoid; likewise all that follow
+    bint step_is_silent
+    bint step_flows
+
+    # Since the reference
+    int64_t since_twice_w_ms
+    int64_t since_seen_ms           # how long power was told
+    int64_t since_peak_w
+
+    # All readings
+    int64_t twice_w_ms
+    int64_t silent_twice_w_ms       # of that: over silences, where it is a guess
+    int64_t play_twice_w_ms         # by so much power may have been another between two readings
+    int64_t silent_ms
+    int64_t longest_step_ms
+
+
+cdef inline void clear_power(PowerSteps* power) noexcept nogil:
+    power.has_last = power.step_is_silent = power.step_flows = False
+    power.last_ms = power.last_w = power.step_ms = power.step_twice_w_ms = 0
+    power.since_twice_w_ms = power.since_seen_ms = power.since_peak_w = 0
+    power.twice_w_ms = power.silent_twice_w_ms = power.play_twice_w_ms = 0
+    power.silent_ms = power.longest_step_ms = 0
+
+
+cdef inline void note_power(PowerSteps* power, int64_t event_ms, int64_t power_w, int64_t gap_ms) noexcept nogil:
+    power_w = clip(power_w, 0, HIGHEST_POWER_W)
+    power.step_ms = clip(event_ms - power.last_ms, 0, LONGEST_STEP_MS) if power.has_last else 0
+    power.step_twice_w_ms = (power.last_w + power_w) * power.step_ms
+    power.step_is_silent = power.step_ms > gap_ms
+    power.step_flows = not power.step_is_silent and power.last_w > FLOWING_W and power_w > FLOWING_W
+    power.twice_w_ms += power.step_twice_w_ms
+    power.since_twice_w_ms += power.step_twice_w_ms
+    power.since_seen_ms += power.step_ms
+    if power.since_peak_w < power.last_w:
+        power.since_peak_w = power.last_w
+    if power.since_peak_w < power_w:
+        power.since_peak_w = power_w
+    if power.longest_step_ms < power.step_ms:
+        power.longest_step_ms = power.step_ms
+    if power.step_is_silent:
+        power.silent_ms += power.step_ms
+        power.silent_twice_w_ms += power.step_twice_w_ms
+    else:
+        power.play_twice_w_ms += llabs(power_w - power.last_w) * power.step_ms
+    power.has_last = True
+    power.last_ms = event_ms
+    power.last_w = power_w
+
+
+cdef inline void forget_step(PowerSteps* power) noexcept nogil:
+    """This reading tells nothing of power: what flowed was told of before."""
+    power.step_ms = power.step_twice_w_ms = 0
+    power.step_is_silent = power.step_flows = False
+
+
+cdef inline void begin_since(PowerSteps* power) noexcept nogil:
+    """The reading is the reference now."""
+    power.since_twice_w_ms = power.since_seen_ms = power.since_peak_w = 0

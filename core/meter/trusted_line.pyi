@@ -1,0 +1,43 @@
+from core.meter.profile import MeterProfile
+
+class TrustedLine:
+    quantum: int
+    has_reference: bool
+    reference_ms: int
+    reference_value: int
+    baseline_ms: int
+    baseline_value: int
+    step_from_ms: int
+    count: int
+    accepted_e4kwh: int
+    overcounted_e4kwh: int
+    forgiven: int
+    segments: int
+    unsure_low_e4kwh: int
+    unsure_high_e4kwh: int
+    rested_e4kwh: int
+    unexplained_e4kwh: int
+    frozen_e4kwh: int
+    frozen_high_e4kwh: int
+    flags: int
+    begin_flags: int
+    reading_flags: int
+    earlier_flags: int
+    earlier_index: int
+    def __init__(self, profile: MeterProfile) -> None: ...
+    @property
+    def reopened(self) -> int: ...
+    @property
+    def closed_intervals(self) -> list[tuple[int, int, int, int, int, int, int]]: ...
+    @property
+    def power_energy_e4kwh(self) -> int: ...
+    @property
+    def seen_power_energy_e4kwh(self) -> int: ...
+    @property
+    def power_play_e4kwh(self) -> int: ...
+    @property
+    def gaps_ms(self) -> int: ...
+    @property
+    def longest_gap_ms(self) -> int: ...
+    @property
+    def last_power_w(self) -> int: ...
