@@ -7,24 +7,24 @@ any point is completed by the next one.
 """
 
 import logging
-import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, timedelta
-from typing import Any
 
 import msgspec
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error as DriverError
-from clickhouse_driver.errors import TypeMismatchError
 
+from analytics.biller_decision import Decision, forget_later
 from analytics.fact_changes import Change, ChangeReader
 from analytics.facts_reader import FactsReader
-from analytics.session_facts import SessionFacts, SessionKey, wanted_table
-from analytics.session_rows import CurrentRevision, SessionRow, session_row
+from analytics.revision_store import RevisionStore
+from analytics.session_facts import SessionFacts, SessionKey
+from analytics.session_revision import CurrentRevision, SessionRow
+from analytics.session_rows import session_row
 from analytics.session_spans import SessionSpan, portions, spans_of_piles, with_known_ends
 from analytics.sql_files import sql_text
-from analytics.threshold_book import ThresholdBook, ThresholdSets, limits_table
-from analytics.thresholds import HOUR_MS, MINUTE_MS, Thresholds
+from analytics.threshold_book import ThresholdBook
+from analytics.thresholds import HOUR_MS, MINUTE_MS
 from analytics.waiting_sessions import Reason, WaitingSessions
 from core.directory import PileDirectory
 from core.tariff_version import TariffVersion
@@ -35,8 +35,6 @@ PILES_AT_ONCE = 100
 """`settle` looks for the sessions of so many chargers before it takes them up, so that its memory has a bound."""
 PROGRESS_EVERY_MS = MINUTE_MS
 PUT_OFF_RETRY_MS = MINUTE_MS
-_RECENT_BATCHES = 50
-_RANDOM_BITS = 20
 _UNHEARD_MS = 0
 _FURTHEST_TOUCH = 3
 """A charge bears on a record without one, that one on another charge which it may be of, that one on its own record."""
@@ -46,7 +44,6 @@ PENDING_MS = 35 * 24 * HOUR_MS
 """Whatever ended longer ago than this has stopped to wait: for its bill after 72 h, for the unplug after 24 h."""
 _EPOCH = date(1970, 1, 1)
 _PROGRESS = "SELECT max(watermark_ms), argMax(decided_ms, watermark_ms) FROM biller_progress"
-_PUBLISHED_VERSIONS = "SELECT tariff_version_id FROM dim_tariff_versions"
 
 
 class BillerReport(msgspec.Struct):
@@ -66,29 +63,6 @@ class BillerReport(msgspec.Struct):
         self.session_revisions += other.session_revisions
         self.bill_revisions += other.bill_revisions
         self.failed_sessions += other.failed_sessions
-
-
-class _Decision(msgspec.Struct, frozen=True):
-    """Up to when a pass decides: `as_of_ms`, and until when the chargers were observed to get there."""
-
-    as_of_ms: int
-    stays_since_ms: Mapping[int, int] | None = None
-    """Not None: from this moment, by charger, to `as_of_ms` it is taken to stay as it was last seen."""
-    relearns: bool = False
-    """A session that is billed is measured by the meter in force by now, not by the one that it was billed by."""
-    afresh: bool = False
-    """A bill that was called lost need not be lost: what called it so may be otherwise by now."""
-
-    def for_session(self, facts: SessionFacts, before: CurrentRevision) -> tuple[int, int | None]:
-        """As of when a session is decided, and since when its charger stays as it was seen (None: it does not).
-
-        A session of a replayed capture stays decided as it was until something newer is known of it.
-        """
-        if self.stays_since_ms is not None:
-            return self.as_of_ms, max(self.stays_since_ms[facts.key.pile_id], before.stays_since_ms)
-        if before.stays_since_ms and facts.last_fact_ms <= before.stays_since_ms:
-            return before.computed_ms, before.stays_since_ms
-        return self.as_of_ms, None
 
 
 class Biller:
@@ -112,13 +86,11 @@ class Biller:
         self._clock = clock
         self._loaded_until = loaded_until
         self._book = thresholds or ThresholdBook()
-        self._sets = ThresholdSets(client)
+        self._revisions = RevisionStore(client, clock)
         self._reading = self._book.for_reading
         self._directory = directory
         self._facts = FactsReader(client, directory, self._reading)
         self._waiting = WaitingSessions(client)
-        self._published: set[int] = set()
-        """Numbers of the tariff versions whose prices ClickHouse has; a version never changes."""
         self._changes: ChangeReader | None = None
         self._due: dict[SessionKey, tuple[int, int]] = {}
         """When to look again although nothing new came in, and the start of the session."""
@@ -151,7 +123,7 @@ class Biller:
             if due_ms <= as_of_ms:
                 hints[key] = min(start_ms, hints.get(key, start_ms))
         spans = {key: SessionSpan(since_ms) for key, since_ms in hints.items()}
-        decision = _Decision(as_of_ms)
+        decision = Decision(as_of_ms)
         report, touched = self._evaluate(with_known_ends(self._client, spans, _STORED_EARLIER_MS), decision)
         report.add(self._follow(touched, spans.keys(), decision))
         report.changes = len(changes)
@@ -195,12 +167,12 @@ class Biller:
         for place in range(0, len(wanted), PILES_AT_ONCE):
             spans = spans_of_piles(self._client, wanted[place : place + PILES_AT_ONCE])
             # A bill that a replay called lost was lost if the charger stayed; the facts alone may say otherwise by now.
-            part, touched = self._evaluate(spans, _Decision(as_of_ms, observed_until_ms, relearns=True, afresh=True))
+            part, touched = self._evaluate(spans, Decision(as_of_ms, observed_until_ms, relearns=True, afresh=True))
             report.add(part)
             elsewhere |= {key: since for key, since in touched.items() if key.pile_id not in ours}
             if progress is not None:
                 progress(len(wanted[place : place + PILES_AT_ONCE]))
-        report.add(self._follow(elsewhere, (), _Decision(self._clock())))
+        report.add(self._follow(elsewhere, (), Decision(self._clock())))
         return report
 
     def reconsider(self, since_ms: Mapping[SessionKey, int]) -> BillerReport:
@@ -210,7 +182,7 @@ class Biller:
         """
         spans = {key: SessionSpan(since) for key, since in since_ms.items()}
         known = with_known_ends(self._client, spans, _STORED_EARLIER_MS)
-        return self._evaluate(known, _Decision(self._clock(), afresh=True))[0]
+        return self._evaluate(known, Decision(self._clock(), afresh=True))[0]
 
     def _begin(self) -> ChangeReader:
         """Take up where an earlier process stopped."""
@@ -228,9 +200,7 @@ class Biller:
         for key, since_ms in self._waiting.load().items():
             _due_ms, start_ms = self._due.get(key, (0, since_ms))
             self._due[key] = (0, min(start_ms, since_ms))
-        for (batch_id,) in self._client.execute(sql_text("session_unfinished"), {"batches": _RECENT_BATCHES}):
-            logger.warning("a pass of the biller had been cut off; completing its batch %d", batch_id)
-            self._finish(batch_id, self._sets.of_batch(batch_id, otherwise=self._book.platform))
+        self._revisions.finish_cut_off(self._book.platform)
         self._changes = ChangeReader(self._client, self._reading, watermark_ms)
         return self._changes
 
@@ -250,7 +220,7 @@ class Biller:
         return hints
 
     def _evaluate(
-        self, spans: dict[SessionKey, SessionSpan], decision: _Decision
+        self, spans: dict[SessionKey, SessionSpan], decision: Decision
     ) -> tuple[BillerReport, dict[SessionKey, int]]:
         """Gives also the sessions on which these bear, each with a moment since when it may have readings."""
         report = BillerReport()
@@ -263,7 +233,7 @@ class Biller:
         return report, touched
 
     def _follow(
-        self, touched: Mapping[SessionKey, int], done: Collection[SessionKey], decision: _Decision
+        self, touched: Mapping[SessionKey, int], done: Collection[SessionKey], decision: Decision
     ) -> BillerReport:
         """Evaluate those of the `touched` sessions, and of the ones that these touch, of which a revision stands.
 
@@ -274,7 +244,7 @@ class Biller:
         for _step in range(_FURTHEST_TOUCH):
             left = {key: since for key, since in touched.items() if key not in seen}
             seen |= left.keys()
-            known = self._current(list(left)) if left else {}
+            known = self._revisions.current(list(left)) if left else {}
             if not known:
                 break
             part, touched = self._evaluate({key: SessionSpan(left[key]) for key in known}, decision)
@@ -282,9 +252,9 @@ class Biller:
         return report
 
     def _evaluate_portion(
-        self, spans: dict[SessionKey, SessionSpan], decision: _Decision, versions: dict[int, TariffVersion]
+        self, spans: dict[SessionKey, SessionSpan], decision: Decision, versions: dict[int, TariffVersion]
     ) -> tuple[BillerReport, dict[SessionKey, int]]:
-        current = self._current(list(spans))
+        current = self._revisions.current(list(spans))
         for key, revision in current.items():
             if revision.start_ms > _UNHEARD_MS:
                 spans[key] = spans[key].since(revision.start_ms)
@@ -300,7 +270,7 @@ class Biller:
             before = current.get(facts.key, CurrentRevision())
             try:
                 as_of_ms, stays_since_ms = decision.for_session(facts, before)
-                _forget_later(facts, as_of_ms)
+                forget_later(facts, as_of_ms)
                 thresholds = self._book.of(facts.pile, facts.end_hint_ms)
                 row = session_row(facts, before, as_of_ms, stays_since_ms, thresholds, versions)
             except Exception:
@@ -313,8 +283,8 @@ class Biller:
             if row.inputs_digest != before.inputs_digest or before.revision == 0:
                 rows.append(row)
                 touched |= before.touched
-        unpriced = self._unpriced(rows)
-        bills, refused = self._store([row for row in rows if row.key not in unpriced])
+        unpriced = self._revisions.unpriced(rows)
+        bills, refused = self._revisions.store([row for row in rows if row.key not in unpriced])
         failed |= refused
         self._put_off(spans, decision.as_of_ms, failed, unpriced, settled=evaluated - failed - unpriced)
         report = BillerReport(
@@ -339,16 +309,6 @@ class Biller:
                 return [], set(spans)
         parts = [self._read({key: span}, undecided, meters) for key, span in spans.items()]
         return [facts for found, _failed in parts for facts in found], {key for _found, bad in parts for key in bad}
-
-    def _unpriced(self, rows: list[SessionRow]) -> set[SessionKey]:
-        """The sessions with a tariff version whose prices ClickHouse does not have yet: a bill of theirs would stay."""
-        used = {row.key: {version for version in row.columns["slot_tariff_version"] if version} for row in rows}
-        if not set().union(*used.values()) <= self._published:
-            self._published = {number for (number,) in self._client.execute(_PUBLISHED_VERSIONS)}
-        waiting = {key for key, numbers in used.items() if not numbers <= self._published}
-        if waiting:
-            logger.warning("%d sessions wait for the prices of their tariff in ClickHouse", len(waiting))
-        return waiting
 
     def _put_off(
         self,
@@ -375,10 +335,6 @@ class Biller:
                 waiting[key] = (since_ms, "unknown_tariff" if key in unpriced else "unknown_pile")
         self._waiting.keep(waiting, settled)
 
-    def _current(self, keys: list[SessionKey]) -> dict[SessionKey, CurrentRevision]:
-        rows = self._client.execute(sql_text("session_current"), external_tables=wanted_table(keys, [0] * len(keys)))
-        return {keys[number]: CurrentRevision(*current) for number, current in rows}
-
     def _remember(self, row: SessionRow) -> None:
         if row.recheck_ms:
             self._due[row.key] = (row.recheck_ms, row.start_ms)
@@ -388,48 +344,6 @@ class Biller:
             self._charging.add(row.key)
         else:
             self._charging.discard(row.key)
-
-    def _store(self, rows: list[SessionRow]) -> tuple[int, set[SessionKey]]:
-        """Store the revisions; gives the number of bills, and the sessions with a number that no column can hold."""
-        if not rows:
-            return 0, set()
-        try:
-            return self._append(rows), set()
-        except (TypeMismatchError, ValueError, TypeError, ArithmeticError, AttributeError):
-            # The driver gives up before the block is whole, so that nothing of it is stored.
-            if len(rows) == 1:
-                logger.exception("the revision of session %s cannot be stored", rows[0].key)
-                return 0, {rows[0].key}
-        bills, refused = 0, set[SessionKey]()
-        for row in rows:
-            more, bad = self._store([row])
-            bills, refused = bills + more, refused | bad
-        return bills, refused
-
-    def _append(self, rows: list[SessionRow]) -> int:
-        """Store the revisions, then their codes and bills; gives the number of bills."""
-        now_ms = self._clock()
-        batch_id = (now_ms << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
-        sets = {row.columns["thresholds_digest"]: row.thresholds for row in rows}
-        self._sets.note(sets, now_ms)
-        columns: dict[str, list[Any]] = {name: [row.columns[name] for row in rows] for name in rows[0].columns}
-        columns["batch_id"] = [batch_id] * len(rows)
-        columns["revision"] = [row.revision for row in rows]
-        self._client.execute(
-            f"INSERT INTO session_revisions ({', '.join(columns)}) VALUES",
-            list(columns.values()),
-            columnar=True,
-            types_check=False,
-        )
-        return self._finish(batch_id, sets)
-
-    def _finish(self, batch_id: int, sets: Mapping[int, Thresholds]) -> int:
-        """Compute what is missing of a batch's codes and bills; does nothing for a complete one."""
-        batch = {"batch_id": batch_id}
-        self._client.execute(sql_text("codes"), batch, external_tables=[limits_table(sets)])
-        self._client.execute(sql_text("bill"), batch)
-        ((bills,),) = self._client.execute("SELECT count() FROM bill_revisions WHERE batch_id = %(batch_id)s", batch)
-        return int(bills)
 
     def _keep_progress(self, reader: ChangeReader, as_of_ms: int, *, worked: bool) -> None:
         if worked or reader.watermark_ms - self._progress_ms >= PROGRESS_EVERY_MS:
@@ -441,13 +355,3 @@ class Biller:
 
 def _earliest(known: dict[SessionKey, int], more: dict[SessionKey, int]) -> dict[SessionKey, int]:
     return {key: min(since, known.get(key, since)) for key, since in more.items()}
-
-
-def _forget_later(facts: SessionFacts, as_of_ms: int) -> None:
-    """Leave out when a charger was heard, or the platform deaf, after the moment of decision."""
-    facts.heard = _cut(facts.heard, as_of_ms)
-    facts.outages = _cut(facts.outages, as_of_ms)
-
-
-def _cut(spans: Iterable[tuple[int, int]], until_ms: int) -> list[tuple[int, int]]:
-    return [(first, min(last, until_ms)) for first, last in spans if first <= until_ms]

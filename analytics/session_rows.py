@@ -1,26 +1,22 @@
 """From the facts of one session to the row of its revision."""
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from hashlib import blake2b
-from typing import Any, Literal, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
-import msgspec
-import numpy as np
-
-from analytics.class_mask import ALL_CLASSES, ALL_HALF_HOURS, bill_class_mask, bill_half_hour_mask
-from analytics.missing_bill import Verdict, judge_missing_bill
+from analytics.missing_bill import Verdict
 from analytics.occupancy import Occupancy, ended_by, occupancy
-from analytics.session_facts import CHARGING, SessionFacts, SessionKey, overlap_ms
+from analytics.record_columns import record_columns
+from analytics.session_digest import inputs_digest
+from analytics.session_facts import SessionFacts, overlap_ms
+from analytics.session_life import bill_verdict, life_of, not_begun
 from analytics.session_measurement import Measured, measure
-from analytics.thresholds import MINUTE_MS, Thresholds
-from core.meter.device_times import CLOCKS_AGREE_MS, LONGEST_KEPT_MS, STORED_LAG_MS
+from analytics.session_revision import WITHOUT_BILL, CurrentRevision, Life, SessionRow
+from analytics.thresholds import Thresholds
+from core.meter.device_times import CLOCKS_AGREE_MS
 from core.meter.flags import Quality
-from core.tariff import TariffTimeline
 from core.tariff_version import TariffVersion
 
-LONGEST_FAILED_START_MS = 5 * MINUTE_MS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLATFORM_START = 1
 """In either protocol: by app, through the platform."""
@@ -29,73 +25,6 @@ _START_METHODS: dict[str, dict[int, str]] = {
     "aaf5": {0: "card", 1: "app", 2: "local_admin"},
 }
 """What the start modes of records mean (ykc.md section 2, 0x3B; aaf5.md section 4)."""
-_LATEST_ANSWER_MS = 3 * MINUTE_MS
-_NOT_INPUTS = frozenset(
-    (
-        *("computed_ms", "recheck_ms", "stays_since_ms"),
-        # These came after the first version and follow from what was there: their inputs are in the digest already.
-        *("start_method", "stored_readings", "register_start_e4kwh", "register_end_e4kwh", "bill_half_hour_mask"),
-        *("quantum_source", "pmax_source", "register_source"),
-    )
-)
-_RULES_OF_CODES_AND_MONEY = 2
-"""Stands in the digest for the version of the rules. A rule of core that gives other figures is seen by the figures,
-which are in the digest; raise this where `codes.sql` or `bill.sql` must look again at sessions whose figures stay."""
-_LATER_INPUTS: dict[str, Any] = {
-    "bill_duration_s": 0,
-    "bill_half_hour_e4kwh": [],
-    "bill_loss_energy_e4kwh": 0,
-    "bill_number": "",
-    "bill_stored": 0,
-    "meter_profile_id": 0,
-    "overlaps": [],
-    "previous_end_e4kwh": 0,
-    "previous_end_ms": -1,
-    "protocol": "ykc",
-    "register_digits": 0,
-    "register_kind": "session",
-}
-"""Inputs that the first version did not know, each with what it is where there is nothing new to it. Such a one is not
-in the digest, so that sessions which the first version billed get no second revision from a later one."""
-
-Life = Literal["open", "ended", "ended_offline", "failed_start", "other_number"]
-_WITHOUT_BILL = ("open", "other_number")
-
-
-class CurrentRevision(NamedTuple):
-    """What stands of a session now; revision 0 = nothing yet."""
-
-    revision: int = 0
-    inputs_digest: int = 0
-    start_ms: int = 0
-    life: str = ""
-    bill_state: str = ""
-    stays_since_ms: int = 0
-    computed_ms: int = 0
-    overlaps: Sequence[tuple[int, int, str]] = ()
-    bill_key: tuple[int, int, str] = (0, 0, "")
-    is_final: bool = False
-    meter_profile_id: int = 0
-
-    @property
-    def touched(self) -> dict[SessionKey, int]:
-        """The charges on which this revision bears: those in its time, and the number under which its record came."""
-        others = [*self.overlaps, self.bill_key] if self.bill_key[2] else self.overlaps
-        return {SessionKey(*key): self.start_ms or self.computed_ms for key in others}
-
-
-class SessionRow(msgspec.Struct, frozen=True):
-    """A row for `session_revisions`: `columns` lacks only revision and batch_id. `charging`: it is seen to go on."""
-
-    key: SessionKey
-    revision: int
-    inputs_digest: int
-    recheck_ms: int
-    start_ms: int
-    life: Life
-    charging: bool
-    thresholds: Thresholds
-    columns: dict[str, Any]
 
 
 def session_row(
@@ -116,10 +45,10 @@ def session_row(
     if facts.has_other_number:
         life, verdict = "other_number", Verdict("not_expected", 0)
     elif begun:
-        life = _life(facts, measured, as_of_ms, stays_since_ms, thresholds)
-        verdict = _bill_verdict(facts, measured, life, before, as_of_ms, stays_since_ms, thresholds)
+        life = life_of(facts, measured, as_of_ms, stays_since_ms, thresholds)
+        verdict = bill_verdict(facts, measured, life, before, as_of_ms, stays_since_ms, thresholds)
     else:
-        life, verdict = _not_begun(facts, before, as_of_ms, stays_since_ms, thresholds)
+        life, verdict = not_begun(facts, before, as_of_ms, stays_since_ms, thresholds)
     stand = Occupancy(False, 0)
     if begun and life != "open" and measured.result.end_ms:
         result = measured.result
@@ -151,14 +80,14 @@ def session_row(
         "previous_end_ms": facts.previous_end.at_ms,
         **_clock(facts, measured),
         "bill_state": verdict.state,
-        **_bill(facts, thresholds, measured.timeline),
+        **record_columns(facts, thresholds, measured.timeline),
     }
-    if life in _WITHOUT_BILL:
+    if life in WITHOUT_BILL:
         columns |= _NOTHING_FINAL
     elif life == "failed_start" and columns["final_energy_e4kwh"] is None:
         # neither the charger nor any reading speaks of energy: a start that failed took nothing
         columns["final_energy_e4kwh"] = 0
-    digest = _digest(facts, columns, life)
+    digest = inputs_digest(facts, columns, life)
     return SessionRow(
         key=facts.key,
         revision=before.revision + 1,
@@ -182,123 +111,6 @@ _NOTHING_FINAL: dict[str, Any] = {
     "slot_tariff_version": [],
     "slot_method": "none",
 }
-
-
-def _life(
-    facts: SessionFacts, measured: Measured, as_of_ms: int, stays_since_ms: int | None, thresholds: Thresholds
-) -> Life:
-    last_ms = facts.last_charging_ms
-    ended_ms = min((moment for moment in _ends(facts) if moment > last_ms), default=0)
-    if last_ms and not ended_ms:
-        silent_ms = as_of_ms - int(facts.readings["receive_ms"].max())
-        return "open" if silent_ms < thresholds.offline_ms and stays_since_ms is None else "ended_offline"
-    took_nothing = measured.without_energy and not (facts.bill and facts.bill.energy_e4kwh)
-    if took_nothing and measured.result.end_ms - measured.result.start_ms <= LONGEST_FAILED_START_MS:
-        return "failed_start"
-    if last_ms and ended_ms - last_ms > measured.gap_ms:
-        return "ended_offline"
-    return "ended"
-
-
-def _ends(facts: SessionFacts) -> tuple[int, ...]:
-    """Moments at which the charge is known to be over, 0 = unknown; a bill is never sent before."""
-    return (facts.after.after_ms, max(facts.bill.receive_ms, facts.last_charging_ms + 1) if facts.bill else 0)
-
-
-def _bill_verdict(
-    facts: SessionFacts,
-    measured: Measured,
-    life: Life,
-    before: CurrentRevision,
-    as_of_ms: int,
-    stays_since_ms: int | None,
-    thresholds: Thresholds,
-) -> Verdict:
-    if facts.bill is not None:
-        return Verdict("present", 0)
-    if life == "open":
-        last_heard_ms = int(facts.readings["receive_ms"].max())
-        return Verdict("waiting", last_heard_ms + thresholds.offline_ms)
-    return _missing_bill(
-        facts,
-        measured.result.end_ms,
-        before,
-        as_of_ms,
-        stays_since_ms,
-        thresholds,
-        proof_of_start=_proof_of_start(facts) and life != "failed_start",
-    )
-
-
-def _not_begun(
-    facts: SessionFacts, before: CurrentRevision, as_of_ms: int, stays_since_ms: int | None, thresholds: Thresholds
-) -> tuple[Life, Verdict]:
-    """What is to be thought of a charge that was ordered or named, while neither a reading nor a bill shows it.
-
-    It may begin at any moment until a bill would be overdue (codes 1 and 2). Then the start failed, unless the charger
-    said yes and nothing shows that the connector stood idle: what that charge took is not known.
-    """
-    verdict = _missing_bill(
-        facts,
-        facts.ordered_ms,
-        before,
-        as_of_ms,
-        stays_since_ms,
-        thresholds,
-        proof_of_start=facts.start_acked and not _stood_idle(facts) and not _has_another_number(facts),
-    )
-    lives: dict[str, Life] = {"lost": "ended", "lost_offline": "ended_offline", "not_expected": "failed_start"}
-    return lives.get(verdict.state, "open"), verdict
-
-
-def _stood_idle(facts: SessionFacts) -> bool:
-    """Whether the connector was seen without this charge for longer than a start takes."""
-    after, own = facts.after, facts.readings["event_ms"]
-    seen_ms = max(after.plugged_until_ms, after.unplugged_ms, after.next_start_ms, int(own.max()) if own.size else 0)
-    return seen_ms - facts.ordered_ms > LONGEST_FAILED_START_MS
-
-
-def _has_another_number(facts: SessionFacts) -> bool:
-    """Whether the charge that was ordered runs under a number of the charger's own (aaf5.md, cmd 7: "serial")."""
-    begun_ms = facts.after.next_start_ms
-    return facts.pile.protocol == "aaf5" and 0 <= begun_ms - facts.ordered_ms <= _LATEST_ANSWER_MS
-
-
-def _missing_bill(
-    facts: SessionFacts,
-    end_ms: int,
-    before: CurrentRevision,
-    as_of_ms: int,
-    stays_since_ms: int | None,
-    thresholds: Thresholds,
-    *,
-    proof_of_start: bool,
-) -> Verdict:
-    if before.bill_state == "lost":
-        return Verdict("lost", 0)
-    heard = facts.heard
-    if stays_since_ms is not None and heard and not _silent_while_charging(facts, thresholds):
-        online_at_last = stays_since_ms - heard[-1][1] < thresholds.offline_ms
-        heard = [*heard[:-1], (heard[-1][0], as_of_ms)] if online_at_last else heard
-    return judge_missing_bill(
-        end_ms=end_ms,
-        heard=heard,
-        outages=facts.outages,
-        as_of_ms=as_of_ms,
-        proof_of_start=proof_of_start,
-        thresholds=thresholds,
-    )
-
-
-def _silent_while_charging(facts: SessionFacts, thresholds: Thresholds) -> bool:
-    """Whether the last that was heard of the whole charger is this session's charging."""
-    if facts.after.after_ms or not facts.last_charging_ms:
-        return False
-    return facts.heard[-1][1] - int(facts.readings["receive_ms"].max()) <= thresholds.silence_ms
-
-
-def _proof_of_start(facts: SessionFacts) -> bool:
-    return facts.start_acked or int(np.count_nonzero(facts.readings["state"] == CHARGING)) >= 2
 
 
 def _identity(facts: SessionFacts, measured: Measured) -> dict[str, Any]:
@@ -376,95 +188,3 @@ def _clock(facts: SessionFacts, measured: Measured) -> dict[str, Any]:
         if measured.result.start_ms
         else 0,
     }
-
-
-def _bill(facts: SessionFacts, thresholds: Thresholds, timeline: TariffTimeline) -> dict[str, Any]:
-    bill = facts.bill
-    if bill is None:
-        return {
-            "has_bill": 0,
-            "different_bills": 0,
-            "bill_receive_ms": 0,
-            "bill_start_ms": 0,
-            "bill_end_ms": 0,
-            "bill_energy_e4kwh": 0,
-            "bill_amount_e4yuan": 0,
-            "bill_class_energy_e4kwh": [],
-            "bill_class_mask": ALL_CLASSES,
-            "bill_half_hour_e4kwh": [],
-            "bill_half_hour_mask": ALL_HALF_HOURS,
-            "bill_duration_s": 0,
-            "bill_loss_energy_e4kwh": 0,
-            "bill_stored": 0,
-            "bill_meter_start_e4kwh": 0,
-            "bill_meter_end_e4kwh": 0,
-            "bill_stop_reason": 0,
-            "vin": "",
-            "physical_card": "",
-        }
-    return {
-        "has_bill": 1,
-        "different_bills": bill.different_bills,
-        "bill_receive_ms": bill.receive_ms,
-        "bill_start_ms": bill.start_ms,
-        "bill_end_ms": bill.end_ms,
-        "bill_energy_e4kwh": bill.energy_e4kwh,
-        "bill_amount_e4yuan": bill.amount_e4yuan,
-        "bill_class_energy_e4kwh": list(bill.class_energy_e4kwh),
-        "bill_class_mask": bill_class_mask(
-            bill.start_ms,
-            bill.end_ms,
-            bill.class_price_e5yuan,
-            facts.pile.zone,
-            timeline,
-            thresholds.part_margin_ms,
-        ),
-        "bill_half_hour_e4kwh": list(bill.half_hour_energy_e4kwh),
-        "bill_half_hour_mask": bill_half_hour_mask(
-            bill.start_ms, bill.end_ms, facts.pile.zone, thresholds.part_margin_ms
-        ),
-        "bill_duration_s": bill.duration_s,
-        "bill_loss_energy_e4kwh": bill.loss_energy_e4kwh if bill.loss_energy_e4kwh != bill.energy_e4kwh else 0,
-        "bill_stored": _bill_stored(facts),
-        "bill_meter_start_e4kwh": bill.meter_start_e4kwh,
-        "bill_meter_end_e4kwh": bill.meter_end_e4kwh,
-        "bill_stop_reason": bill.stop_reason,
-        "vin": bill.vin,
-        "physical_card": bill.physical_card,
-    }
-
-
-def _bill_stored(facts: SessionFacts) -> int:
-    """Whether the charger had kept the record: by its end, and by the clock that live readings showed, if any did."""
-    if facts.bill is None or not facts.clock_behind_ms:
-        return facts.bill.stored if facts.bill else 0
-    return int(STORED_LAG_MS < facts.bill.receive_ms - facts.record_end_ms <= LONGEST_KEPT_MS)
-
-
-def _digest(facts: SessionFacts, columns: dict[str, Any], life: Life) -> int:
-    """A number for the inputs of a revision. A charge under way gets one when it begins, and none with each reading."""
-    if life in _WITHOUT_BILL:
-        stage = "ordered" if life == "open" and not facts.last_charging_ms else life
-        inputs: list[Any] = [facts.key, stage, columns["operator_id"], _RULES_OF_CODES_AND_MONEY]
-        return _hash(msgspec.msgpack.encode(inputs))
-    columns = {**columns, "rule_version": _RULES_OF_CODES_AND_MONEY}
-    inputs = [columns[name] for name in sorted(columns.keys() - _NOT_INPUTS - _LATER_INPUTS.keys())]
-    inputs += [(name, columns[name]) for name, nothing in _LATER_INPUTS.items() if columns[name] != nothing]
-    return _hash(msgspec.msgpack.encode(inputs), _canonical_readings(facts))
-
-
-def _canonical_readings(facts: SessionFacts) -> bytes:
-    """The different readings in their one order (by each column in turn), as bytes."""
-    columns = list(facts.readings.values())
-    event_ms = columns[0]
-    rows = np.stack(columns, axis=1)
-    if (event_ms[1:] > event_ms[:-1]).all():  # as nearly all are: no two alike, and in that order already
-        return rows.tobytes()
-    rows = rows[np.lexsort(columns[::-1])]
-    differs = np.ones(len(rows), dtype=np.bool_)
-    differs[1:] = (rows[1:] != rows[:-1]).any(axis=1)
-    return rows[differs].tobytes()
-
-
-def _hash(*parts: bytes) -> int:
-    return int.from_bytes(blake2b(b"".join(parts), digest_size=8).digest(), "big")

@@ -7,8 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from analytics.session_digest import canonical_readings
 from analytics.session_facts import READING_COLUMNS, AfterFacts, BillFacts, PreviousEnd, SessionFacts, SessionKey
-from analytics.session_rows import CurrentRevision, SessionRow, _canonical_readings, session_row
+from analytics.session_revision import CurrentRevision, SessionRow
+from analytics.session_rows import session_row
 from analytics.thresholds import Thresholds
 from core.directory import Ownership
 from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, TARIFF, pile, trade_no
@@ -126,4 +128,4 @@ def test_the_readings_of_the_digest_stand_in_one_order_and_once(seed: int) -> No
         rows[:, 0] = np.sort(rng.choice(1_000, len(rows), replace=False))
     columns = {name: np.ascontiguousarray(rows[:, place]) for place, name in enumerate(READING_COLUMNS)}
     facts = SessionFacts(key=SessionKey(4, 1, trade_no()), pile=pile(), readings=columns)
-    assert _canonical_readings(facts) == np.unique(rows, axis=0).tobytes()
+    assert canonical_readings(facts) == np.unique(rows, axis=0).tobytes()
