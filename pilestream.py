@@ -137,7 +137,8 @@ def _bill(options: argparse.Namespace) -> int:
         lines = bill_lines(client, Scope(None), options.trade_no)
     for line in lines:
         print(json.dumps(line, ensure_ascii=False) if options.json else _in_words(line))
-    unknown = [number for number in options.trade_no if number not in {line["trade_no"] for line in lines}]
+    found = {number for line in lines for number in (line["trade_no"], *line["other_numbers"])}
+    unknown = [number for number in options.trade_no if number not in found]
     for number in unknown:
         print(f"pilestream: no session has the number {number}", file=sys.stderr)
     return NO if unknown else DONE
@@ -178,8 +179,9 @@ def _in_words(line: dict[str, Any]) -> str:
     codes = ",".join(map(str, line["codes"])) or "none"
     amount = "unknown" if line["final_amount_yuan"] is None else f"{line['final_amount_yuan']} yuan"
     held = " (held: waits for a person)" if line["held"] else ""
+    others = f" (of {', '.join(line['other_numbers'])})" if line["other_numbers"] else ""
     return (
-        f"{line['trade_no']} {line['pile']}/{line['connector']} {line['start']} to {line['end']}: "
+        f"{line['trade_no']}{others} {line['pile']}/{line['connector']} {line['start']} to {line['end']}: "
         f"charger {line['pile_energy_kwh']} kWh, platform {line['platform_energy_kwh']} kWh "
         f"[{line['low_kwh']}, {line['high_kwh']}] {line['quality']}, "
         f"billed {line['final_energy_kwh']} kWh = {amount}{held}; codes {codes}"

@@ -16,7 +16,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def bill_lines(client: Client, scope: Scope, trade_nos: Sequence[str]) -> list[dict[str, Any]]:
     """One record per session under these numbers, in the order in which they are asked.
 
-    A number without a session that `scope` may see gives none, one with several sessions gives several. Energies have
+    A number without a session that `scope` may see gives none, one with several sessions gives several. One that
+    belongs to a charge under another number (its record came under it, or its order bore it) gives the line of that
+    charge, once also where both are asked; `other_numbers` tells which of the numbers asked are such. Energies have
     four decimals, amounts two, both as text; times are local to the station. What is not known is None, never zero;
     a charge under way has its start and nothing else yet.
     """
@@ -25,7 +27,11 @@ def bill_lines(client: Client, scope: Scope, trade_nos: Sequence[str]) -> list[d
     wanted = list(dict.fromkeys(trade_nos))
     answer = ask(client, "bill_lines", scope, trade_nos=tuple(wanted))
     place = {trade_no: number for number, trade_no in enumerate(wanted)}
-    return [_line(record) for record in sorted(answer.records(), key=lambda record: place[record["trade_no"]])]
+
+    def first_place(record: dict[str, Any]) -> int:
+        return min(place[number] for number in (record["trade_no"], *record["other_numbers"]) if number in place)
+
+    return [_line(record) for record in sorted(answer.records(), key=first_place)]
 
 
 def _line(record: dict[str, Any]) -> dict[str, Any]:
@@ -48,6 +54,8 @@ def _line(record: dict[str, Any]) -> dict[str, Any]:
         "held": bool(record["held"]),
         "codes_raw": list(record["codes_raw"]),
         "codes": list(record["codes"]),
+        "record_no": record["bill_number"] or None,
+        "other_numbers": list(record["other_numbers"]),
         "causes": causes_with_protocol(record["causes"], record["remaining_hits"], record["step_faults"]),
     }
 

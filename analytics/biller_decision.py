@@ -1,11 +1,16 @@
 """As of when a pass of the biller decides a session, and what of its facts counts then."""
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
 
 from analytics.session_facts import SessionFacts
 from analytics.session_revision import CurrentRevision
+from analytics.thresholds import HOUR_MS
+
+DECIDED_AFTER_MS: Final = 7 * 24 * HOUR_MS
+"""Whatever a charger may still owe is decided a week later: a bill is given up after 72 h, an unplug after 24 h."""
 
 
 class Decision(msgspec.Struct, frozen=True):

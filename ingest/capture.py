@@ -96,7 +96,7 @@ class CaptureFile:
         self._file.close()
 
     def survey(self) -> Survey:
-        """Check every line and take down which they are."""
+        """Check every line and take down which they are; raises `CaptureError` where there is none."""
         digests = bytearray()
         other_protocols: dict[str, int] = {}
         in_order, until_ms = True, 0
@@ -107,6 +107,8 @@ class CaptureFile:
             digests += _identity(line)
             in_order &= line.ts >= until_ms
             until_ms = max(until_ms, line.ts)
+        if not digests and not other_protocols:
+            raise CaptureError(f"there is nothing in the capture {self._path}: it has no line with a frame")
         return Survey(np.frombuffer(digests, dtype="<u8"), in_order, until_ms, other_protocols)
 
     def frames(self, survey: Survey, wanted: npt.NDArray[np.bool_], scratch: Path) -> Iterator[CapturedFrame]:

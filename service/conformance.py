@@ -117,7 +117,7 @@ def _evidence(rows: list[dict[str, Any]]) -> set[tuple[int, FrameKey]]:
 def _violation_text(row: dict[str, Any]) -> str:
     moment = (_EPOCH + timedelta(milliseconds=row["event_ms"])).astimezone(ZoneInfo(row["zone"]))
     subject = f"session {row['trade_no']}" if row["trade_no"] else f"login over connection {row['connection_id']}"
-    make = " ".join(filter(None, [row["vendor"], row["model"], row["firmware"]]))
+    make = " ".join(dict.fromkeys(filter(None, [row["vendor"], row["model"], row["firmware"]])))
     who = "" if row["party"] == "charger" else " (the platform)"
     connector = f"{row['pile']}/{row['connector']}" if row["connector"] else row["pile"]
     lines = [

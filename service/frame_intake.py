@@ -15,6 +15,7 @@ import msgspec
 from clickhouse_driver import Client
 
 from analytics.biller import Biller, BillerReport
+from analytics.biller_decision import DECIDED_AFTER_MS
 from analytics.client import ClickHouseAddress, connect
 from analytics.conformance import ConformanceChecker
 from analytics.meter_learning import MeterLearner
@@ -31,8 +32,6 @@ from service.role import now_ms
 from service.settings import Settings
 
 OWN: Final = "evaluate"
-DECIDED_AFTER_MS: Final = 7 * 24 * 3_600_000
-"""Whatever a charger may still owe is decided a week later: a bill is given up after 72 h, an unplug after 24 h."""
 
 Frames = Iterable[tuple[int, str, bytes]]
 """(epoch ms at the platform, connection, frame), in the order of time."""

@@ -10,6 +10,7 @@ from typing import Final
 from clickhouse_driver import Client
 
 from analytics.biller import Biller
+from analytics.biller_decision import DECIDED_AFTER_MS
 from analytics.client import ClickHouseAddress, connect
 from analytics.conformance import ConformanceChecker
 from analytics.meter_learning import MeterLearner
@@ -29,7 +30,6 @@ from service.role import now_ms
 from service.running import running_database
 from service.settings import Settings
 
-WEEK_MS = 7 * 24 * 3_600_000
 UNKNOWN_PILE_CONNECTORS = 2
 DONE = 0
 _MB: Final = 20
@@ -99,7 +99,7 @@ def _take(settings: Settings, address: ClickHouseAddress, capture: Path) -> Repl
     MeterLearner(client, directory).learn_closed_days(max(last_ms, now_ms()), report.pile_ids)
     biller = Biller(client, directory, clock=now_ms, thresholds=settings.threshold_book)
     with Progress("billing", len(report.pile_ids), "chargers") as billing:
-        as_of_ms = max(last_ms, now_ms()) + WEEK_MS
+        as_of_ms = max(last_ms, now_ms()) + DECIDED_AFTER_MS
         decided = biller.settle(report.pile_ids, as_of_ms, report.observed_until_ms, billing.step)
     if decided.failed_sessions:
         print(f"{decided.failed_sessions} sessions cannot be decided; the log above says why", file=sys.stderr)
@@ -133,7 +133,7 @@ class _CaptureProgress:
 
 
 def _refuse_open_sessions(client: Client, settings: Settings) -> None:
-    open_sessions = ask(client, "open_sessions", PLATFORM_SCOPE, since_ms=now_ms() - WEEK_MS).first()
+    open_sessions = ask(client, "open_sessions", PLATFORM_SCOPE, since_ms=now_ms() - DECIDED_AFTER_MS).first()
     if open_sessions and open_sessions["sessions"]:
         raise ServiceError(
             f"{settings.folder} has {open_sessions['sessions']} live sessions that are still open; "

@@ -2,9 +2,9 @@
 SELECT
     multiIf(
         %(by)s = 'pile', toString(checked.pile),
-        %(by)s = 'firmware', concat(vendor, ' ', model, ' ', if(firmware = '', '?', toString(firmware))),
+        %(by)s = 'firmware', concat(arrayStringConcat(arrayDistinct([toString(vendor), toString(model)]), ' '), ' ', if(firmware = '', '?', toString(firmware))),
         %(by)s = 'vendor', toString(vendor),
-        %(by)s = 'model', concat(vendor, ' ', model),
+        %(by)s = 'model', arrayStringConcat(arrayDistinct([toString(vendor), toString(model)]), ' '),
         toString(checked.flow)) AS name,
     deviation.step AS step,
     deviation.kind AS kind,

@@ -2,9 +2,9 @@
 SELECT
     multiIf(
         %(by)s = 'pile', toString(pile),
-        %(by)s = 'firmware', concat(vendor, ' ', model, ' ', if(firmware = '', '?', toString(firmware))),
+        %(by)s = 'firmware', concat(arrayStringConcat(arrayDistinct([toString(vendor), toString(model)]), ' '), ' ', if(firmware = '', '?', toString(firmware))),
         %(by)s = 'vendor', toString(vendor),
-        %(by)s = 'model', concat(vendor, ' ', model),
+        %(by)s = 'model', arrayStringConcat(arrayDistinct([toString(vendor), toString(model)]), ' '),
         toString(flow)) AS name,
     count() AS sessions,
     countIf(deviations = 0) AS clean,

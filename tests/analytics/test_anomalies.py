@@ -127,6 +127,8 @@ def test_lines_of_bills(stored: Client) -> None:
         "held": False,
         "codes_raw": [8, 6],
         "codes": [6],
+        "record_no": None,
+        "other_numbers": [],
         "causes": ["ZERO_BASELINE"],
     }
     assert (lines[1]["pile_energy_kwh"], lines[1]["codes"]) == (None, [1])

@@ -202,3 +202,12 @@ def test_groups_in_every_format(stored: Client) -> None:
         ["大岗公交车站", "S", "2"],
     ]
     assert "measured by meters of whole kWh: 2" in render(anomaly_table(stored, PLATFORM_SCOPE), "table")
+
+
+def test_a_charger_of_which_nothing_is_known_has_one_word(empty_database: Client) -> None:
+    insert_rows(empty_database, [clean_row(1, pile_id=4), clean_row(2, pile_id=5)])
+    compute(empty_database)
+    rows = [(4, "A", 3, "unknown", "unknown"), (5, "B", 3, "R", "R")]
+    empty_database.execute("INSERT INTO dim_piles (pile_id, pile, station_id, vendor, model) VALUES", rows)
+    assert counts(empty_database, "model") == {("unknown",): (1, 0, 0), ("R",): (1, 0, 0)}
+    assert list(counts(empty_database, "firmware")) == [("R ?",), ("unknown ?",)]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from clickhouse_driver import Client
 
+from analytics.bill_lines import bill_lines
 from analytics.biller import Biller
 from analytics.questions import PLATFORM_SCOPE, Scope, ask
 from analytics.threshold_book import ThresholdBook
@@ -79,6 +80,13 @@ def test_a_record_under_another_number_is_the_one_of_its_charge(
     assert numbers(database) == {trade_no(1): ORPHAN}
     assert database.execute("SELECT pile_energy_e4kwh FROM bills") == [(200_000,)]
     assert waiting(database) == []
+    found = {
+        asked: bill_lines(database, PLATFORM_SCOPE, asked)
+        for asked in ((trade_no(1),), (ORPHAN,), (ORPHAN, trade_no(1)))
+    }
+    assert [[line["trade_no"] for line in lines] for lines in found.values()] == [[trade_no(1)]] * 3
+    assert [lines[0]["other_numbers"] for lines in found.values()] == [[], [ORPHAN], [ORPHAN]]
+    assert bill_lines(database, Scope(frozenset({3})), [ORPHAN]) == []
 
 
 @pytest.mark.parametrize(
@@ -214,6 +222,7 @@ def test_a_record_that_came_once_more_under_another_number_is_no_charge(
     assert bills(database).get(ORPHAN, ("provisional", "MISSING", 0, [])) == ("provisional", "MISSING", 0, [])
     assert database.execute("SELECT trade_no FROM sessions WHERE notEmpty(overlaps)") == []
     assert database.execute("SELECT causes FROM bills WHERE trade_no = %(no)s", {"no": trade_no(1)}) == [([],)]
+    assert [line["trade_no"] for line in bill_lines(database, PLATFORM_SCOPE, [ORPHAN])] == [trade_no(1)]
     assert waiting(database) == []
 
 

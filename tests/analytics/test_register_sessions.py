@@ -316,7 +316,8 @@ def test_a_taken_order_makes_no_session_whatever_comes_first(
     own = one(empty_database)
     assert (own["trade_no"], own["start_command_ms"], own["life"]) == ("SN-1", START - 20 * SECOND, "ended")
     assert empty_database.execute(BILLS_NOW) == [("SN-1", ENERGY)]
-    assert bill_lines(empty_database, PLATFORM_SCOPE, [ORDERED]) == []
+    (line,) = bill_lines(empty_database, PLATFORM_SCOPE, [ORDERED])
+    assert (line["trade_no"], line["other_numbers"]) == ("SN-1", [ORDERED]), "the order leads to its charge"
     # a later process finds nothing to add
     assert Biller(empty_database, facts.directory, clock=clock).run_once().session_revisions == 0
 
