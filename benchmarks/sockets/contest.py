@@ -1,0 +1,94 @@
+"""The contestants of one workload, in turn and again, so that a change of the machine meets them all."""
+
+import shutil
+import statistics
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.sockets import traffic
+from benchmarks.sockets.processes import Run, floor_command, python_command, send, serving
+
+MEMORY_FOLDER: Final = Path("/dev/shm")
+PROBES: Final = 20
+GATEWAY: Final = "pilestream"
+FLOOR: Final = "c epoll"
+BULK_PLAIN: Final = "uvloop, plain python"
+SEGMENTS_PLAIN: Final = "asyncio, plain python"
+
+Commands = dict[str, Callable[[Path], list[str]]]
+
+
+def bulk(connections: int, readings: int, rounds: int, seed: int, folder: Path = MEMORY_FOLDER) -> dict[str, Any]:
+    """Chargers that were offline send all that they kept, until the last record is acknowledged.
+
+    Gives frames for each second that the server's core was busy, and what others wait meanwhile. The spool, and the
+    floor's file, are in `folder`.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        sent = traffic.write_backlog(Path(name) / "traffic", connections, readings, PROBES, seed)
+        commands: Commands = {
+            FLOOR: lambda place: floor_command("bulk", place / "bytes", sent),
+            BULK_PLAIN: lambda place: python_command("benchmarks.sockets.plain_python", "uvloop", place / "bytes"),
+            GATEWAY: lambda place: python_command("benchmarks.sockets.gateway_alone", place, connections + PROBES),
+        }
+        runs = _in_turn(commands, Path(name), rounds, "bulk", sent, PROBES)
+    rates = {name: [sent.frames / run.cpu_s for run in found] for name, found in runs.items()}
+    goals = {"gateway / floor": 0.6, "longest wait of a probe": "100 ms"}
+    return _report("bulk", runs, rates, FLOOR, seed=seed, goal=goals, connections=connections, frames=sent.frames)
+
+
+def segments(connections: int, seconds: float, rounds: int) -> dict[str, Any]:
+    """One heartbeat of each charger at a time, each answered.
+
+    Gives answers for each second that the server's core was busy.
+    """
+    with tempfile.TemporaryDirectory(dir=MEMORY_FOLDER) as name:
+        sent = traffic.write_heartbeats(Path(name) / "traffic", connections)
+        commands: Commands = {
+            FLOOR: lambda place: floor_command("segments", place / "bytes", sent),
+            SEGMENTS_PLAIN: lambda place: python_command("benchmarks.sockets.plain_python", "asyncio", place / "bytes"),
+            GATEWAY: lambda place: python_command("benchmarks.sockets.gateway_alone", place, connections),
+        }
+        runs = _in_turn(commands, Path(name), rounds, "segments", sent, seconds)
+    rates = {name: [run.answers / run.cpu_s for run in found] for name, found in runs.items()}
+    goals = {"gateway / floor": 0.8, f"gateway / {SEGMENTS_PLAIN}": 4}
+    return _report("segments", runs, rates, FLOOR, goal=goals, connections=connections)
+
+
+def _in_turn(
+    commands: Commands, folder: Path, rounds: int, workload: str, sent: traffic.Traffic, last: float
+) -> dict[str, list[Run]]:
+    runs: dict[str, list[Run]] = {name: [] for name in commands}
+    for _round in range(rounds):
+        for name, command in commands.items():
+            place = folder / "server"
+            place.mkdir()
+            with serving(command(place)) as server:
+                runs[name].append(send(server, workload, sent, last))
+            shutil.rmtree(place)
+    return runs
+
+
+def _report(
+    workload: str, runs: dict[str, list[Run]], rates: dict[str, list[float]], baseline: str, **more: Any
+) -> dict[str, Any]:
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    return {
+        "workload": workload,
+        "contestants": {
+            name: {
+                "unit": "frames/s",
+                "values": [round(value) for value in rates[name]],
+                "median": round(medians[name]),
+                "busy": round(statistics.median(run.cpu_s / run.seconds for run in found), 3),
+                "wait_ms": {
+                    key: round(statistics.median(run.wait_ms[key] for run in found), 3) for key in found[0].wait_ms
+                },
+            }
+            for name, found in runs.items()
+        },
+        "ratios": {f"{name} / {baseline}": round(medians[name] / medians[baseline], 3) for name in medians},
+        **more,
+    }
