@@ -9,6 +9,7 @@ from clickhouse_driver import Client
 from clickhouse_driver.errors import Error as DriverError
 
 from ingest.errors import IngestError
+from ingest.native_insert import insert_columns, sends_as_it_lies
 from ingest.table_rows import TIME_COLUMNS, TableRows
 
 # Called with the driver's client settings as keywords (`use_numpy`).
@@ -70,13 +71,17 @@ class Inserter:
         self._settings = None
 
     def _send(self, rows: TableRows, token: str) -> None:
+        settings = {**self._insert_settings(), "insert_deduplication_token": token}
         client = self._client(use_numpy=rows.numpy_only)
+        if sends_as_it_lies(client, rows.columns):
+            insert_columns(client, rows.table, rows.columns, settings)
+            return
         names = ", ".join(f"`{name}`" for name in rows.columns)
         client.execute(
             f"INSERT INTO {rows.table} ({names}) VALUES",
             list(rows.columns.values()),
             columnar=True,
-            settings={**self._insert_settings(), "insert_deduplication_token": token},
+            settings=settings,
         )
 
     def _not_yet_stored(self, rows: TableRows, segment_id: int, start: int, end: int) -> TableRows:

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.ykc.realtime import COLUMN_TYPES, RealtimeColumns
-from ingest.record_buffer import FLAG_STORED
+from core.directory import PileDirectory
+from ingest.owners import operators_of_groups
+from ingest.reading_columns import ReadingColumns
+from ingest.row_order import by_connector_and_time
 from ingest.table_rows import TableRows
 
 if TYPE_CHECKING:
@@ -16,35 +18,27 @@ CHECKSUM_LE = 1
 
 
 def reading_rows(
-    batch: "Batch", picked: NDArray[np.intp], operators: NDArray[np.uint32]
+    batch: "Batch", picked: NDArray[np.intp], directory: PileDirectory, into: ReadingColumns
 ) -> tuple[TableRows, NDArray[np.intp]]:
     """Rows of the picked records, and those of the picked whose bytes must (also) be kept in `frames`.
 
     The latter are frames that their row does not reproduce to the byte (`exact` = 0), and frames too short for a row.
+    The rows stand in the order of the table, and are views of `into`: they last until it is filled again.
     """
     records = batch.records
-    decoder = RealtimeColumns(max(len(picked), 1))
-    decoder.decode_many(batch.data, records.payload_offset[picked], records.payload_length[picked])
-    decoded = picked[decoder.source]
-    wire = decoder.columns()
-    columns: dict[str, Any] = {name: wire[name] for name in COLUMN_TYPES if name != "checksum_order"}
-    columns |= {
-        "operator_id": operators[decoded],
-        "pile_id": records.pile_id[decoded],
-        "connector": records.connector[decoded],
-        "event_ms": records.event_ms[decoded],
-        "receive_ms": records.receive_ms[decoded],
-        "stored": records.flags[decoded] & np.uint8(FLAG_STORED),
-        "connection_id": records.connection_id[decoded],
-        "live_accepted_e4kwh": records.live_accepted_e4kwh[decoded],
-        "live_amount_fen": records.live_amount_fen[decoded],
-        "live_flags": records.live_flags[decoded],
-        "segment_id": np.full(len(decoded), batch.segment_id, np.uint64),
-        "segment_offset": batch.segment_offset(decoded),
-    }
-    if np.any(wire["checksum_order"] != CHECKSUM_LE):
-        # The driver handles an Enum value by value; without the column ClickHouse takes its first value, "le".
-        columns["checksum_order"] = wire["checksum_order"]
-    inexact = decoded[wire["exact"] == 0]
-    undecoded = np.setdiff1d(picked, decoded, assume_unique=True)
+    order, starts = by_connector_and_time(records.pile_id, records.connector, records.event_ms, picked)
+    decoded = into.fill(batch.data, records, order, batch.start)
+    columns: dict[str, Any] = into.columns()
+    checksum_order = columns.pop("checksum_order")
+    undecoded = np.empty(0, np.intp)
+    if len(decoded) < len(order):
+        missing = np.isin(order, decoded, invert=True, assume_unique=True)
+        undecoded = np.sort(order[missing])
+        starts = starts - np.concatenate(([0], np.cumsum(missing)))[starts]
+    columns["operator_id"] = operators_of_groups(directory, columns["pile_id"], columns["event_ms"], starts)
+    columns["segment_id"] = np.full(len(decoded), batch.segment_id, np.uint64)
+    if np.any(checksum_order != CHECKSUM_LE):
+        # Left out where it says nothing: ClickHouse then takes the first value of the Enum, "le".
+        columns["checksum_order"] = checksum_order
+    inexact = np.sort(decoded[columns["exact"] == 0])
     return TableRows("readings", columns, numpy_only=True), np.concatenate((inexact, undecoded))
