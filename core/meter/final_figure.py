@@ -55,6 +55,8 @@ class Comparison(msgspec.Struct, frozen=True):
             high_e4kwh=self.behind(measured.high_e4kwh),
             unproven_e4kwh=self.behind(measured.unproven_e4kwh),
             unexplained_e4kwh=self.behind(measured.unexplained_e4kwh),
+            jumped_e4kwh=self.behind(measured.jumped_e4kwh),
+            flowed_in_jumps_e4kwh=self.behind(measured.flowed_in_jumps_e4kwh),
             counter_e4kwh=None if counter is None else self.behind(counter),
         )
 
@@ -153,13 +155,16 @@ class _Witnesses:
         bill = self._bill
         if bill is None or not self._inside_interval(bill) or bill > self._limit:
             return False
-        if self._measured.quality == Quality.MISSING or self._width <= self._narrow:
+        if self._measured.quality == Quality.MISSING or self._is_narrow:
             return True
         return not self._power_contradicts(bill) and not self._repeats_the_failure(bill)
 
     def _repeats_the_failure(self, bill: int) -> bool:
         """The bill lies in the interval only because that covers what the register may have failed to count."""
         measured = self._measured
+        jumped = measured.jumped_e4kwh - measured.flowed_in_jumps_e4kwh
+        if jumped > 0 and bill > measured.best_e4kwh + measured.flowed_in_jumps_e4kwh + jumped // 2:
+            return True
         if self._broken:
             precision = max(self._profile.quantum_e4kwh * max(1, measured.segments), bill // PRECISE)
             return bill < measured.best_e4kwh - precision
@@ -188,7 +193,8 @@ class _Witnesses:
         if self._profile.register_kind == "session":
             # The counter is the register once more: it lies in its own interval however wide that is.
             tail = self._profile.energy_at_pmax(unseen_ms)
-            return self._width - tail <= self._narrow and not self._power_contradicts(counter)
+            is_sure = self._measured.unexplained_e4kwh <= self._material
+            return is_sure and self._width - tail <= self._narrow and not self._power_contradicts(counter)
         return self._power_agrees(counter) or (not self._rested and not self._broken and self._inside_interval(counter))
 
     @property
@@ -198,7 +204,13 @@ class _Witnesses:
 
     @property
     def measurement_is_narrow(self) -> bool:
-        return self._measured.quality != Quality.MISSING and self._width <= self._narrow
+        return self._measured.quality != Quality.MISSING and self._is_narrow
+
+    @property
+    def _is_narrow(self) -> bool:
+        """Nothing is left open that matters, however coarse the meter is."""
+        uncertain = self._measured.unexplained_e4kwh > self._material or self._rested
+        return self._width <= self._narrow and not uncertain
 
     @property
     def _width(self) -> int:
@@ -230,7 +242,7 @@ class _Witnesses:
         power = measured.seen_power_e4kwh
         unobserved_ms = measured.unseen_power_ms + measured.first_ms - measured.began_ms
         unobserved_ms += self._end_high_ms - measured.last_ms
-        play = power // 20 + TOLERANCE_E4KWH + self._profile.quantum_e4kwh
+        play = power // 20 + max(TOLERANCE_E4KWH, self._profile.quantum_e4kwh)
         lowest = power - play
         highest = power + play + self._profile.energy_at_pmax(unobserved_ms)
         return not lowest <= energy <= highest

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from core.meter.calculator import MeterCalculator
 from core.meter.flags import Flag, Quality
 from core.meter.intervals import Intervals, quality_of
+from core.meter.lasting_steps import jumps, lasting_steps, widen
 from core.meter.measured_figure import Begin, MeasuredFigure, too_many_jumps
 from core.meter.measured_figure import RegisterFacts as RegisterFacts  # callers of measure() need it
 from core.meter.profile import MeterProfile
@@ -36,7 +37,8 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     count say was delivered while the register rested; part of it is estimated, part only covered by `high`.
     `seen_power_e4kwh` is the integral of power without silences, `unseen_power_ms` how long those lasted between the
     first and the last reading, `last_power_w` the power at the last. `unexplained_e4kwh`: of the best figure, what the
-    register rose in single steps beyond what power can have brought.
+    register rose in single steps beyond what power can have brought. `jumped_e4kwh`: what it rose in jumps, which the
+    best figure leaves out; `flowed_in_jumps_e4kwh` what power says of that time, Pmax where it says nothing.
     """
 
     best_e4kwh: int
@@ -71,6 +73,8 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     unseen_power_ms: int = 0
     last_power_w: int = 0
     unexplained_e4kwh: int = 0
+    jumped_e4kwh: int = 0
+    flowed_in_jumps_e4kwh: int = 0
 
     @property
     def intervals(self) -> Intervals:
@@ -134,6 +138,12 @@ def measure(
         accepted = _without_forgiven(steps, all_readings.event_ms)
     elif figure.baseline_extra:
         accepted = accepted + figure.baseline_extra
+    kept_flags = flags if ordered.all_kept else flags[ordered.kept]
+    lasting = lasting_steps(kept, kept_flags, kept_charge, profile, figure.best) if is_valid else []
+    not_certain = widen(steps, lasting, kept.event_ms)
+    if lasting:
+        flags[np.flatnonzero(ordered.kept)[[step.place for step in lasting]]] |= np.uint32(Flag.AMBIGUOUS)
+    jumped = jumps(charged, steps, profile)
     session_flags = figure.flags | int(np.bitwise_or.reduce(flags))
     trusted = unquestioned | (np.diff(accepted, prepend=0) > 0)
     if too_many_jumps(flags, len(charging)):
@@ -147,8 +157,8 @@ def measure(
     is_register = profile.register_kind != "session" and is_valid
     return Measurement(
         best_e4kwh=figure.best,
-        low_e4kwh=figure.low,
-        high_e4kwh=figure.high,
+        low_e4kwh=max(0, figure.low - max(0, not_certain.most_risen_e4kwh - calculator.unsure_low_e4kwh)),
+        high_e4kwh=figure.high + not_certain.most_missed_e4kwh,
         quality=quality_of(
             session_flags & ~Flag.LATE_BASELINE if profile.register_kind == "session" else session_flags
         ),
@@ -175,11 +185,13 @@ def measure(
         reading_flags=flags,
         trusted=trusted,
         steps=steps,
-        unproven_e4kwh=calculator.frozen_e4kwh + calculator.rested_e4kwh,
+        unproven_e4kwh=calculator.frozen_e4kwh + calculator.rested_e4kwh + not_certain.missed_e4kwh,
         seen_power_e4kwh=calculator.seen_power_energy_e4kwh,
         unseen_power_ms=calculator.gaps_ms,
         last_power_w=calculator.last_power_w,
-        unexplained_e4kwh=calculator.unexplained_e4kwh,
+        unexplained_e4kwh=max(calculator.unexplained_e4kwh, not_certain.risen_e4kwh),
+        jumped_e4kwh=jumped.risen_e4kwh,
+        flowed_in_jumps_e4kwh=jumped.flowed_e4kwh,
     )
 
 

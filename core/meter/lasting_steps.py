@@ -1,0 +1,217 @@
+"""Steps of a register that stay, and that the power beside it cannot have brought (metering.md, "cross-check")."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from core.meter.flags import Flag
+from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
+from core.meter.readings import Bools, Int64s, ReadingArrays
+
+FEWEST_EACH_SIDE = 3
+MOST_EACH_SIDE = 7
+QUANTA_EACH_SIDE = 3
+"""Readings of less energy than that may all stand at the same place between two steps of the register."""
+LEAST_E4KWH = 1_000  # what code 8 looks at (anomaly-codes.md)
+PRECISE = 200  # a figure is right within 0.5 %
+ONE_E3, GAIN_LOW_E3, GAIN_HIGH_E3 = 1_000, 900, 1_100
+OTHER_POWER_SHARE = 7
+"""Power that is further off than that throughout the charge is no line: POWER_CONTRADICTS looks at it."""
+SLOPE_SHARE = 20
+PLAY_MS = 5_000
+MOST_CANDIDATES = 2
+
+FALSE_WORD = np.uint32(Flag.SPIKE | Flag.ZERO_READ)
+OF_A_REST = np.uint32(Flag.FROZEN | Flag.STANDSTILL)
+NEW_LINE = np.uint32(Flag.JUMP | Flag.ROLLBACK | Flag.RESET | Flag.ROLLOVER)
+
+
+class LastingStep(NamedTuple):
+    """Before the reading at `place` the register rose by `energy_e4kwh` more than power says (less: negative).
+
+    That is good to `play_e4kwh`.
+    """
+
+    place: int
+    energy_e4kwh: int
+    play_e4kwh: int
+
+
+class NotCertain(NamedTuple):
+    """What a register rose and missed in steps that stay; `most_*`: at the most that it can have been."""
+
+    risen_e4kwh: int = 0
+    most_risen_e4kwh: int = 0
+    missed_e4kwh: int = 0
+    most_missed_e4kwh: int = 0
+
+
+class _Line(NamedTuple):
+    """Readings that fit together: their places, what the register showed, what had flowed, and the play of that."""
+
+    places: npt.NDArray[np.intp]
+    shown: Int64s
+    flowed: Int64s
+    play: Int64s
+    power_w: Int64s
+
+
+def lasting_steps(
+    readings: ReadingArrays, flags: npt.NDArray[np.uint32], usable: Bools, profile: MeterProfile, best_e4kwh: int
+) -> list[LastingStep]:
+    """The steps of the charge that neither power nor what is read afterwards explains, in the order of time.
+
+    `usable`: readings of the charging connector that are no repetition. A reading that only came late, a quantum that
+    was just full, jitter, or a rest that is made up for does not stay: what counts is where the register stood for
+    several readings before and after. Power is known up to a constant factor, which the rest of the charge shows.
+    Nothing is found where power was not told, across silences, and where the register began anew. What a rest missed is
+    the calculator's to tell.
+    """
+    least = max(profile.quantum_e4kwh, best_e4kwh // PRECISE, LEAST_E4KWH)
+    found: list[LastingStep] = []
+    for line in _lines(readings, flags, usable, profile):
+        found += _steps_of(line, least, profile.quantum_e4kwh)
+    return [step for step in found if step.energy_e4kwh > 0 or not flags[step.place] & OF_A_REST]
+
+
+def _lines(readings: ReadingArrays, flags: npt.NDArray[np.uint32], usable: Bools, profile: MeterProfile) -> list[_Line]:
+    own_time = (readings.stored == 0) | readings.device_timed
+    places = np.flatnonzero(usable & own_time)
+    if len(places) < 2 * FEWEST_EACH_SIDE or not readings.power_w.any():
+        return []
+    places = places[_at_their_pace(readings.event_ms[places]) | readings.device_timed[places]]
+    step_ms = np.diff(readings.event_ms[places])
+    borders = np.flatnonzero((step_ms > profile.gap_ms) | ((flags[places[1:]] & NEW_LINE) != 0)) + 1
+    parts = (part for part in np.split(places, borders) if len(part) >= 2 * FEWEST_EACH_SIDE)
+    lines = (_line(part, readings, flags, profile.quantum_e4kwh) for part in parts)
+    return [line for line in lines if len(line.places) >= 2 * FEWEST_EACH_SIDE]
+
+
+def _at_their_pace(event_ms: Int64s) -> Bools:
+    """Without times of their own, readings that came in a burst, or right before the next one, were taken earlier."""
+    step_ms = np.diff(event_ms)
+    hurried = 2 * step_ms < np.median(step_ms)
+    paced = np.ones(len(event_ms), dtype=np.bool_)
+    paced[1:] &= ~hurried
+    paced[:-1] &= ~hurried
+    return paced
+
+
+def _line(places: npt.NDArray[np.intp], readings: ReadingArrays, flags: npt.NDArray[np.uint32], quantum: int) -> _Line:
+    power_w = readings.power_w[places]
+    step_ms = np.diff(readings.event_ms[places])
+    flowed = _from_zero(np.cumsum((power_w[1:] + power_w[:-1]) * step_ms) // (2 * W_MS_PER_E4KWH))
+    play = _from_zero(np.cumsum(np.abs(np.diff(power_w)) * step_ms) // (2 * W_MS_PER_E4KWH))
+    # Of false words, and of zeros that may be false, the power still stands.
+    right = np.flatnonzero(((flags[places] & FALSE_WORD) == 0) & (readings.counter_e4kwh[places] > 0))
+    if len(right):
+        right = right[~_at_rest(readings.counter_e4kwh[places[right]], flowed[right], quantum)]
+    places = places[right]
+    return _Line(places, readings.counter_e4kwh[places], flowed[right], play[right], power_w[right])
+
+
+def _at_rest(shown: Int64s, flowed: Int64s, quantum: int) -> Bools:
+    """Readings of a register that stands still longer than two quanta take, but for the first of each such rest."""
+    began = np.concatenate((np.ones(1, dtype=np.bool_), np.diff(shown) != 0))
+    first = np.flatnonzero(began)
+    last = np.append(first[1:] - 1, len(shown) - 1)
+    rests = flowed[last] - flowed[first] > 2 * quantum
+    return np.asarray(~began & rests[np.cumsum(began) - 1])
+
+
+def _from_zero(running: Int64s) -> Int64s:
+    return np.concatenate((np.zeros(1, dtype=np.int64), running))
+
+
+def _steps_of(line: _Line, least: int, quantum: int) -> list[LastingStep]:
+    off = np.diff(line.shown - line.flowed)
+    found: list[LastingStep] = []
+    for sign in (1, -1):
+        signed = sign * off
+        for after in np.argsort(signed)[: -MOST_CANDIDATES - 1 : -1].tolist():
+            if 2 * signed[after] <= least:
+                break
+            step = _step_at(line, after + 1, least, quantum)
+            if step is not None and step.energy_e4kwh * sign > 0:
+                found.append(step)
+    return sorted(found)
+
+
+def _step_at(line: _Line, after: int, least: int, quantum: int) -> LastingStep | None:
+    """How far the register left its line between two readings, None where that may be explained."""
+    size, flowed = len(line.places), line.flowed
+    first = _far_enough(flowed, after - 1, -QUANTA_EACH_SIDE * quantum)
+    last = _far_enough(flowed, after, QUANTA_EACH_SIDE * quantum)
+    first = max(0, min(first, after - MOST_EACH_SIDE))
+    last = min(size, max(last + 1, after + MOST_EACH_SIDE))
+    if min(after - first, last - after) < FEWEST_EACH_SIDE:
+        return None
+    before, behind = slice(first, after), slice(after, last)
+    energy, gain_e3 = 0, ONE_E3
+    for _ in range(2):
+        gain_e3 = _gain_e3(int(line.shown[-1] - line.shown[0]) - energy, int(flowed[-1]))
+        rest = line.shown - flowed * gain_e3 // ONE_E3
+        energy = _standing(rest[behind]) - _standing(rest[before])
+    risen = int(line.shown[-1] - line.shown[0]) - energy
+    if abs(risen - int(flowed[-1])) > int(flowed[-1]) // OTHER_POWER_SHARE + quantum:
+        return None
+    middle, next_middle = (first + after - 1) // 2, (after + last - 1) // 2
+    play = int(line.play[next_middle] - line.play[middle])
+    play += int(flowed[next_middle] - flowed[middle]) // SLOPE_SHARE
+    play += int(line.power_w[first:last].max()) * PLAY_MS // W_MS_PER_E4KWH
+    return LastingStep(int(line.places[after]), energy, play) if abs(energy) > least + play else None
+
+
+def _standing(rest: Int64s) -> int:
+    """Where most readings of a register stood that jitters downwards only."""
+    return int(np.sort(rest)[len(rest) * 3 // 4])
+
+
+def _gain_e3(risen: int, flowed: int) -> int:
+    return min(max(risen * ONE_E3 // flowed, GAIN_LOW_E3), GAIN_HIGH_E3) if flowed > 0 else ONE_E3
+
+
+def _far_enough(flowed: Int64s, place: int, energy: int) -> int:
+    return min(int(np.searchsorted(flowed, flowed[place] + energy)), len(flowed) - 1)
+
+
+def widen(steps: Int64s, found: list[LastingStep], event_ms: Int64s) -> NotCertain:
+    """Widen the steps of a measurement (rows of `Intervals.of_rows`) by those that stay, and give their sums."""
+    sums = NotCertain()
+    for place, energy, play in found:
+        row = steps[min(int(np.searchsorted(steps[:, 1], event_ms[place])), len(steps) - 1)]
+        row[6] |= int(Flag.AMBIGUOUS)
+        if energy > 0:
+            row[3] -= energy + play
+            rise = NotCertain(energy, energy + play)
+        else:
+            row[4] += play - energy
+            rise = NotCertain(0, 0, -energy, play - energy)
+        sums = NotCertain(*(one + more for one, more in zip(sums, rise, strict=True)))
+    return sums
+
+
+class Jumps(NamedTuple):
+    """What the register rose in jumps that are not counted, and what flowed meanwhile: by power, else at Pmax."""
+
+    risen_e4kwh: int = 0
+    flowed_e4kwh: int = 0
+
+
+def jumps(readings: ReadingArrays, steps: Int64s, profile: MeterProfile) -> Jumps:
+    """The jumps among the steps of a measurement; `readings` are the charging ones in the order of time."""
+    found = Jumps()
+    for from_ms, to_ms in steps[(steps[:, 6] & int(Flag.JUMP)) != 0][:, :2].tolist():
+        first, last = (int(place) for place in np.searchsorted(readings.event_ms, (from_ms, to_ms)))
+        if last >= len(readings) or readings.event_ms[first] != from_ms or readings.event_ms[last] != to_ms:
+            continue
+        risen = int(readings.counter_e4kwh[last] - readings.counter_e4kwh[first])
+        between = slice(first, last + 1)
+        flowed = profile.energy_at_pmax(to_ms - from_ms)
+        if to_ms - from_ms <= profile.gap_ms and readings.power_w[between].any():
+            step_ms = np.diff(readings.event_ms[between])
+            power_w = readings.power_w[between]
+            flowed = int(((power_w[1:] + power_w[:-1]) * step_ms).sum()) // (2 * W_MS_PER_E4KWH)
+        found = Jumps(found.risen_e4kwh + risen, found.flowed_e4kwh + flowed)
+    return found

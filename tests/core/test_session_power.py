@@ -1,0 +1,102 @@
+"""What the register did against the power beside it: a record that repeats its failure is never billed unseen."""
+
+import numpy as np
+import pytest
+
+from core.meter.flags import Quality
+from core.meter.profile import MeterProfile, RegisterKind
+from core.meter.readings import ReadingArrays
+from core.session import PileBill, SessionInput, SessionResult, evaluate_session
+from core.tariff import TariffTimeline
+
+T0 = 1_700_000_400_000
+PERIOD_MS = 15_000
+PMAX_W = 132_000
+BEFORE = 7_654_300
+TRUE_E4KWH = 300_000
+KINDS: tuple[RegisterKind, ...] = ("session", "lifetime", "boot")
+
+
+def charged(
+    step_e4kwh: int = 0,
+    *,
+    kind: RegisterKind = "session",
+    quantum: int = 1,
+    power_w: int = 72_000,
+    at: float = 0.3,
+    has_record: bool = True,
+    gain: float = 0.99,
+    end_s: int = 2,
+) -> SessionResult:
+    """30 kWh at even power; the register makes a step that stays, and the record repeats it."""
+    count = TRUE_E4KWH * 360_000 // (power_w * PERIOD_MS) + 1
+    places = np.arange(count)
+    true = power_w * PERIOD_MS * places // 360_000
+    base = 0 if kind == "session" else BEFORE
+    shown = np.maximum(base + true + np.where(places >= int(count * at), step_e4kwh, 0), 0) // quantum * quantum
+    times = T0 + PERIOD_MS * places
+    readings = ReadingArrays.of(
+        times,
+        shown,
+        power_w=np.full(count, int(power_w * gain)),
+        charge_minutes=PERIOD_MS * places // 60_000,
+        seq=places,
+    )
+    end_ms = int(times[-1]) + 1_000 * end_s
+    record = PileBill(end_ms + 3_000, T0 - 10_000, end_ms, int(shown[-1] - shown[0]))
+    profile = MeterProfile(kind, quantum, PMAX_W)
+    return evaluate_session(
+        SessionInput(
+            "3" * 32,
+            profile,
+            "Asia/Shanghai",
+            readings,
+            TariffTimeline(()),
+            bill=record if has_record else None,
+            after_ms=end_ms,
+        )
+    )
+
+
+def is_held(result: SessionResult) -> bool:
+    return result.final_quality <= Quality.ESTIMATED or not result.inside_physical_limit
+
+
+@pytest.mark.parametrize("has_record", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("step_e4kwh", [24_000, 12_000, 6_000, -6_000, -24_000])
+def test_a_step_that_stays_and_that_power_excludes_is_not_billed(
+    kind: RegisterKind, step_e4kwh: int, has_record: bool
+) -> None:
+    """The record says 32.40 kWh as the counter does, and 29.7 kWh flowed by voltage and current."""
+    result = charged(step_e4kwh, kind=kind, has_record=has_record)
+    right = abs((result.final_energy_e4kwh or 0) - TRUE_E4KWH) <= TRUE_E4KWH // 200
+    assert right or is_held(result)
+    assert result.low_e4kwh <= TRUE_E4KWH <= result.high_e4kwh
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("end_s", [2, 20])
+def test_a_record_that_repeats_a_jump_is_not_confirmed(kind: RegisterKind, end_s: int) -> None:
+    """A 7 kW charge at a connector that could deliver 132 kW: 2.40 kWh in 15 s are a jump, and Pmax covers it."""
+    result = charged(24_000, kind=kind, power_w=7_000, end_s=end_s)
+    assert result.flags == ("JUMP",)
+    assert result.low_e4kwh <= TRUE_E4KWH <= result.high_e4kwh
+    assert is_held(result)
+
+
+def test_a_fall_of_two_whole_kwh_that_stays_is_no_jitter() -> None:
+    result = charged(-25_000, kind="lifetime", quantum=10_000, power_w=120_000)
+    assert "JITTER" in result.flags and "AMBIGUOUS" in result.flags
+    assert result.high_e4kwh >= TRUE_E4KWH
+    assert is_held(result)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("quantum", [1, 100, 1_000, 10_000])
+@pytest.mark.parametrize("power_w", [7_000, 40_000, 120_000])
+@pytest.mark.parametrize("gain", [0.95, 1.0, 1.05])
+def test_a_charge_without_a_fault_is_not_held(kind: RegisterKind, quantum: int, power_w: int, gain: float) -> None:
+    result = charged(kind=kind, quantum=quantum, power_w=power_w, gain=gain)
+    assert not is_held(result)
+    assert result.quality == Quality.VALID
