@@ -38,8 +38,8 @@ def status_rows(
 ) -> TableRows:
     """Rows of the picked records, all of them 104; one without the fields common to all variants gives none.
 
-    Energies, registers and money are scaled to 1e-4, and what does not fit its column is its limit. `exact` is 0: the
-    row does not hold the whole frame.
+    Energies, registers and money are scaled to 1e-4 and kept as they were told, however large. Currents of three phases
+    and minutes that do not fit their columns are their limits. `exact` is 0: the row does not hold the whole frame.
     """
     records = batch.records
     decoder = StatusColumns(max(len(picked), 1))
@@ -83,8 +83,8 @@ def _measured(wire: Columns) -> Columns:
         "soc": wire["soc"].copy(),
         "charge_minutes": np.minimum(wire["duration_s"] // 60, _U16_MAX).astype(np.uint16),
         "remain_minutes": wire["remain_minutes"].copy(),
-        "energy_e4kwh": _saturated_e4(wire["energy_e2kwh"]),
-        "amount_e4yuan": _saturated_e4(wire["amount_fen"]),
+        **_in_two("energy_e4kwh", "energy_above_e4kwh", wire["energy_e2kwh"]),
+        **_in_two("amount_e4yuan", "amount_above_e4yuan", wire["amount_fen"]),
         "register_e4kwh": wire["meter_now_e2kwh"].astype(np.uint64) * np.uint64(_E4_PER_E2),
         "register_before_e4kwh": wire["meter_before_e2kwh"].astype(np.uint64) * np.uint64(_E4_PER_E2),
         "duration_s": wire["duration_s"].copy(),
@@ -94,9 +94,11 @@ def _measured(wire: Columns) -> Columns:
     }
 
 
-def _saturated_e4(values_e2: NDArray[Any]) -> NDArray[np.uint32]:
-    scaled: NDArray[np.uint64] = np.minimum(values_e2.astype(np.uint64) * np.uint64(_E4_PER_E2), np.uint64(_U32_MAX))
-    return scaled.astype(np.uint32)
+def _in_two(name: str, name_above: str, values_e2: NDArray[Any]) -> Columns:
+    """The values in 1e-4: as much as 32 bits hold, and what is above that in a column of its own (schema 0020)."""
+    scaled = values_e2.astype(np.uint64) * np.uint64(_E4_PER_E2)
+    held = np.minimum(scaled, np.uint64(_U32_MAX))
+    return {name: held.astype(np.uint32), name_above: scaled - held}
 
 
 def _sessions(

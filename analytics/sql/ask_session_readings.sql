@@ -9,7 +9,7 @@ SELECT
     state,
     plugged,
     stored,
-    energy_e4kwh,
+    told_energy_e4kwh AS energy_e4kwh,
     register_e4kwh,
     register_before_e4kwh,
     start_ms,
@@ -19,7 +19,7 @@ SELECT
     current_da,
     soc,
     charge_minutes,
-    amount_e4yuan,
+    told_amount_e4yuan AS amount_e4yuan,
     fault_bits,
     live_accepted_e4kwh,
     live_flags
@@ -28,5 +28,5 @@ WHERE (%(all_operators)s OR operator_id IN %(operator_ids)s)
     AND pile_id = %(pile_id)s AND connector = %(connector)s
     AND event_ms >= %(from_ms)s - 172800000 AND event_ms <= %(to_ms)s + 172800000
     AND trade_hi = %(trade_hi)s AND trade_lo = %(trade_lo)s
-ORDER BY event_ms, energy_e4kwh, seq, segment_id, segment_offset
-LIMIT 1 BY if(protocol = 'aaf5' AND state != 3, (register_e4kwh, toUInt64(energy_e4kwh)), (segment_id, segment_offset)), protocol = 'aaf5' AND state != 3
+ORDER BY event_ms, told_energy_e4kwh, seq, segment_id, segment_offset
+LIMIT 1 BY if(protocol = 'aaf5' AND state != 3, (register_e4kwh, toUInt64(told_energy_e4kwh)), (segment_id, segment_offset)), protocol = 'aaf5' AND state != 3

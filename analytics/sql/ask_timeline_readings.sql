@@ -7,7 +7,7 @@ SELECT
     state,
     work_state,
     plugged,
-    energy_e4kwh,
+    told_energy_e4kwh AS energy_e4kwh,
     register_e4kwh,
     toInt64(intDiv(toUInt64(voltage_dv) * current_da, 100)) AS power_w,
     soc,

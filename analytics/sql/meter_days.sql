@@ -85,7 +85,7 @@ LEFT JOIN
                     pile_id IN (SELECT pile_id FROM piles WHERE is_ac = 1) AS is_ac,
                     arraySort(groupUniqArray((
                         receive_ms,
-                        if(pile_id IN (SELECT pile_id FROM piles WHERE absolute = 1), register_e4kwh, toUInt64(energy_e4kwh)) AS value,
+                        if(pile_id IN (SELECT pile_id FROM piles WHERE absolute = 1), register_e4kwh, toUInt64(told_energy_e4kwh)) AS value,
                         intDiv(toInt64(voltage_dv) * current_da, 100),
                         charge_minutes
                     ))) AS seen

@@ -4,9 +4,9 @@
 SELECT
     wanted.number,
     min(receive_ms) AS first_ms,
-    if(wanted.absolute = 1, toInt64(register_e4kwh), toInt64(energy_e4kwh)) AS counter_e4kwh,
+    if(wanted.absolute = 1, toInt64(register_e4kwh), told_energy_e4kwh) AS counter_e4kwh,
     register_before_e4kwh,
-    energy_e4kwh
+    told_energy_e4kwh
 FROM readings
 INNER JOIN wanted ON readings.pile_id = wanted.pile_id AND readings.connector = wanted.connector
     AND readings.trade_hi = wanted.trade_hi AND readings.trade_lo = wanted.trade_lo
@@ -15,6 +15,6 @@ WHERE pile_id IN (SELECT pile_id FROM wanted)
     AND receive_ms BETWEEN wanted.from_ms AND wanted.to_ms
     AND (trade_hi, trade_lo) IN (SELECT trade_hi, trade_lo FROM wanted)
     AND protocol = 'aaf5' AND state != 3
-GROUP BY wanted.number, counter_e4kwh, register_before_e4kwh, energy_e4kwh
-ORDER BY wanted.number, first_ms, counter_e4kwh, register_before_e4kwh, energy_e4kwh
+GROUP BY wanted.number, counter_e4kwh, register_before_e4kwh, told_energy_e4kwh
+ORDER BY wanted.number, first_ms, counter_e4kwh, register_before_e4kwh, told_energy_e4kwh
 LIMIT %(most_words)s BY wanted.number

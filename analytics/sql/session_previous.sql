@@ -14,7 +14,7 @@ FROM
     SELECT
         wanted.number AS number,
         receive_ms AS at_ms,
-        if(wanted.absolute = 1, toInt64(register_e4kwh), toInt64(energy_e4kwh)) AS register,
+        if(wanted.absolute = 1, toInt64(register_e4kwh), told_energy_e4kwh) AS register,
         toUInt8(state != 3) AS is_over
     FROM readings
     INNER JOIN

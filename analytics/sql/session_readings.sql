@@ -7,7 +7,7 @@ SELECT
     wanted.number,
     receive_ms AS taken_ms,
     receive_ms,
-    if(wanted.absolute = 1, toInt64(register_e4kwh), toInt64(energy_e4kwh)) AS counter_e4kwh,
+    if(wanted.absolute = 1, toInt64(register_e4kwh), told_energy_e4kwh) AS counter_e4kwh,
     state,
     plugged,
     intDiv(toInt64(voltage_dv) * current_da, 100) AS power_w,
@@ -16,7 +16,7 @@ SELECT
     start_ms,
     duration_s,
     register_before_e4kwh,
-    energy_e4kwh,
+    told_energy_e4kwh,
     start_mode
 FROM readings
 INNER JOIN wanted ON readings.pile_id = wanted.pile_id AND readings.connector = wanted.connector
@@ -26,5 +26,5 @@ WHERE pile_id IN (SELECT pile_id FROM wanted)
     AND (trade_hi, trade_lo) IN (SELECT trade_hi, trade_lo FROM wanted)
     AND (protocol = 'ykc' OR state = 3)
 ORDER BY wanted.number, receive_ms, charge_minutes, counter_e4kwh, order_no, state, plugged, power_w, start_ms, duration_s,
-    register_before_e4kwh, energy_e4kwh, start_mode
+    register_before_e4kwh, told_energy_e4kwh, start_mode
 LIMIT %(most_readings)s BY wanted.number

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.server
 
 DIRECTORY = PileDirectory([make_pile(), aaf5_pile()])
 START_MS = NOW_MS - 600_000
+ABOVE = ("energy_above_e4kwh", "amount_above_e4yuan")
 NAMELESS = f"{AAF5_CODE}-1-20261122061640"
 
 
@@ -52,7 +53,7 @@ def test_a_reading_has_every_column(tmp_path: Path, database_address: ClickHouse
     (row,) = rows(database, "readings", "*, trade_no, uncertainty_ms")
     segment = list_segments(tmp_path)[0]
     assert row.pop("inserted_ms") > NOW_MS - 10**12
-    absent = ("frame_pile", "gun_home", "cable_temp_raw", "cable_id", "battery_temp_raw", "fault_bits")
+    absent = ("frame_pile", "gun_home", "cable_temp_raw", "cable_id", "battery_temp_raw", "fault_bits", *ABOVE)
     assert row == dict.fromkeys((*absent, "gun_bcd", "loss_energy_e4kwh", "exact", "uncertainty_ms"), 0) | {
         "operator_id": 2,
         "pile_id": 21,
@@ -123,8 +124,8 @@ STATES: tuple[tuple[dict[str, Any], dict[str, int]], ...] = (
     (
         {"energy": 2**32 - 1, "amount": 2**32 - 1, "meter_now": 2**32 - 1, "duration": 2**32 - 1},
         {
-            "energy_e4kwh": 2**32 - 1,
-            "amount_e4yuan": 2**32 - 1,
+            "told_energy_e4kwh": (2**32 - 1) * 100,
+            "told_amount_e4yuan": (2**32 - 1) * 100,
             "register_e4kwh": (2**32 - 1) * 100,
             "charge_minutes": 0xFFFF,
             "duration_s": 2**32 - 1,
@@ -140,7 +141,8 @@ def test_what_readings_say_of_gun_and_meter(
     for changes, _ in STATES:
         add(spool, status(**changes))
     load(tmp_path, spool, database_address)
-    for row, (_, expected) in zip(rows(database, "readings"), STATES, strict=True):
+    told = rows(database, "readings", "*, told_energy_e4kwh, told_amount_e4yuan")
+    for row, (_, expected) in zip(told, STATES, strict=True):
         assert {name: row[name] for name in expected} == expected
 
 

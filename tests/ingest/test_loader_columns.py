@@ -36,6 +36,7 @@ pytestmark = pytest.mark.server
 # Columns of `readings` that YKC leaves alone.
 AAF5_COLUMNS = (
     *("register_e4kwh", "register_before_e4kwh", "start_ms", "duration_s", "work_state", "start_mode", "alarm"),
+    *("energy_above_e4kwh", "amount_above_e4yuan"),
 )
 
 

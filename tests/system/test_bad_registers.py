@@ -112,6 +112,14 @@ def aaf5_record_of_the_whole_register() -> str:
     return gun.run(energy_e4kwh=whole, before_e4kwh=0, after_e4kwh=whole)
 
 
+def aaf5_readings_of_the_whole_register() -> str:
+    """The energy of every reading is the register; 999,975 kWh in 1e-4 are more than 32 bits."""
+    whole = 999_975 * KWH
+    gun = Aaf5Charge(base_e4kwh=whole - TRUE_E4KWH)
+    gun.shown = [one._replace(energy_e4kwh=one.register_e4kwh) for one in gun.shown]
+    return gun.run(after_e4kwh=whole)
+
+
 def ykc_record_of_the_limits() -> str:
     classes = {f"{rate}_energy": U32 for rate in ("sharp", "peak", "flat", "valley")}
     return YkcCharge().run(energy_e4kwh=U32, before_e4kwh=U40, after_e4kwh=U40, amount=U32, **classes)
@@ -167,7 +175,7 @@ CASES: Final = {
         *(aaf5_minus_one_among_readings, ykc_limit_among_readings, aaf5_always_at_the_limit, ykc_always_at_the_limit),
         *(aaf5_over_the_limit, aaf5_record_of_the_limits, ykc_record_of_the_limits, aaf5_negative_difference),
         *(ykc_negative_difference, aaf5_never_seen, ykc_never_seen, ykc_classes_that_do_not_add_up),
-        *(aaf5_half_hours_that_do_not_add_up, aaf5_record_of_the_whole_register),
+        *(aaf5_half_hours_that_do_not_add_up, aaf5_record_of_the_whole_register, aaf5_readings_of_the_whole_register),
     )
 }
 SENT_AGAIN: Final = {"aaf5": _sent_again(Aaf5Charge(), 3), "ykc": _sent_again(YkcCharge(), 3)}
@@ -233,6 +241,17 @@ def test_a_record_is_shown_as_the_charger_told_it(here: Replayed, case: str, tol
     assert (bill["pile_energy_kwh"], bill["final_energy_kwh"]) == (told, "20.0000")
     uploads = here.client.execute("SELECT energy_e4kwh FROM pile_bills WHERE trade_no = %(no)s", {"no": CASES[case]})
     assert uploads == [(e4(told),)]
+
+
+def test_a_reading_is_kept_as_the_charger_told_it(here: Replayed) -> None:
+    case = "aaf5_readings_of_the_whole_register"
+    told = here.client.execute(
+        "SELECT min(told_energy_e4kwh), max(told_energy_e4kwh), max(energy_e4kwh) FROM readings"
+        " WHERE trade_no = %(no)s",
+        {"no": CASES[case]},
+    )
+    assert told == [(999_955 * KWH, 999_975 * KWH, U32)]
+    assert here.bill(CASES[case])["final_energy_kwh"] == "20.0000"
 
 
 @pytest.mark.parametrize("case", ["aaf5_negative_difference", "ykc_negative_difference"])
