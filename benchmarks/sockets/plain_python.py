@@ -2,7 +2,7 @@
 
 `python -m benchmarks.sockets.plain_python asyncio|uvloop FILE` prints its port and serves until SIGTERM. It checks
 every frame, takes the values of a reading apart, writes the bytes of what it read to FILE and answers logins,
-heartbeats and records. It does less than the gateway: no sessions, no meters, no quarantine, no resynchronising, no sync of the disk.
+heartbeats and records. It does less than the gateway: no sessions, no meters, no quarantine, no sync of the disk.
 """
 
 import asyncio
