@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -73,14 +74,19 @@ class DayPrices(NamedTuple):
 
 def day_prices(timeline: TariffTimeline, from_ms: int, zone: str) -> DayPrices:
     """The prices of the 24 h from the half-hour that holds `from_ms`; 0 where no version is valid."""
-    first = half_hour_starts(from_ms, from_ms, zone)[0].slot_start_ms
-    slots = half_hour_starts(first, first + SLOTS_PER_DAY * SLOT_MS, zone)
+    return _prices_from(timeline, half_hour_starts(from_ms, from_ms, zone)[0].slot_start_ms, zone)
+
+
+@lru_cache(maxsize=4_096)
+def _prices_from(timeline: TariffTimeline, first_ms: int, zone: str) -> DayPrices:
+    """All chargers of a station that begin to charge in the same half-hour ask for the same prices."""
+    slots = half_hour_starts(first_ms, first_ms + SLOTS_PER_DAY * SLOT_MS, zone)
     electricity, service = [], []
     for slot in slots:
         version, _ = timeline.version_for_slot(slot.slot_start_ms)
         electricity.append(version.electricity_price_e5yuan[version.slot_classes[slot.slot_of_day]] if version else 0)
         service.append(version.service_price_e5yuan[version.slot_classes[slot.slot_of_day]] if version else 0)
-    return DayPrices(first, tuple(electricity), tuple(service))
+    return DayPrices(first_ms, tuple(electricity), tuple(service))
 
 
 class Priced(NamedTuple):

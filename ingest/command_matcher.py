@@ -81,15 +81,15 @@ class CommandMatcher:
     """
 
     def __init__(self) -> None:
-        self._sent: dict[_Key, list[SentCommand]] = {}
+        self._sent: dict[int, dict[_Key, list[SentCommand]]] = {}
 
     def waiting(self, pile_id: int, command: str, place: int, subject: str = "") -> bool:
         """Whether such an order still waits for its first answer."""
-        return any(not sent.settled for sent in self._sent.get((pile_id, command, place, subject), ()))
+        return any(not sent.settled for sent in self._known((pile_id, command, place, subject)))
 
     def waiting_as(self, command: SentCommand) -> SentCommand | None:
         """The order of the same kind that waits for its answer at the same place."""
-        waiting = (sent for sent in self._sent.get(command.key, ()) if not sent.settled)
+        waiting = (sent for sent in self._known(command.key) if not sent.settled)
         return next((sent for sent in waiting if same_place(sent.link_place, command.link_place)), None)
 
     def sent(self, command: SentCommand) -> list[tuple[SentCommand, CommandOutcome]]:
@@ -101,7 +101,7 @@ class CommandMatcher:
         while (older := self.waiting_as(command)) is not None:
             older.settled = True
             replaced.append((older, unanswered(older, "replaced")))
-        self._sent.setdefault(command.key, []).append(command)
+        self._sent.setdefault(command.pile_id, {}).setdefault(command.key, []).append(command)
         return replaced
 
     def answer(
@@ -110,7 +110,7 @@ class CommandMatcher:
         """The order that an answer settles or belongs to, None when none does, and what is to be recorded of it."""
         known = [
             sent
-            for sent in self._sent.get((pile_id, answer.command, answer.connector, subject_of(answer)), ())
+            for sent in self._known((pile_id, answer.command, answer.connector, subject_of(answer)))
             if reply.receive_ms < sent.overdue_ms + REMEMBERED_MS
         ]
         near = [sent for sent in known if _came_back(sent, reply)]
@@ -146,7 +146,8 @@ class CommandMatcher:
         """The orders whose answer is overdue and that may be sent once more; the caller says so with `sent_again`."""
         return [
             sent
-            for known in self._sent.values()
+            for of_pile in self._sent.values()
+            for known in of_pile.values()
             for sent in known
             if not sent.settled and now_ms >= sent.overdue_ms and sent.attempts < sent.max_attempts
         ]
@@ -163,16 +164,19 @@ class CommandMatcher:
     def expire(self, now_ms: int) -> list[tuple[SentCommand, CommandOutcome]]:
         """The orders whose last answer is overdue at `now_ms`; forgets those that are too old to be answered."""
         overdue = []
-        for key, known in list(self._sent.items()):
-            for sent in known:
-                if not sent.settled and now_ms >= sent.overdue_ms:
-                    sent.settled = True
-                    overdue.append((sent, unanswered(sent, "timeout")))
-            kept = [sent for sent in known if now_ms < sent.overdue_ms + REMEMBERED_MS]
-            if not kept:
-                del self._sent[key]
-            elif len(kept) < len(known):
-                self._sent[key] = kept
+        for pile_id, of_pile in list(self._sent.items()):
+            for key, known in list(of_pile.items()):
+                for sent in known:
+                    if not sent.settled and now_ms >= sent.overdue_ms:
+                        sent.settled = True
+                        overdue.append((sent, unanswered(sent, "timeout")))
+                kept = [sent for sent in known if now_ms < sent.overdue_ms + REMEMBERED_MS]
+                if not kept:
+                    del of_pile[key]
+                elif len(kept) < len(known):
+                    of_pile[key] = kept
+            if not of_pile:
+                del self._sent[pile_id]
         return overdue
 
     def connection_lost(self, pile_id: int, connector: int = 0) -> list[tuple[SentCommand, CommandOutcome]]:
@@ -181,12 +185,15 @@ class CommandMatcher:
         An answer may still come later, over the next connection.
         """
         lost = []
-        for known in self._sent.values():
+        for known in self._sent.get(pile_id, {}).values():
             for sent in known:
-                if sent.pile_id == pile_id and not sent.settled and connector in (0, sent.link_place):
+                if not sent.settled and connector in (0, sent.link_place):
                     sent.settled = True
                     lost.append((sent, unanswered(sent, "connection_lost")))
         return lost
+
+    def _known(self, key: _Key) -> list[SentCommand]:
+        return self._sent.get(key[0], {}).get(key, [])
 
 
 def _came_back(sent: SentCommand, reply: ChargerReply) -> bool:
