@@ -9,6 +9,7 @@ from typing import Any, Final
 from service.settings import Settings
 
 MOST_SESSIONS: Final = 10_000_000
+FORMATS: Final = ("table", "json", "md")
 MIXES: Final = ("historic", "each")
 DEFAULT_SESSIONS: Final = 10_000
 DEFAULT_SEED: Final = 1
@@ -25,7 +26,12 @@ def add_evaluate_parser(commands: Any, run: Callable[[argparse.Namespace], int])
         epilog="example: pilestream evaluate --sessions 100000 --seed 7 --json",
     )
     parser.add_argument("--data", metavar="FOLDER", help="the folder of all data (default ./data); evaluate is in it")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--format", choices=FORMATS, default="table", help="tables to read (default), JSON, or Markdown as in the docs"
+    )
+    parser.add_argument(
+        "--json", dest="format", action="store_const", const="json", default="table", help="the same as --format json"
+    )
     truth = parser.add_argument_group("against the truth")
     truth.add_argument(
         "--sessions", type=_number(1, MOST_SESSIONS), metavar="N", help=f"charges (default {DEFAULT_SESSIONS:,})"
@@ -58,7 +64,10 @@ def print_evaluation(settings: Settings, options: argparse.Namespace) -> int:
         from service.historic import evaluate_historic
 
         return evaluate_historic(
-            settings, as_json=options.json, capture=options.capture, scale=1 if options.scale is None else options.scale
+            settings,
+            output=options.format,
+            capture=options.capture,
+            scale=1 if options.scale is None else options.scale,
         )
     _refuse(options, ("capture", "scale"), "with --historic")
     from service.evaluation import evaluate
@@ -69,7 +78,7 @@ def print_evaluation(settings: Settings, options: argparse.Namespace) -> int:
         seed=DEFAULT_SEED if options.seed is None else options.seed,
         mix=options.mix or MIXES[0],
         processes=options.processes,
-        as_json=options.json,
+        output=options.format,
     )
 
 

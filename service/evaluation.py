@@ -7,37 +7,66 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from analytics.client import ClickHouseAddress
-from benchmarks.evaluation.goals import goals
+from benchmarks.evaluation.goals import LEFT_OUT, goals
 from benchmarks.evaluation.history import block_frames
 from benchmarks.evaluation.mixes import Mix
 from benchmarks.evaluation.run import Block, Judged, blocks, judged, master_file
 from benchmarks.evaluation.scores import Scores
-from benchmarks.evaluation.table import case_lines, goal_lines, money_line, table_lines
+from benchmarks.evaluation.table import case_lines, goal_lines, goal_rows, money_line, score_rows, table_lines
 from service.block_workers import results_of_blocks
 from service.errors import ServiceError
 from service.frame_intake import FrameIntake, frame_intake
+from service.markdown import markdown_table
 from service.progress import Progress
 from service.settings import Settings
 
+Output = Literal["table", "json", "md"]
 DONE, WRONG_BILLS = 0, 1
 MOST_PROCESSES: Final = 8
 
 
 def evaluate(
-    settings: Settings, *, sessions: int, seed: int, mix: Mix, processes: int | None = None, as_json: bool
+    settings: Settings, *, sessions: int, seed: int, mix: Mix, processes: int | None = None, output: Output
 ) -> int:
     """Evaluate and print; gives 1 when a bill is wrong and not held. `processes` None: one a core."""
     report = evaluation_report(settings, sessions=sessions, seed=seed, mix=mix, processes=processes)
-    if as_json:
-        print(json.dumps(report, ensure_ascii=False))
-    else:
-        print("\n".join([*table_lines(report), "", money_line(report), "", *goal_lines(report["goals"])]))
+    print(render(report, output))
+    if output != "json":
         for line in case_lines(report["cases"]):
             print(line, file=sys.stderr)
     return WRONG_BILLS if report["total"]["wrong_unflagged"] else DONE
+
+
+def render(report: dict[str, Any], output: Output) -> str:
+    """The report as text to read, as Markdown for the docs, or as one line of JSON."""
+    if output == "json":
+        return json.dumps(report, ensure_ascii=False)
+    if output == "md":
+        return "\n".join(_markdown_lines(report))
+    return "\n".join([*table_lines(report), "", money_line(report), "", *goal_lines(report["goals"])])
+
+
+def _markdown_lines(report: dict[str, Any]) -> list[str]:
+    command = f"pilestream evaluate --sessions {report['sessions']} --seed {report['seed']} --mix {report['mix']}"
+    scores, goals_met = score_rows(report), goal_rows(report["goals"])
+    return [
+        f"`{command}`, in {report['seconds']:.0f} s:",
+        "",
+        *markdown_table(scores[0], [*scores[1:-1], _bold(scores[-1])]),
+        "",
+        f"{money_line(report).capitalize()}.",
+        "",
+        *markdown_table(goals_met[0], goals_met[1:], words=(0, 3)),
+        "",
+        f"{LEFT_OUT.capitalize()}.",
+    ]
+
+
+def _bold(row: tuple[str, ...]) -> tuple[str, ...]:
+    return (f"**{row[0]}**", *row[1:])
 
 
 def evaluation_report(

@@ -19,8 +19,9 @@ from benchmarks.historic.history import History, frames_between, make_history
 from benchmarks.historic.table import Wanted, scaled
 from service.block_workers import results_of_blocks
 from service.errors import ServiceError
+from service.evaluation import Output
 from service.frame_intake import FrameIntake, frame_intake
-from service.historic_report import HistoricReport, as_json, as_text, expected_text, report_of
+from service.historic_report import HistoricReport, expected_text, render, report_of
 from service.progress import Progress
 from service.settings import Settings
 
@@ -34,7 +35,7 @@ Block = tuple[int, int]
 """First charger, and the one after the last."""
 
 
-def evaluate_historic(settings: Settings, *, as_json: bool, capture: Path | None, scale: float) -> int:
+def evaluate_historic(settings: Settings, *, output: Output, capture: Path | None, scale: float) -> int:
     """Make the table, or with `capture` only its frames; gives the exit code, 1 when sets or numbers differ.
 
     `scale`: from 1 on it divides the log's counts, below 1 it is their share. Raises `ServiceError` for a scale or a
@@ -47,14 +48,10 @@ def evaluate_historic(settings: Settings, *, as_json: bool, capture: Path | None
         report = _evaluated(settings, wanted)
     except HistoricError as error:
         raise ServiceError(str(error)) from error
-    print(_printed(report, as_json))
+    print(render(report, output))
     for line in report.differences:
         print(line, file=sys.stderr)
     return EQUAL if report.equal else DIFFERS
-
-
-def _printed(report: HistoricReport, json_wanted: bool) -> str:
-    return as_json(report) if json_wanted else as_text(report)
 
 
 def _write(wanted: Wanted, path: Path) -> int:

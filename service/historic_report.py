@@ -10,6 +10,8 @@ from clickhouse_driver import Client
 from analytics.anomalies import AnomalyTable, CodeCounts, anomaly_table, set_order
 from analytics.questions import PLATFORM_SCOPE
 from benchmarks.historic.table import Wanted
+from service.evaluation import Output
+from service.markdown import markdown_table
 
 GIB = 1 << 30
 NUMBER_NAMES: Final = {"bills": "with and without a code", "whole_kwh": "meters of whole kWh"}
@@ -106,6 +108,13 @@ def report_of(
     )
 
 
+def render(report: HistoricReport, output: Output) -> str:
+    """The tables as text to read, as Markdown for the docs, or as one line of JSON."""
+    if output == "json":
+        return as_json(report)
+    return as_markdown(report) if output == "md" else as_text(report)
+
+
 def as_json(report: HistoricReport) -> str:
     """One line of JSON."""
     content: dict[str, Any] = {**msgspec.to_builtins(report), "equal": report.equal, "differing": report.differing}
@@ -144,6 +153,41 @@ def as_text(report: HistoricReport) -> str:
         ]
     lines += ["", f"the raw table and the numbers of bills are the log's: {'yes' if report.equal else 'no'}"]
     return "\n".join(lines)
+
+
+def as_markdown(report: HistoricReport) -> str:
+    """The tables of the docs: sets of codes, causes, what remains by maker, meters of whole kWh."""
+    counts = (report.logged, report.raw, report.corrected)
+    names = _in_order({name for counted in counts for name in counted})
+    sets = [(name, *(counted.get(name, 0) for counted in counts)) for name in names]
+    totals = ("**with a code**", *(sum(counted.values()) for counted in counts))
+    makers: dict[str, int] = {}
+    whys: dict[tuple[int, str, str], dict[str, int]] = {}
+    for one in report.remaining:
+        makers[one.vendor] = makers.get(one.vendor, 0) + one.bills
+        whys.setdefault((one.code, one.reason, one.cause or "not known"), {})[one.vendor] = one.bills
+    vendors = sorted(makers, key=lambda vendor: (-makers[vendor], vendor))
+    remaining = [
+        (*map(str, why), sum(bills.values()), *(bills.get(vendor, 0) for vendor in vendors))
+        for why, bills in sorted(whys.items(), key=lambda item: (-sum(item[1].values()), item[0]))
+    ]
+    whole = report.whole_kwh
+    return "\n".join(
+        [
+            f"{report.bills + whole.bills:,} bills from {report.frames:,} frames in {report.seconds / 60:.1f} minutes; "
+            f"{report.bytes_on_disk / GIB:.2f} GiB were the most on the disk. "
+            f"The raw table and the numbers of bills are the log's: {'yes' if report.equal else 'no'}.",
+            "",
+            *markdown_table(("codes", "log", "raw", "corrected"), [*sets, totals]),
+            "",
+            *markdown_table(("cause", "bills"), list(report.causes.items())),
+            "",
+            *markdown_table(("stays", "because", "cause", "bills", *vendors), remaining, words=(0, 1, 2)),
+            "",
+            f"Chargers with whole-kWh meters: {sum(whole.raw.values()):,} of {whole.bills:,} good bills "
+            f"have a code raw, {sum(whole.corrected.values()):,} keep one.",
+        ]
+    )
 
 
 def expected_text(logged: Mapping[str, int], normal: int) -> str:

@@ -1,7 +1,9 @@
 """The evaluation as a table for people."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
+
+from benchmarks.evaluation.goals import LEFT_OUT
 
 MOST_CASES: Final = 10
 _HEAD: Final = (
@@ -20,9 +22,16 @@ _HEAD: Final = (
 )
 
 
+def score_rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The cells: a head, a row for each fault and one for all."""
+    naive = report["naive"]["faults"]
+    rows = [_row(name, score, naive[name]) for name, score in report["faults"].items()]
+    return [_HEAD, *rows, _row("total", report["total"], report["naive"])]
+
+
 def table_lines(report: dict[str, Any]) -> list[str]:
     """A line for each fault and one for all."""
-    rows = [_HEAD, *_rows(report)]
+    rows = score_rows(report)
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     return [
         "  ".join(
@@ -43,14 +52,22 @@ def money_line(report: dict[str, Any]) -> str:
     )
 
 
-def goal_lines(found: dict[str, dict[str, Any]]) -> list[str]:
-    """A line for each goal."""
-    lines = []
+def goal_rows(found: dict[str, dict[str, Any]]) -> list[tuple[str, ...]]:
+    """The cells: a head, and for each goal what came out, its limit and whether it is met."""
+    rows: list[tuple[str, ...]] = [("goal", "figure", "limit", "")]
     for name, goal in found.items():
         bound = "at_most" if "at_most" in goal else "at_least"
         value, limit = (_figure(goal[key]) for key in ("value", bound))
-        lines.append(f"{'met   ' if goal['met'] else 'missed'}  {name}: {value} ({bound.replace('_', ' ')} {limit})")
-    return lines
+        rows.append((name, value, f"{bound.replace('_', ' ')} {limit}", "met" if goal["met"] else "missed"))
+    return rows
+
+
+def goal_lines(found: dict[str, dict[str, Any]]) -> list[str]:
+    """A line for each goal, and which faults have none of width."""
+    return [
+        *(f"{met:<6}  {name}: {value} ({limit})" for name, value, limit, met in goal_rows(found)[1:]),
+        LEFT_OUT,
+    ]
 
 
 def case_lines(cases: Sequence[dict[str, Any]]) -> list[str]:
@@ -68,13 +85,6 @@ def _figure(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{100 * value:.2f} %"
 
 
-def _rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    naive = report["naive"]["faults"]
-    for name, score in report["faults"].items():
-        yield _row(name, score, naive[name])
-    yield _row("total", report["total"], report["naive"])
-
-
 def _row(name: str, score: dict[str, Any], naive: dict[str, Any]) -> tuple[str, ...]:
     n = max(score["n"], 1)
     return (
@@ -89,5 +99,5 @@ def _row(name: str, score: dict[str, Any], naive: dict[str, Any]) -> tuple[str, 
         f"{score['median_width_kwh']:.3f}",
         f"{100 * score['narrow'] / n:.1f} %",
         f"{100 * naive['right'] / n:.2f} %",
-        f"{naive['p99_error_kwh']:.2f}",
+        f"{naive['p99_error_kwh']:,.2f}",
     )

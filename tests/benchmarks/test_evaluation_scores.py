@@ -1,9 +1,10 @@
 """How the bills of an evaluation are counted: right, held, or wrong without a sign."""
 
+import msgspec
 import pytest
 
 from benchmarks.evaluation.faults import FAULTS
-from benchmarks.evaluation.goals import goals
+from benchmarks.evaluation.goals import LEFT_OUT, MIXED, NOTHING_MISSING, READINGS_LOST, STEP_UNTOLD, WIDTH_GOAL, goals
 from benchmarks.evaluation.scores import Billed, Scores
 from benchmarks.evaluation.stories import Truth
 from benchmarks.evaluation.table import case_lines, goal_lines, money_line, table_lines
@@ -143,6 +144,32 @@ def test_goals_tell_what_is_missed() -> None:
     assert "missed  held of spike: 100.00 % (at most 1.00 %)" in lines
     assert "missed  wrong without a sign: 1 (at most 0)" in lines
     assert "met     truth inside the interval: 100.00 % (at least 99.50 %)" in lines
+
+
+def test_every_fault_has_a_goal_of_width_or_is_named_as_left_out() -> None:
+    named = (*NOTHING_MISSING, *READINGS_LOST, *STEP_UNTOLD, *MIXED)
+    assert sorted(named) == sorted(FAULTS)
+    scores = Scores()
+    for fault in FAULTS:
+        scores.add(_truth(fault), _billed(TRUE_E4))
+    found = goals({**scores.report(), "mix": "each"})
+    assert {name.split()[-1] for name in found if name.startswith(WIDTH_GOAL)} == set(NOTHING_MISSING)
+    assert all(fault in LEFT_OUT for fault in set(FAULTS) - set(NOTHING_MISSING))
+    assert goal_lines(found)[-1] == LEFT_OUT
+
+
+def test_narrow_intervals_of_one_fault_do_not_hide_wide_ones_of_another() -> None:
+    scores = Scores()
+    for _ in range(9):
+        scores.add(_truth("none"), _billed(TRUE_E4))
+    for quantum in (100, 0):  # 0.02 kWh and 1 % beside 1 % alone: an interval of 0.4001 kWh is wider than the second
+        wide = msgspec.structs.replace(_billed(TRUE_E4), low_e4kwh=TRUE_E4 - 4_000, high_e4kwh=TRUE_E4 + 1)
+        scores.add(_truth("scale", quantum=quantum), wide)
+    found = goals({**scores.report(), "mix": "each"})
+    assert found[f"{WIDTH_GOAL} none"]["met"]
+    assert found[f"{WIDTH_GOAL} scale"] == {"value": 0.5, "at_least": 0.5, "met": True}
+    scores.add(_truth("scale", quantum=0), wide)
+    assert not goals({**scores.report(), "mix": "each"})[f"{WIDTH_GOAL} scale"]["met"]
 
 
 def test_the_line_of_money() -> None:

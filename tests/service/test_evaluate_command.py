@@ -9,7 +9,10 @@ import pytest
 import pilestream
 from benchmarks.evaluation.chargers import CHARGES_EACH, MODELS
 from benchmarks.evaluation.faults import FAULTS
-from service.evaluation import evaluation_report
+from benchmarks.evaluation.goals import goals
+from benchmarks.evaluation.scores import Billed, Scores
+from benchmarks.evaluation.stories import Truth
+from service.evaluation import evaluation_report, render
 from service.settings import load_settings
 
 ONE_OF_EACH = CHARGES_EACH * len(MODELS)
@@ -29,6 +32,7 @@ SCORE_KEYS = {"n", "right", "held", "wrong_unflagged", "inside", "p50_error_kwh"
         ["--historic", "--sessions", "5"],
         ["--historic", "--mix", "each"],
         ["--historic", "--seed", "1"],
+        ["--format", "csv"],
         ["--historic", "--scale", "many"],
         ["--historic", "--scale", "nan"],
         ["--historic", "--scale", "inf"],
@@ -56,6 +60,21 @@ def _check_shape(report: dict[str, Any], sessions: int) -> None:
 
 def _missed(report: dict[str, Any]) -> dict[str, Any]:
     return {name: goal for name, goal in report["goals"].items() if not goal["met"]}
+
+
+def test_the_tables_of_the_docs_are_what_md_prints() -> None:
+    scores = Scores()
+    truth = Truth("44019900000001", "1" * 32, "R-120", "spike", (), 100, 400_000, 5_000, 40)
+    scores.add(truth, Billed(400_000, 399_900, 400_100, 400_000, "VALID", held=False, amount_fen=5_010))
+    report = {"sessions": 1, "seed": 7, "mix": "each", "seconds": 2.4, **scores.report()}
+    lines = render({**report, "goals": goals(report)}, "md").splitlines()
+    assert lines[0] == "`pilestream evaluate --sessions 1 --seed 7 --mix each`, in 2 s:"
+    assert lines[3] == "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+    assert lines[4].startswith("| spike | 1 | 100.00 % | 0.00 % | 0 | 100.00 % | 0.0000 |")
+    assert lines[5].startswith("| **total** | 1 |")
+    assert "| wrong without a sign | 0 | at most 0 | met |" in lines
+    assert {line.count("|") for line in lines[2:6]} == {13}
+    assert lines[-1].startswith("Without a goal of width: late_baseline,")
 
 
 @pytest.mark.server

@@ -293,6 +293,7 @@ def test_any_way_of_the_frames_gives_the_same_bills(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3_600)
 @given(course=COURSES)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_many_ways_of_the_frames_give_the_same_bills(

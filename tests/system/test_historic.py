@@ -17,7 +17,7 @@ import pytest
 import pilestream
 from analytics.client import ClickHouseAddress
 from benchmarks.historic.table import scaled
-from service.historic_report import HistoricReport, as_json, as_text
+from service.historic_report import HistoricReport, as_json, as_text, render
 
 SCALE = 1_000
 Run = Callable[..., int]
@@ -140,6 +140,20 @@ def test_another_count_than_the_log_s_is_a_no(changes: dict[str, Any], name: str
     assert report.differences == [words]
     assert as_text(report).endswith("no")
     assert json.loads(as_json(report))["differing"] == [name]
+
+
+def test_the_tables_of_the_docs_are_what_md_prints() -> None:
+    remaining = [(8, "BILL_ABOVE", "", "Litong", 3), (8, "BILL_ABOVE", "", "Dakai", 1_200), (6, "", "", "Dakai", 5)]
+    found = [dict(zip(("code", "reason", "cause", "vendor", "bills"), row, strict=True)) for row in remaining]
+    changes = {"corrected": {"6": 1_234}, "causes": {"OFFLINE": 2}, "remaining": found}
+    lines = render(report_with(**changes), "md").splitlines()
+    assert "13 bills from 9 frames" in lines[0]
+    assert lines[0].endswith("the log's: yes.")
+    assert "| 6 | 1 | 1 | 1,234 |" in lines
+    assert "| **with a code** | 3 | 3 | 1,234 |" in lines
+    assert "| OFFLINE | 2 |" in lines
+    at = lines.index("| stays | because | cause | bills | Dakai | Litong |")
+    assert lines[at + 1 : at + 3] == ["|---|---|---|--:|--:|--:|", "| 8 | BILL_ABOVE | not known | 1,203 | 1,200 | 3 |"]
 
 
 def test_lost_bills_of_both_kinds_are_both_named() -> None:
