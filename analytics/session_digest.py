@@ -14,7 +14,7 @@ _NOT_INPUTS = frozenset(
         *("computed_ms", "recheck_ms", "stays_since_ms"),
         # These came after the first version and follow from what was there: their inputs are in the digest already.
         *("start_method", "stored_readings", "register_start_e4kwh", "register_end_e4kwh", "bill_half_hour_mask"),
-        *("quantum_source", "pmax_source", "register_source"),
+        *("quantum_source", "pmax_source", "register_source", "begin_missed_e4kwh"),
     )
 )
 _RULES_OF_CODES_AND_MONEY = 2

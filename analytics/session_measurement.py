@@ -3,9 +3,10 @@
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from analytics.meter_profiles import PMAX_PERCENT, MeterInForce, meter_in_force
-from analytics.session_facts import SessionFacts
+from analytics.session_facts import CHARGING, SessionFacts
 from analytics.thresholds import MINUTE_MS, Thresholds
 from core.meter.readings import ReadingArrays
 from core.session import PileBill, SessionInput, SessionResult, evaluate_session
@@ -63,7 +64,8 @@ def measure(facts: SessionFacts, versions: dict[int, TariffVersion], thresholds:
             comparison=thresholds.comparison,
         )
     )
-    return Measured(result, _columns(result), profile.gap_ms, timeline, meter)
+    columns = {**_columns(result), "begin_missed_e4kwh": _begin_missed_e4kwh(facts, result, profile.register_kind)}
+    return Measured(result, columns, profile.gap_ms, timeline, meter)
 
 
 def _timeline(facts: SessionFacts, versions: dict[int, TariffVersion]) -> TariffTimeline:
@@ -113,6 +115,16 @@ def _over_by_ms(facts: SessionFacts, gap_ms: int, thresholds: Thresholds) -> int
     if bill is not None and over_ms - last_ms > gap_ms and facts.record_end_ms + _CLOCK_PLAY_MS > last_ms:
         return min(over_ms, facts.record_end_ms + _CLOCK_PLAY_MS)
     return over_ms or last_ms
+
+
+def _begin_missed_e4kwh(facts: SessionFacts, result: SessionResult, register_kind: str) -> int:
+    """What the register had counted of the charge before its first charging reading; 0 where its begin is unknown."""
+    charging = np.flatnonzero(facts.readings["state"] == CHARGING)
+    begin_e4kwh = 0 if register_kind == "session" else result.register_start_e4kwh
+    if not charging.size or not (begin_e4kwh or register_kind == "session"):
+        return 0
+    first = charging[np.argmin(facts.readings["event_ms"][charging])]
+    return max(0, int(facts.readings["counter_e4kwh"][first]) - begin_e4kwh)
 
 
 def _columns(result: SessionResult) -> dict[str, Any]:

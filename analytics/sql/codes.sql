@@ -38,6 +38,7 @@ facts AS
         -- what the record's meter can have counted of it, where that one sits behind the rectifier
         intDiv(low_e4kwh * (10000 - limit_efficiency_e4), 10000) AS behind_low_e4kwh,
         intDiv(high_e4kwh * (10000 - limit_efficiency_e4), 10000) AS behind_high_e4kwh,
+        intDiv(best_e4kwh * (10000 - limit_efficiency_e4), 10000) AS behind_best_e4kwh,
         multiIf(bill_net_e4kwh < behind_low_e4kwh, bill_net_e4kwh - behind_low_e4kwh,
             bill_net_e4kwh > behind_high_e4kwh, bill_net_e4kwh - behind_high_e4kwh, 0) AS difference_e4kwh,
         greatest(limit_duration_tolerance_ms, intDiv(toInt64(abs(bill_span_ms)) * limit_duration_tolerance_share_e4, 10000))
@@ -86,12 +87,13 @@ compared AS
             AS span_differs,
         multiIf(outage_ms > 0, 'PLATFORM_OUTAGE', clock_step_ms > limit_clock_ms, 'CLOCK_STEP', 'OFFLINE') AS span_cause,
         -- the tolerance of a comparison with what the record would say, had it been right
-        greatest(limit_energy_tolerance_e4kwh, intDiv(best_e4kwh * limit_energy_tolerance_share_e4, 10000)) AS own_tolerance,
+        greatest(limit_energy_tolerance_e4kwh, intDiv(behind_best_e4kwh * limit_energy_tolerance_share_e4, 10000)) AS own_tolerance,
         -- a record that begins at zero bills the whole register; what is left above the true begin is the charge
-        figure_stands AND bill_meter_start_e4kwh = 0 AND bill_energy_e4kwh > high_e4kwh AND bill_meter_end_e4kwh > 0
+        figure_stands AND bill_meter_start_e4kwh = 0 AND bill_energy_e4kwh > behind_high_e4kwh AND bill_meter_end_e4kwh > 0
             AND abs(bill_energy_e4kwh - bill_meter_end_e4kwh) <= greatest(quantum_e4kwh, 100)
             AND if(register_start_e4kwh > 0,
-                bill_energy_e4kwh - register_start_e4kwh BETWEEN low_e4kwh - own_tolerance AND high_e4kwh + own_tolerance,
+                bill_energy_e4kwh - register_start_e4kwh BETWEEN behind_low_e4kwh - own_tolerance
+                    AND behind_high_e4kwh + own_tolerance,
                 register_kind = 'session' AND quality IN ('VALID', 'DERIVED')) AS begins_at_zero,
         -- the first that applies explains why the naive figure differs (anomaly-codes.md, root-cause layer)
         multiIf(
@@ -108,10 +110,9 @@ compared AS
             unobserved_start_ms > 60000, 'LATE_BASELINE',
             has(flags, 'OUT_OF_ORDER'), 'OUT_OF_ORDER',
             bill_net_e4kwh != bill_energy_e4kwh, 'LOSS_RATIO',
-            -- missing at the begin, as far as the time before the first reading can hold it; else the meter fell silent later
+            -- where the greater part is missing: before the first reading, or later, when the register was not read anew
             abs(best_e4kwh - naive_energy_e4kwh) > energy_tolerance AND naive_energy_e4kwh < low_e4kwh,
-                if(best_e4kwh - naive_energy_e4kwh <= intDiv(toInt64(pmax_w) * (unobserved_start_ms + 30000), 360000)
-                    + energy_tolerance, 'LATE_BASELINE', 'RS485_LOSS'),
+                if(2 * begin_missed_e4kwh >= best_e4kwh - naive_energy_e4kwh, 'LATE_BASELINE', 'RS485_LOSS'),
             limit_efficiency_e4 != 0, 'EFFICIENCY',
             'RESOLUTION') AS measuring_cause
     FROM facts
@@ -120,11 +121,11 @@ explained AS
 (
     SELECT
         *,
-        -- one off by a power of ten against the platform's figure is in another unit
+        -- one off by a power of ten against the platform's figure, at the record's side of the rectifier, is in another unit
         multiIf(begins_at_zero, 'ZERO_BASELINE',
-            best_e4kwh > 0 AND arrayExists(
-                factor -> abs(bill_energy_e4kwh - best_e4kwh * factor) <= intDiv(best_e4kwh * factor, 100)
-                    OR abs(bill_energy_e4kwh * factor - best_e4kwh) <= intDiv(best_e4kwh, 100),
+            behind_best_e4kwh > 0 AND arrayExists(
+                factor -> abs(bill_net_e4kwh - behind_best_e4kwh * factor) <= intDiv(behind_best_e4kwh * factor, 100)
+                    OR abs(bill_net_e4kwh * factor - behind_best_e4kwh) <= intDiv(behind_best_e4kwh, 100),
                 [10, 100, 1000]), 'SCALE', '') AS bill_cause,
         -- the end register of the record is a true zero, or was lost alone: its energy is the one that was measured
         bill_without_end AND bill_has_energy AND figure_stands AND NOT energy_differs AS end_register_alone,

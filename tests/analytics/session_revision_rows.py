@@ -107,6 +107,7 @@ _OPTIONAL = frozenset(
         "register_end_e4kwh",
         "register_digits",
         "bill_loss_energy_e4kwh",
+        "begin_missed_e4kwh",
     }
 )
 

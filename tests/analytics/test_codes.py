@@ -184,8 +184,21 @@ CASES = [
     ),
     # 8
     Case("0.2 kWh = 1 % off", {"naive_energy_e4kwh": 198_000}, [], []),
-    Case("naive off", {"naive_energy_e4kwh": 197_999}, [8], [], ("LATE_BASELINE",), ((8, "raw", "NAIVE_DIFFERENCE"),)),
-    Case("naive off by more than the begin can hold", {"naive_energy_e4kwh": 150_000}, [8], [], ("RS485_LOSS",)),
+    Case(
+        "naive off, most of it before the first reading",
+        {"naive_energy_e4kwh": 197_999, "begin_missed_e4kwh": 1_001},
+        [8],
+        [],
+        ("LATE_BASELINE",),
+        ((8, "raw", "NAIVE_DIFFERENCE"),),
+    ),
+    Case(
+        "naive off, most of it later",
+        {"naive_energy_e4kwh": 197_999, "begin_missed_e4kwh": 1_000},
+        [8],
+        [],
+        ("RS485_LOSS",),
+    ),
     Case(
         "naive off, zero baseline",
         {"naive_energy_e4kwh": 900_000, "flags": ["ZERO_READ", "ZERO_BASELINE"]},
