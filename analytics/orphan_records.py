@@ -5,8 +5,8 @@ their readings (AAF5: a 202 without the serial that the 104 had, or the other wa
 charger's own). It is taken for the record of the charge of the same connector whose begin and end lie within two
 minutes of its own, if that has no record, no other charge fits it and no other orphan fits that charge. What is not
 that plain waits: the orphan is a charge of its own that nobody measured; the question `orphan_records` lists it. An
-orphan that says word for word what the record of a charge of the same connector says is that record once more, and no
-charge.
+orphan that says word for word what another record of the same connector says is that record once more, and no charge,
+whether the other belongs to a charge or is an orphan too: then the one that came first stays.
 """
 
 from collections import defaultdict
@@ -54,24 +54,27 @@ class OrphanRecordReader:
         for orphan in orphans.values():
             fitting = neighbours.charges_of(orphan)
             orphan.touched |= {charge.key: _begin_ms(charge) for charge in fitting}
-            orphan.has_other_number = len(fitting) == 1 and len(neighbours.orphans_of(fitting[0])) == 1
+            orphan.has_other_number = len(fitting) == 1 and len(_different(neighbours.orphans_of(fitting[0]))) == 1
         for charge in charges.values():
             fitting = neighbours.orphans_of(charge)
             charge.touched |= {orphan.key: _begin_ms(charge) for orphan in fitting}
-            if len(fitting) == 1 and len(neighbours.charges_of(fitting[0])) == 1:
-                charge.bill, charge.bill_number = fitting[0].bill, fitting[0].key.trade_no
+            different = _different(fitting)
+            if len(different) == 1 and len(neighbours.charges_of(different[0])) == 1:
+                charge.bill, charge.bill_number = different[0].bill, different[0].key.trade_no
 
     def add_repeated(self, facts: Sequence[SessionFacts]) -> None:
-        """Sets `has_other_number` of orphans that are the record of a charge once more, under no number that it has.
+        """Sets `has_other_number` of orphans that are another record once more, under no number that it has.
 
-        A charger uploads a record again without its serial (AAF5 202). `same_records` must be known.
+        A charger uploads a record again without its serial (AAF5 202). Of several orphans that say the same the first
+        that came is no repetition. `same_records` must be known.
         """
         orphans = self._unordered({one.key: one for one in facts if one.same_records and _is_unknown(one)})
         hints = {key: one.bill.start_ms - _REACH_MS for one in orphans.values() if one.bill for key in one.same_records}
         others = {one.key: one for one in self._read(hints)}
         unknown = self._unordered({key: one for key, one in others.items() if _is_unknown(one)})
         for orphan in orphans.values():
-            if any(key in others and key not in unknown for key in orphan.same_records):
+            known = any(key in others and key not in unknown for key in orphan.same_records)
+            if known or any(_came(unknown[key]) < _came(orphan) for key in orphan.same_records if key in unknown):
                 orphan.has_other_number = True
                 orphan.overlaps = ()
 
@@ -145,6 +148,25 @@ class _Neighbours:
 
     def charges_of(self, orphan: SessionFacts) -> list[SessionFacts]:
         return self._charges[orphan.key]
+
+
+def _different(orphans: Sequence[SessionFacts]) -> list[SessionFacts]:
+    """Those that say different things; of several that say the same (`OverlapFactsReader`), the first that came."""
+    first: dict[object, SessionFacts] = {}
+    for orphan in sorted(orphans, key=_came):
+        bill = orphan.bill
+        counts = bill is not None and bill.meter_end_e4kwh > 0
+        said = (
+            (bill.start_ms, bill.end_ms, bill.energy_e4kwh, bill.meter_start_e4kwh, bill.meter_end_e4kwh)
+            if bill
+            else ()
+        )
+        first.setdefault(said if counts else orphan.key, orphan)
+    return list(first.values())
+
+
+def _came(orphan: SessionFacts) -> tuple[int, str]:
+    return (orphan.bill.receive_ms if orphan.bill else 0), orphan.key.trade_no
 
 
 def _lacks_record(facts: SessionFacts) -> bool:

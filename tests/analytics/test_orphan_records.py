@@ -226,6 +226,35 @@ def test_a_record_that_came_once_more_under_another_number_is_no_charge(
     assert waiting(database) == []
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_of_orphans_that_say_the_same_the_first_that_came_stays(
+    database: Client, facts: Facts, order: tuple[int, ...]
+) -> None:
+    told: dict[str, Any] = {"meter_start_e4kwh": 50_000_000, "meter_end_e4kwh": 50_200_000}
+    came = {7: END + 3 * SECOND, 8: END + 2 * SECOND, 9: END + 4 * SECOND}
+    parts = [record(facts, trade_no(number), receive_ms=at_ms, **told) for number, at_ms in came.items()]
+    for step, part in enumerate(order):
+        store(facts, parts[part])
+        run(facts, NOW + step * MINUTE)
+    assert waiting(database) == [trade_no(8)]
+    found = bills(database)
+    assert found.pop(trade_no(8))[:3] == ("final", "ESTIMATED", 1)
+    assert {bill[0] for bill in found.values()} <= {"provisional"}
+    for number in came:
+        assert [line["trade_no"] for line in bill_lines(database, PLATFORM_SCOPE, [trade_no(number)])] == [trade_no(8)]
+    # the charge turns up: the record is its own, however often it came
+    store(facts, charge(facts))
+    run(facts, NOW + HOUR)
+    assert numbers(database) == {trade_no(1): trade_no(8)}
+    assert bills(database)[trade_no(1)] == ("final", "VALID", 0, []) and waiting(database) == []
+
+
+def test_orphans_that_tell_no_register_are_not_the_same(database: Client, facts: Facts) -> None:
+    store(facts, record(facts, trade_no(8)), record(facts, content_digest=2))
+    run(facts)
+    assert waiting(database) == [trade_no(8), ORPHAN]
+
+
 def test_a_record_that_differs_is_not_the_same_once_more(database: Client, facts: Facts) -> None:
     store(facts, charge(facts), record(facts, trade_no(1)), record(facts, energy_e4kwh=190_000))
     facts.heard(T0 - MINUTE, T0 + 2 * HOUR)
