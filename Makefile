@@ -6,7 +6,7 @@ BUILT := $(VENV)/.built
 # How long `make fuzz` looks for bad input, all its targets together.
 SECONDS ?= 90
 JOBS ?= 1
-SOURCES := pyproject.toml setup.py $(shell find core ingest -name '*.pyx' -o -name '*.pxd')
+SOURCES := pyproject.toml setup.py $(shell find core ingest -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 
 .PHONY: install demo serve test test-all fuzz lint format clean
 

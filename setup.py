@@ -25,6 +25,8 @@ extensions = [
     Extension(
         ".".join(path.with_suffix("").parts),
         [str(path)],
+        depends=[str(header) for header in sorted(path.parent.glob("*.h"))],
+        include_dirs=["."],
         extra_compile_args=FLAGS,
     )
     for package in PACKAGES_WITH_CYTHON

@@ -3,3 +3,7 @@
 
 class CoreError(Exception):
     """Something handed to `core` was wrong; the message names what, where and what to do."""
+
+
+class UnknownChecksumError(CoreError):
+    """There is no such way to compute checksums on this machine."""

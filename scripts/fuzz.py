@@ -40,6 +40,7 @@ SHOWN_STACK_FRAMES = 8
 MERGE = "-set_cover_merge=1"
 # Hypothesis covers whole ranges of values, which a fuzzer that follows branches has no reason to visit.
 PROPERTY_TESTS = (
+    "tests/core/test_checksum.py",
     "tests/core/test_ykc_splitter.py",
     "tests/core/test_ykc_codec.py",
     "tests/core/test_ykc_realtime.py",

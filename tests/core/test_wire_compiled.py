@@ -9,8 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HOT = [
-    ("core/checksum.pyx", "crc16_modbus_c"),
-    ("core/checksum.pyx", "crc32_c"),
+    ("core/checksum.pyx", "crc16_by_tables"),
+    ("core/checksum.pyx", "crc32_by_tables"),
+    ("core/checksum.pyx", "crc16_by_folding"),
+    ("core/checksum.pyx", "crc32_by_folding"),
     ("core/wire/splitter.pyx", "_take_frame"),
     ("core/wire/splitter.pyx", "_refuse"),
     ("core/wire/splitter.pyx", "_pass_over"),
