@@ -1,11 +1,11 @@
-"""One charger's socket: bytes from the event loop into the link, answers back, and when to hang up."""
+"""One charger's socket: when it is read and written, what its frames earn, and when to hang up."""
 
 import asyncio
 import functools
 from typing import TYPE_CHECKING, Final, cast
 
 from core.directory import Pile
-from ingest.charger_link import ACCEPT, WAIT, ChargerLink
+from ingest.charger_link import ACCEPT, WAIT, ChargerLink, Frame
 from ingest.charger_protocol import ChargerDialogue
 from ingest.connection_registry import PileState
 from ingest.events import CommandOutcome, ConnectionEvent
@@ -14,18 +14,16 @@ from ingest.line_health import LineHealth
 from ingest.listening_ports import PortKind
 from ingest.protocol_detection import ProtocolDetector
 from ingest.reactions import ChargerReply, CommandAnswer, LoginRequest, Reaction, StartRequest
+from ingest.read_path import NOT_PROBED, ReadPath
 
 if TYPE_CHECKING:
     from ingest.gateway import Gateway
 
-# Room given to a connection in a turn whose budget is spent: enough for what an honest charger sends at once.
-SMALL_READ_BYTES: Final = 4_096
 UNKNOWN_PROTOCOL: Final = "unknown_protocol"
-NOT_PROBED: Final = -1
 
 
-class ChargerConnection(asyncio.BufferedProtocol):
-    """The buffer that the event loop fills belongs to the compiled splitter: no copy in between.
+class ChargerConnection(ReadPath, asyncio.BufferedProtocol):
+    """What the compiled read path leaves to Python, and all that is not reading.
 
     On a port for several protocols a `detector` takes the first bytes until they tell which one it is; they are handed
     to the stream then.
@@ -39,6 +37,7 @@ class ChargerConnection(asyncio.BufferedProtocol):
     """
 
     def __init__(self, gateway: "Gateway", connection_id: int, kind: PortKind) -> None:
+        super().__init__(gateway.clock, gateway.budget)
         self.connection_id = connection_id
         self.kind = kind
         self.accepted_ms = gateway.clock()
@@ -46,20 +45,25 @@ class ChargerConnection(asyncio.BufferedProtocol):
         self.logged_in_ms = 0
         self.silence_ms = 0
         self.peer = ""
-        self.closing = False
         self.close_reason = ""
         self.events = gateway.events
-        self.detector: ProtocolDetector | None = None
         self._gateway = gateway
-        self._transport: asyncio.Transport | None = None
         self._holds = 0  # reasons why reading is paused
         self._is_deaf = False  # the charger is the reason for one of them
         self._held_for_login = False
         self._verdict = ""
-        self._probed_at_frames = NOT_PROBED
         self._cut_off: asyncio.TimerHandle | None = None
-        self.health: LineHealth
-        self.link: ChargerLink
+        self._link: ChargerLink
+
+    @property
+    def link(self) -> ChargerLink:
+        """The talk with the charger, and where its frames go."""
+        return self._link
+
+    @link.setter
+    def link(self, link: ChargerLink) -> None:
+        self._link = link
+        self.begin(link.stream, link.dialogue)
 
     @property
     def dialogue(self) -> ChargerDialogue:
@@ -69,7 +73,7 @@ class ChargerConnection(asyncio.BufferedProtocol):
     @property
     def is_gone(self) -> bool:
         """Whether nothing can be sent over it any more."""
-        return self.closing or self._transport is None or self._transport.is_closing()
+        return self.closing or self.transport is None or self.transport.is_closing()
 
     @property
     def waits_for_us(self) -> bool:
@@ -81,34 +85,12 @@ class ChargerConnection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A charger has connected."""
         # uvloop's transports only behave like asyncio's, they are no subclass.
-        self._transport = cast(asyncio.Transport, transport)
+        self.transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self.peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) and len(peer) >= 2 else str(peer or "")
         self.opened_ms = self._gateway.clock()
         self.health = LineHealth(self._gateway.line_limits, self.opened_ms)
         self._gateway.opened(self)
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the next bytes go."""
-        if self.detector is not None:
-            return self.detector.get_buffer()
-        room = self.link.stream.splitter.get_buffer(sizehint)
-        return room[:SMALL_READ_BYTES] if self._gateway.budget.spent else room
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Bytes have come."""
-        if self.closing:
-            return
-        now_ms = self._gateway.clock()
-        if self.detector is None:
-            self.link.stream.feed(nbytes, now_ms)
-            self._handle_fed(now_ms)
-        elif self.detector.feed(nbytes):
-            self._protocol_told(self.detector, now_ms)
-        elif self.detector.exhausted:
-            self._gateway.watch.closing_for(self, UNKNOWN_PROTOCOL)
-            self.close(UNKNOWN_PROTOCOL)
-        self._gateway.budget.spend(self, nbytes)
 
     def eof_received(self) -> bool:
         """The charger will send no more; the transport closes itself."""
@@ -129,7 +111,7 @@ class ChargerConnection(asyncio.BufferedProtocol):
         """The connection is over."""
         self.closing = True
         self.close_reason = self.close_reason or ("peer" if exc is None else "lost")
-        self._transport = None
+        self.transport = None
         if self._cut_off is not None:
             self._cut_off.cancel()
         if self.detector is not None:
@@ -172,7 +154,7 @@ class ChargerConnection(asyncio.BufferedProtocol):
 
     def probe(self, now_ms: int) -> None:
         """Ask for a sign of life: the same id logs in elsewhere."""
-        self._probed_at_frames = self.link.stream.frames
+        self.probed_at_frames = self.link.stream.frames
         self.send(self.link.dialogue.probe_frame(), self.link.dialogue.connector, now_ms)
 
     def login_decided(self, verdict: str, now_ms: int) -> None:
@@ -197,8 +179,8 @@ class ChargerConnection(asyncio.BufferedProtocol):
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the socket; to a connection that is over they are lost, as on any line."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(data)
 
     def send_answers(self) -> None:
         """Write what may leave at once, and order the rest for when the disk has it."""
@@ -214,14 +196,14 @@ class ChargerConnection(asyncio.BufferedProtocol):
     def hold(self) -> None:
         """Stop reading until released as often as held."""
         self._holds += 1
-        if self._holds == 1 and self._transport is not None and not self.closing:
-            self._transport.pause_reading()
+        if self._holds == 1 and self.transport is not None and not self.closing:
+            self.transport.pause_reading()
 
     def release(self) -> None:
         """Undo one `hold`."""
         self._holds -= 1
-        if self._holds == 0 and self._transport is not None and not self.closing:
-            self._transport.resume_reading()
+        if self._holds == 0 and self.transport is not None and not self.closing:
+            self.transport.resume_reading()
 
     def close(self, reason: str) -> None:
         """Hang up once the answers are out, or are not read in time; `reason` is kept with the connection's end."""
@@ -229,16 +211,16 @@ class ChargerConnection(asyncio.BufferedProtocol):
             return
         self.closing = True
         self.close_reason = reason
-        if self._transport is not None:
-            self._transport.close()
+        if self.transport is not None:
+            self.transport.close()
             # A closing transport waits for its unsent answers for ever, and what it holds with it.
             patience_s = self._gateway.settings.drain_timeout_ms / 1000
             self._cut_off = asyncio.get_running_loop().call_later(patience_s, self.abort)
 
     def abort(self) -> None:
         """Hang up now."""
-        if self._transport is not None:
-            self._transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
 
     def ended(self, now_ms: int) -> ConnectionEvent:
         """The connection's last event."""
@@ -261,22 +243,37 @@ class ChargerConnection(asyncio.BufferedProtocol):
             quarantined_bytes=stream.quarantined_bytes,
         )
 
+    # What the read path leaves
+
+    def handle_detected(self, nbytes: int, now_ms: int) -> None:
+        """Bytes for the detector have come."""
+        detector = self.detector
+        if detector is None:
+            return
+        if detector.feed(nbytes):
+            self._protocol_told(detector, now_ms)
+        elif detector.exhausted:
+            self._gateway.watch.closing_for(self, UNKNOWN_PROTOCOL)
+            self.close(UNKNOWN_PROTOCOL)
+
+    def handle_fed(self, frame: Frame | None, now_ms: int) -> None:
+        """Bytes were fed to the stream, and `frame` is the first one that Python must handle, if any."""
+        self.link.handle_feed(now_ms, frame)
+        self._handled(now_ms)
+
     # Inside
 
     def _protocol_told(self, detector: ProtocolDetector, now_ms: int) -> None:
         self.detector = None
         self._gateway.speaks(self, detector.protocol)
         self.link.stream.feed_bytes(detector.received, now_ms)
-        self._handle_fed(now_ms)
-
-    def _handle_fed(self, now_ms: int) -> None:
-        self.link.handle_feed(now_ms)
-        self._handled(now_ms)
+        self.handle_fed(None, now_ms)
 
     def _handled(self, now_ms: int) -> None:
         """Frames were handled: send what they earned, and look at what they say about the line."""
         link = self.link
         gateway = self._gateway
+        self.settle(False)
         if link.pile is not None and not self.logged_in_ms:
             self.logged_in_ms = now_ms
             gateway.logged_in(self, link.pile)
@@ -287,8 +284,8 @@ class ChargerConnection(asyncio.BufferedProtocol):
         incidents = self.health.after_read(link.stream, now_ms)
         if incidents:
             gateway.watch.bad_input(self, incidents)
-        if self._probed_at_frames not in (NOT_PROBED, link.stream.frames):
-            self._probed_at_frames = NOT_PROBED
+        if self.probed_at_frames not in (NOT_PROBED, link.stream.frames):
+            self.probed_at_frames = NOT_PROBED
             gateway.logins.alive(self)
         if link.waiting:
             if not self._held_for_login:
@@ -304,6 +301,7 @@ class ChargerConnection(asyncio.BufferedProtocol):
         if end:
             gateway.watch.closing_for(self, end)
             self.close(end)
+        self.settle(link.pile is not None and not self.closing)
 
     def _send_durable(self, acks: list[bytes]) -> None:
         self.write(b"".join(acks))

@@ -97,11 +97,16 @@ class ChargerLink:
         """Whether a login waits for its decision."""
         return self._waiting is not None
 
-    def handle_feed(self, receive_ms: int) -> None:
-        """Handle the frames of the bytes just fed to the stream; stops at a reason to hang up or to wait."""
+    def handle_feed(self, receive_ms: int, first: Frame | None = None) -> None:
+        """Handle the frames of the bytes just fed to the stream; stops at a reason to hang up or to wait.
+
+        `first` was taken from the stream already.
+        """
         stream = self.stream
-        while not self.waiting and (frame := stream.next_frame()) is not None:
+        frame = first
+        while frame is not None or (not self.waiting and (frame := stream.next_frame()) is not None):
             self.handle_frame(frame, receive_ms)
+            frame = None
             if self.close_reason:
                 self._keep_rest()
                 break

@@ -57,6 +57,10 @@ cdef class ChargerStream:
     cdef uint64_t _evidence_bytes
     cdef uint64_t _evidence_limit
 
+    cpdef feed(self, Py_ssize_t nbytes, int64_t receive_ms)
+    cpdef next_frame(self)
+    cpdef bytes take_acks(self)
+
     # What a protocol supplies
     cdef int _bind(self, object pile, object state) except -1
     cdef uint8_t _kind_of(self, const uint8_t* frame, Py_ssize_t length) noexcept nogil

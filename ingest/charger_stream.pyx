@@ -60,7 +60,7 @@ cdef class ChargerStream:
         self._state = state
         self.pile_id = pile.pile_id
 
-    def feed(self, Py_ssize_t nbytes, int64_t receive_ms):
+    cpdef feed(self, Py_ssize_t nbytes, int64_t receive_ms):
         self._heard(nbytes, receive_ms)
         self.splitter.feed(nbytes)
         self._cursor = 0
@@ -70,7 +70,7 @@ cdef class ChargerStream:
         self.splitter.feed_bytes(data)
         self._cursor = 0
 
-    def next_frame(self):
+    cpdef next_frame(self):
         cdef StreamSplitter splitter = self.splitter
         cdef const uint8_t* frame
         cdef Span* span
@@ -125,7 +125,7 @@ cdef class ChargerStream:
     def quarantine(self, bytes data not None, uint32_t reason):
         self._quarantine(<const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), reason)
 
-    def take_acks(self):
+    cpdef bytes take_acks(self):
         if self._acks_length == 0:
             return b""
         acks = PyBytes_FromStringAndSize(<const char*>self._acks, self._acks_length)

@@ -3,7 +3,7 @@
 from ingest.alarm_desk import AlarmDesk
 from ingest.charger_connection import UNKNOWN_PROTOCOL, ChargerConnection
 from ingest.incident_log import IncidentLog
-from ingest.line_health import NO_LOGIN, SILENT
+from ingest.line_limits import NO_LOGIN, SILENT
 from ingest.login_rules import address_of
 from ingest.upkeep import Upkeep
 from ingest.ykc_protocol import YKC

@@ -28,7 +28,7 @@ from ingest.gateway_settings import GatewaySettings
 from ingest.gateway_status import GatewayStatus
 from ingest.group_commit import GroupCommit
 from ingest.incident_log import IncidentLog
-from ingest.line_health import LineLimits
+from ingest.line_limits import LineLimits
 from ingest.listening_ports import CLOSED, HandshakeCount, PortKind, Ports, open_ports
 from ingest.login_desk import LoginDesk
 from ingest.login_rules import address_of

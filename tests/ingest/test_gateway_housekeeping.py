@@ -92,7 +92,7 @@ def test_one_broken_connection_does_not_keep_the_others_from_being_looked_after(
         async with running(tmp_path, idle_timeout_ms=300) as here:
             broken = await Charger.logged_in(here.gateway)
             (connection,) = here.gateway._connections.values()
-            monkeypatch.setattr(connection.health, "last_frame_ms", None)
+            monkeypatch.setattr(connection, "silence_ms", None)
             silent = await Charger.logged_in(here.gateway, code=OTHER_CODE)
             await silent.hung_up()
             await broken.hung_up()

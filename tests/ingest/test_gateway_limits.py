@@ -218,7 +218,7 @@ def test_a_disk_that_does_not_keep_up_makes_no_charger_silent(tmp_path: Path, mo
         async with running(tmp_path, idle_timeout_ms=300, half_frame_ms=300) as here:
             charger = await Charger.logged_in(here.gateway)
             full = True
-            monkeypatch.setattr(here.gateway.budget, "_is_overloaded", lambda: full)
+            monkeypatch.setattr(here.gateway.budget, "is_overloaded", lambda: full)
             await charger.send(heartbeat() + heartbeat()[:5])
             await charger.receive()
             await asyncio.sleep(2.5)  # two rounds of housekeeping

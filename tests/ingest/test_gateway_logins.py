@@ -143,7 +143,7 @@ def test_a_charger_that_is_not_read_from_keeps_its_id(tmp_path: Path, monkeypatc
             first = await Charger.logged_in(here.gateway)
             second = await Charger.connect(here.gateway)
             full = True
-            monkeypatch.setattr(here.gateway.budget, "_is_overloaded", lambda: full)
+            monkeypatch.setattr(here.gateway.budget, "is_overloaded", lambda: full)
             await first.send(heartbeat())
             await first.receive()
             await second.send(login())
@@ -165,7 +165,7 @@ def test_a_newcomer_is_sent_away_when_the_stall_goes_on(tmp_path: Path, monkeypa
             first = await Charger.logged_in(here.gateway)
             second = await Charger.connect(here.gateway)
             full = True
-            monkeypatch.setattr(here.gateway.budget, "_is_overloaded", lambda: full)
+            monkeypatch.setattr(here.gateway.budget, "is_overloaded", lambda: full)
             await first.send(heartbeat())
             await first.receive()
             await second.send(login())

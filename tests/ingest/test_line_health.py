@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from ingest.line_health import LineHealth, LineLimits
+from ingest.line_health import LineHealth
+from ingest.line_limits import LineLimits
 from ingest.reactions import Reason
 
 T0 = 1_795_300_000_000

@@ -1,0 +1,21 @@
+from libc.stdint cimport int64_t, uint64_t
+
+from ingest.charger_stream cimport ChargerStream
+from ingest.line_health cimport LineHealth
+from ingest.turn_budget cimport TurnBudget
+
+
+cdef class ReadPath:
+    cdef public LineHealth health
+    cdef public object detector
+    cdef public object transport
+    cdef public bint closing
+    cdef public int64_t probed_at_frames
+    cdef readonly bint plain
+    cdef ChargerStream _stream
+    cdef object _dialogue
+    cdef object _clock
+    cdef TurnBudget _budget
+    cdef uint64_t _quarantined_bytes
+
+    cdef bint _is_routine(self, object frame)
