@@ -24,13 +24,16 @@ from analytics.session_facts import (
 from analytics.sql_files import sql_text
 from analytics.thresholds import HOUR_MS, MINUTE_MS
 from core.directory import Pile
-from core.meter.profile import MeterProfile
+from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 from core.meter.reading_times import LONGEST_CHARGE_MINUTES
+from core.meter.readings import Bools, ReadingArrays, in_order
+from core.meter.scale import AS_SHOWN, scale_of
 
 MOST_WORDS = 1_000
 LAST_WORDS_MS = 60_000
 """A register is refreshed within that time after the end; what is said later is not of the charge."""
 LOOK_BACK_MS = 7 * 24 * HOUR_MS
+SURELY_APART = 3
 _BEFORE_MS = 36 * HOUR_MS
 """A pause shows words between charging readings; none is older than the longest charge."""
 _IDLE = 2
@@ -127,7 +130,10 @@ def _first_charging(facts: SessionFacts) -> tuple[int, int]:
 
 
 def _lacks_its_begin(facts: SessionFacts) -> bool:
-    """No reading says where the register stood at the begin, or the register cannot have come from there."""
+    """No reading says where the register stood at the begin, or the register cannot have come from there.
+
+    Nor do readings in another unit say it: only the end before shows by how much they are off.
+    """
     if not reads_register(facts.pile):
         return facts.pile.protocol != "aaf5" and meter_of(facts.pile, facts.learned).profile.register_kind != "session"
     charging = facts.readings["state"] == CHARGING
@@ -136,4 +142,19 @@ def _lacks_its_begin(facts: SessionFacts) -> bool:
     profile = MeterProfile.of_pile(facts.pile)
     duration_ms = int(facts.readings["duration_s"][charging].max()) * 1_000 + profile.time_tolerance_ms
     reach = profile.energy_at_pmax(duration_ms) + 2 * profile.quantum_e4kwh
-    return not bool(((before > 0) & (risen >= -2 * profile.quantum_e4kwh) & (risen <= reach)).any())
+    can_be = (before > 0) & (risen >= -2 * profile.quantum_e4kwh) & (risen <= reach)
+    return not bool(can_be.any()) or _is_in_another_unit(facts, charging, profile)
+
+
+def _is_in_another_unit(facts: SessionFacts, charging: Bools, profile: MeterProfile) -> bool:
+    registers, event_ms, power_w = (facts.readings[name][charging] for name in ("counter_e4kwh", "event_ms", "power_w"))
+    shown = registers[registers > 0]
+    if not len(shown):
+        return False
+    risen = int(shown.max() - shown.min())
+    flowed = int(power_w.mean()) * int(event_ms.max() - event_ms.min()) // W_MS_PER_E4KWH
+    # a power of ten apart in each part is more than that in all; most charges need no second look
+    if flowed <= SURELY_APART * risen and risen <= SURELY_APART * flowed:
+        return False
+    ordered = in_order(ReadingArrays.of(**facts.readings, stored=facts.stored).take(charging))
+    return scale_of(ordered.readings.take(ordered.kept), profile, 0, 0) != AS_SHOWN

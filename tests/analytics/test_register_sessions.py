@@ -93,6 +93,27 @@ def test_a_register_that_reads_zero_before_the_start_bills_no_whole_register(emp
     assert session["previous_end_e4kwh"] == BEFORE, "where the charger stood before, as it repeated"
 
 
+@pytest.mark.parametrize(("times", "per"), [(10, 1), (1, 10)])
+def test_a_register_in_another_unit_is_held_against_the_end_before(
+    empty_database: Client, times: int, per: int
+) -> None:
+    """Ten times 10 kW is no more than the charger can give, and a tenth of anything never is."""
+    facts = RegisterFacts(empty_database)
+    facts.insert("readings", facts.repeats(START - 5 * MINUTE, START, START - HOUR, 10, number="SN-0", risen=0))
+    rows = facts.charge(START, MINUTES, power_w=10_000)
+    for row in rows:
+        row["register_e4kwh"] = row["register_e4kwh"] * times // per // 100 * 100
+        row["register_before_e4kwh"] = BEFORE * times // per // 100 * 100
+    facts.insert("readings", rows)
+    facts.insert("pile_bill_uploads", [facts.record(START, MINUTES, power_w=10_000)])
+    decide(facts)
+    session, bill = one(empty_database), one(empty_database, "bills")
+    assert session["previous_end_e4kwh"] == BEFORE
+    assert "SCALE" in session["flags"]
+    assert (bill["quality"], bill["held"]) == ("DERIVED", 0)
+    assert bill["final_energy_e4kwh"] == counted(10_000, MINUTES * MINUTE)
+
+
 def test_a_begin_that_was_not_heard_is_covered_by_the_told_register(empty_database: Client) -> None:
     facts = RegisterFacts(empty_database)
     facts.insert("readings", facts.charge(START, MINUTES, first_s=600))
