@@ -4,7 +4,7 @@ A record whose number no reading and no order knows is an orphan: chargers uploa
 their readings (AAF5: a 202 without the serial that the 104 had, or the other way round; after a restart a number of the
 charger's own). It is taken for the record of the charge of the same connector whose begin and end lie within two
 minutes of its own, if that has no record, no other charge fits it and no other orphan fits that charge. What is not
-that plain waits: the orphan is a charge of its own that nobody measured; the question `orphan_records` lists it. An
+that plain waits: the orphan is a charge of its own that nobody measured; `anomalies --orphans` lists it. An
 orphan that says word for word what another record of the same connector says is that record once more, and no charge,
 whether the other belongs to a charge or is an orphan too: then the one that came first stays.
 """

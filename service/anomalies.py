@@ -15,8 +15,10 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 
 from analytics.anomalies import KINDS, AnomalyTable, CodeCounts, Group, Kind, anomaly_table, bills_with, set_order
+from analytics.beside_bills import beside_bills
 from analytics.questions import PLATFORM_SCOPE
 from analytics.safe_text import printable, safe_cell
+from service.beside_bills import render_beside_bills
 from service.running import running_client
 from service.settings import Settings
 
@@ -36,7 +38,7 @@ def add_anomalies_parser(commands: Any, run: Callable[[argparse.Namespace], int]
         description="Print how many final bills carry which set of anomaly codes: raw (what a naive platform would "
         "have flagged) and after correction, with the causes. A bill belongs to the local day of its end; without "
         "--from and --to everything stored is counted. Bills of whole-kWh meters are counted, and shown apart as well.",
-        epilog="example: pilestream anomalies --from 2019-03 --by vendor,month",
+        epilog="example: pilestream anomalies --from 2019-03 --by vendor,month, or pilestream anomalies --findings",
     )
     parser.add_argument(
         "--from", dest="from_day", type=_first_day, metavar="D", help="first local day, or month YYYY-MM"
@@ -52,13 +54,34 @@ def add_anomalies_parser(commands: Any, run: Callable[[argparse.Namespace], int]
     parser.add_argument(
         "--json", dest="format", action="store_const", const="json", default="table", help="the same as --format json"
     )
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--bills",
         type=_codes,
         metavar="SET",
         help="instead, the numbers of bills with this raw or corrected set, the newest first, for 'pilestream bill'",
     )
-    parser.add_argument("--limit", type=_at_least_one, default=_MOST_BILLS, metavar="N", help="with --bills: at most N")
+    instead.add_argument(
+        "--orphans",
+        dest="beside",
+        action="store_const",
+        const="orphans",
+        help="instead, the records that wait because nothing knows their number and no charge fits them",
+    )
+    instead.add_argument(
+        "--findings",
+        dest="beside",
+        action="store_const",
+        const="findings",
+        help="instead, where a register went on, or was replaced, between two charges",
+    )
+    parser.add_argument(
+        "--limit",
+        type=_at_least_one,
+        default=_MOST_BILLS,
+        metavar="N",
+        help=f"with --bills, --orphans and --findings: at most N, the newest (default {_MOST_BILLS})",
+    )
     parser.add_argument("--data", metavar="FOLDER", help="the folder of all data (default ./data)")
     parser.set_defaults(run=run)
     return parser
@@ -66,8 +89,9 @@ def add_anomalies_parser(commands: Any, run: Callable[[argparse.Namespace], int]
 
 def print_anomalies(settings: Settings, options: argparse.Namespace) -> int:
     """Print the table, or the numbers of bills, that a parsed command line asks for; gives the exit code."""
-    if options.bills is not None and (options.by or options.only):
-        print("pilestream: --bills takes days only, neither --by nor --only", file=sys.stderr)
+    if (options.bills is not None or options.beside) and (options.by or options.only):
+        name = f"--{options.beside or 'bills'}"
+        print(f"pilestream: {name} takes days only, neither --by nor --only", file=sys.stderr)
         return WRONG_USE
     kinds = [kind for kind, _name in options.only]
     twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
@@ -78,9 +102,14 @@ def print_anomalies(settings: Settings, options: argparse.Namespace) -> int:
         print(f"pilestream: the period ends before it begins: {options.from_day} to {options.to_day}", file=sys.stderr)
         return WRONG_USE
     computed_at = datetime.now(UTC).isoformat(timespec="seconds")
+    days = options.from_day, options.to_day
     with running_client(settings) as client:
+        if options.beside:
+            lines = beside_bills(client, PLATFORM_SCOPE, options.beside, *days, limit=options.limit)
+            told = {"from": _iso(options.from_day), "to": _iso(options.to_day), "computed_at": computed_at}
+            print(render_beside_bills(options.beside, lines, options.format, told))
+            return DONE
         if options.bills is not None:
-            days = options.from_day, options.to_day
             for trade_no in bills_with(client, PLATFORM_SCOPE, options.bills, *days, limit=options.limit):
                 print(trade_no)
             return DONE
@@ -209,6 +238,10 @@ def _largest(counts: dict[str, int], between: str = " ") -> str:
 
 def _sets(counts: CodeCounts) -> list[str]:
     return sorted({*counts.raw, *counts.corrected}, key=set_order)
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None
 
 
 def _period(table: AnomalyTable) -> str:
