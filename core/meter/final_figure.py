@@ -188,7 +188,7 @@ class _Witnesses:
         if counter is None or unseen_ms > COUNTER_REACHES_END_MS or not self._counter_is_its_own:
             return False
         quantum = self._profile.quantum_e4kwh
-        if self._flows_on(unseen_ms) > max(counter // PRECISE - quantum, quantum // 10):
+        if self._flows_on(unseen_ms) > max(counter // PRECISE - quantum, quantum - self._measured.short_by_e4kwh):
             return False
         if self._profile.register_kind == "session":
             # The counter is the register once more: it lies in its own interval however wide that is.

@@ -23,7 +23,7 @@ PLAY_MS = 5_000
 MOST_CANDIDATES = 2
 
 FALSE_WORD = np.uint32(Flag.SPIKE | Flag.ZERO_READ)
-OF_A_REST = np.uint32(Flag.FROZEN | Flag.STANDSTILL)
+OF_A_REST = int(Flag.FROZEN | Flag.STANDSTILL)
 NEW_LINE = np.uint32(Flag.JUMP | Flag.ROLLBACK | Flag.RESET | Flag.ROLLOVER)
 
 
@@ -58,21 +58,33 @@ class _Line(NamedTuple):
 
 
 def lasting_steps(
-    readings: ReadingArrays, flags: npt.NDArray[np.uint32], usable: Bools, profile: MeterProfile, best_e4kwh: int
+    readings: ReadingArrays,
+    flags: npt.NDArray[np.uint32],
+    usable: Bools,
+    profile: MeterProfile,
+    best_e4kwh: int,
+    steps: Int64s,
 ) -> list[LastingStep]:
     """The steps of the charge that neither power nor what is read afterwards explains, in the order of time.
 
-    `usable`: readings of the charging connector that are no repetition. A reading that only came late, a quantum that
-    was just full, jitter, or a rest that is made up for does not stay: what counts is where the register stood for
-    several readings before and after. Power is known up to a constant factor, which the rest of the charge shows.
-    Nothing is found where power was not told, across silences, and where the register began anew. What a rest missed is
-    the calculator's to tell.
+    `usable`: readings of the charging connector that are no repetition. `steps`: those of the measurement (rows of
+    `Intervals.of_rows`); what the register missed in a rest that the calculator saw is in their bounds already.
+
+    A reading that only came late, a quantum that was just full, jitter, or a rest that is made up for does not stay:
+    what counts is where the register stood for several readings before and after. Power is known up to a constant
+    factor, which the rest of the charge shows. Nothing is found where power was not told, across silences, and where
+    the register began anew.
     """
     least = max(profile.quantum_e4kwh, best_e4kwh // PRECISE, LEAST_E4KWH)
     found: list[LastingStep] = []
     for line in _lines(readings, flags, usable, profile):
         found += _steps_of(line, least, profile.quantum_e4kwh)
-    return [step for step in found if step.energy_e4kwh > 0 or not flags[step.place] & OF_A_REST]
+    return [step for step in found if step.energy_e4kwh > 0 or not _row_of(step, steps, readings)[6] & OF_A_REST]
+
+
+def _row_of(step: LastingStep, steps: Int64s, readings: ReadingArrays) -> Int64s:
+    row = int(np.searchsorted(steps[:, 1], readings.event_ms[step.place]))
+    return np.asarray(steps[min(row, len(steps) - 1)])
 
 
 def _lines(readings: ReadingArrays, flags: npt.NDArray[np.uint32], usable: Bools, profile: MeterProfile) -> list[_Line]:
@@ -176,19 +188,23 @@ def _far_enough(flowed: Int64s, place: int, energy: int) -> int:
     return min(int(np.searchsorted(flowed, flowed[place] + energy)), len(flowed) - 1)
 
 
-def widen(steps: Int64s, found: list[LastingStep], event_ms: Int64s) -> NotCertain:
-    """Widen the steps of a measurement (rows of `Intervals.of_rows`) by those that stay, and give their sums."""
+def widen(steps: Int64s, found: list[LastingStep], readings: ReadingArrays) -> NotCertain:
+    """Widen the steps of a measurement by those that stay, and give their sums."""
     sums = NotCertain()
-    for place, energy, play in found:
-        row = steps[min(int(np.searchsorted(steps[:, 1], event_ms[place])), len(steps) - 1)]
+    for step in found:
+        row = _row_of(step, steps, readings)
         row[6] |= int(Flag.AMBIGUOUS)
-        if energy > 0:
-            row[3] -= energy + play
-            rise = NotCertain(energy, energy + play)
+        most = abs(step.energy_e4kwh) + step.play_e4kwh
+        if step.energy_e4kwh > 0:
+            row[3] -= most
+            sums = sums._replace(
+                risen_e4kwh=sums.risen_e4kwh + step.energy_e4kwh, most_risen_e4kwh=sums.most_risen_e4kwh + most
+            )
         else:
-            row[4] += play - energy
-            rise = NotCertain(0, 0, -energy, play - energy)
-        sums = NotCertain(*(one + more for one, more in zip(sums, rise, strict=True)))
+            row[4] += most
+            sums = sums._replace(
+                missed_e4kwh=sums.missed_e4kwh - step.energy_e4kwh, most_missed_e4kwh=sums.most_missed_e4kwh + most
+            )
     return sums
 
 

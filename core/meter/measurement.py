@@ -10,7 +10,7 @@ from core.meter.intervals import Intervals, quality_of
 from core.meter.lasting_steps import jumps, lasting_steps, widen
 from core.meter.measured_figure import Begin, MeasuredFigure, too_many_jumps
 from core.meter.measured_figure import RegisterFacts as RegisterFacts  # callers of measure() need it
-from core.meter.profile import MeterProfile
+from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 from core.meter.readings import Bools, Int64s, OrderedReadings, ReadingArrays, in_order
 from core.meter.scale import AS_SHOWN, Scale, scale_of, scaled
 
@@ -75,6 +75,7 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     unexplained_e4kwh: int = 0
     jumped_e4kwh: int = 0
     flowed_in_jumps_e4kwh: int = 0
+    short_by_e4kwh: int = 0
 
     @property
     def intervals(self) -> Intervals:
@@ -139,8 +140,8 @@ def measure(
     elif figure.baseline_extra:
         accepted = accepted + figure.baseline_extra
     kept_flags = flags if ordered.all_kept else flags[ordered.kept]
-    lasting = lasting_steps(kept, kept_flags, kept_charge, profile, figure.best) if is_valid else []
-    not_certain = widen(steps, lasting, kept.event_ms)
+    lasting = lasting_steps(kept, kept_flags, kept_charge, profile, figure.best, steps) if is_valid else []
+    not_certain = widen(steps, lasting, kept)
     if lasting:
         flags[np.flatnonzero(ordered.kept)[[step.place for step in lasting]]] |= np.uint32(Flag.AMBIGUOUS)
     jumped = jumps(charged, steps, profile)
@@ -189,10 +190,35 @@ def measure(
         seen_power_e4kwh=calculator.seen_power_energy_e4kwh,
         unseen_power_ms=calculator.gaps_ms,
         last_power_w=calculator.last_power_w,
-        unexplained_e4kwh=max(calculator.unexplained_e4kwh, not_certain.risen_e4kwh),
+        unexplained_e4kwh=max(_unexplained(calculator, kept, kept_flags), not_certain.risen_e4kwh),
         jumped_e4kwh=jumped.risen_e4kwh,
         flowed_in_jumps_e4kwh=jumped.flowed_e4kwh,
+        short_by_e4kwh=_short_by(kept, count, profile),
     )
+
+
+def _short_by(kept: ReadingArrays, count: Int64s | None, profile: MeterProfile) -> int:
+    """What a counter that shows whole steps may leave out: what flowed since the reading before its last rise."""
+    quantum = profile.quantum_e4kwh
+    charging = np.flatnonzero(kept.charging)
+    shown = (kept.counter_e4kwh if count is None else count)[charging]
+    before = np.flatnonzero(shown != shown[-1])
+    since = charging[int(before[-1]) if len(before) else 0 :]
+    power_w = kept.power_w[since]
+    if not power_w.any():
+        return quantum
+    flowed = int(((power_w[1:] + power_w[:-1]) * np.diff(kept.event_ms[since])).sum()) // (2 * W_MS_PER_E4KWH)
+    return min(quantum, flowed * 21 // 20)
+
+
+def _unexplained(calculator: MeterCalculator, kept: ReadingArrays, kept_flags: npt.NDArray[np.uint32]) -> int:
+    """What rose without power. A reading that the charger kept is good to a minute: it speaks against nothing."""
+    inexact = (kept.stored != 0) & ~kept.device_timed
+    if inexact.any():
+        inexact[1:] |= inexact[:-1]
+        if not (kept_flags[~inexact] & np.uint32(Flag.AMBIGUOUS)).any():
+            return 0
+    return calculator.unexplained_e4kwh
 
 
 def _began_ms(readings: ReadingArrays, first: int, profile: MeterProfile) -> int:

@@ -100,3 +100,32 @@ def test_a_charge_without_a_fault_is_not_held(kind: RegisterKind, quantum: int, 
     result = charged(kind=kind, quantum=quantum, power_w=power_w, gain=gain)
     assert not is_held(result)
     assert result.quality == Quality.VALID
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("gain", "flag"), [(0.1, "SCALE"), (0.5, "POWER_CONTRADICTS"), (1.73, "POWER_CONTRADICTS")])
+def test_power_in_another_unit_is_held_and_both_are_covered(kind: RegisterKind, gain: float, flag: str) -> None:
+    result = charged(kind=kind, gain=gain)
+    assert flag in result.flags and is_held(result)
+    assert result.low_e4kwh <= TRUE_E4KWH * min(gain, 1) * 1.1 and result.high_e4kwh >= TRUE_E4KWH
+    assert result.final_energy_e4kwh == (TRUE_E4KWH * gain if flag == "SCALE" else TRUE_E4KWH)
+
+
+@pytest.mark.parametrize(("last_rise_s", "is_billed"), [(0, True), (45, False)])
+def test_a_counter_of_whole_kwh_stands_where_its_last_quantum_leaves_room(last_rise_s: int, is_billed: bool) -> None:
+    """60 kW are 0.25 kWh in 15 s: 45 s after the counter rose it may be short by a whole kWh, and more flows on."""
+    count = 121 + last_rise_s // 15
+    places = np.arange(count)
+    readings = ReadingArrays.of(
+        T0 + PERIOD_MS * places,
+        2_500 * places // 10_000 * 10_000,
+        power_w=np.full(count, 60_000),
+        charge_minutes=PERIOD_MS * places // 60_000,
+        seq=places,
+    )
+    profile = MeterProfile("session", 10_000, PMAX_W)
+    after_ms = T0 + PERIOD_MS * (count - 1) + 2_000
+    result = evaluate_session(
+        SessionInput("3" * 32, profile, "Asia/Shanghai", readings, TariffTimeline(()), after_ms=after_ms)
+    )
+    assert is_held(result) is not is_billed
