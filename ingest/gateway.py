@@ -24,9 +24,11 @@ from ingest.control import ControlServer
 from ingest.event_log import EventLog
 from ingest.events import CommandOutcome, ConnectionEvent, Event, TariffAck
 from ingest.facts_guard import FACTS_FLOOD, FactsGuard
+from ingest.gateway_counters import GatewayCounters
 from ingest.gateway_settings import GatewaySettings
 from ingest.gateway_status import GatewayStatus
 from ingest.group_commit import GroupCommit
+from ingest.housekeeping import Housekeeping
 from ingest.incident_log import IncidentLog
 from ingest.line_limits import LineLimits
 from ingest.listening_ports import CLOSED, HandshakeCount, PortKind, Ports, open_ports
@@ -40,7 +42,7 @@ from ingest.spool import Spool
 from ingest.start_decision import DecideStart, StartTable
 from ingest.start_desk import StartDesk
 from ingest.status_files import StatusFiles
-from ingest.tls import TlsFileError, TlsIdentity
+from ingest.tls import TlsIdentity
 from ingest.trade_numbers import TradeNumbers
 from ingest.turn_budget import TurnBudget
 from ingest.unasked import as_claim
@@ -53,7 +55,6 @@ __all__ = ["Gateway", "GatewaySettings", "Ports"]
 # They are written at once, so a small spool takes less.
 PENDING_LIMIT_BYTES: Final = 16 << 20
 PENDING_PARTS_OF_SPOOL: Final = 8
-HOUSEKEEPING_S: Final = 1.0
 MS_PER_S: Final = 1_000
 
 
@@ -107,12 +108,12 @@ class Gateway:
         self.bills_acked = 0
         self._networks = ChargerNetworks(self.settings.charger_networks)
         self._directory = directory
-        self._spool = spool
-        self._started_ms = clock()
-        self._trade_numbers = TradeNumbers(self._started_ms)
+        self.spool = spool
+        self.started_ms = clock()
+        self._trade_numbers = TradeNumbers(self.started_ms)
         self.commands = CommandDesk(directory, self.registry, self._trade_numbers, clock, self._keep_order_fact)
         self._dialogue_options: dict[str, dict[str, Any]] = {YKC.name: {}, AAF5.name: {"values": aaf5_values}}
-        self._upkeep = Upkeep(
+        self.upkeep = Upkeep(
             directory,
             self.alarms,
             self,
@@ -121,22 +122,16 @@ class Gateway:
             tariff_grace_ms=self.settings.tariff_grace_ms,
             tariff_push_ms=self.settings.tariff_push_ms,
         )
-        self.watch = ConnectionWatch(self.alarms, self.log, self._upkeep)
-        self._connections: dict[int, ChargerConnection] = {}
+        self.watch = ConnectionWatch(self.alarms, self.log, self.upkeep)
+        self.connections: dict[int, ChargerConnection] = {}
         self._accepted = 0
-        self._opened = 0
-        self._past = GatewayStatus()  # what closed connections brought
-        self._past_bills = 0
-        self._past_repeated = 0
         self._servers: dict[PortKind, asyncio.Server] = {}
-        self._handshakes = HandshakeCount(self.settings.handshake_timeout_ms)
-        self._tls: TlsIdentity | None = None
+        self.handshakes = HandshakeCount(self.settings.handshake_timeout_ms)
+        self.tls: TlsIdentity | None = None
         self._control: ControlServer | None = None
-        self._housekeeping: asyncio.Task[None] | None = None
-        self._housekeeping_errors = 0
-        self._files = StatusFiles(self.settings.status_path, self.settings.beat_path, self.settings.node)
-        self._last_frames = (self._started_ms, 0)
-        self._frames_per_second = 0.0
+        self.files = StatusFiles(self.settings.status_path, self.settings.beat_path, self.settings.node)
+        self.counters = GatewayCounters(self)
+        self.housekeeping = Housekeeping(self)
         self._all_closed = asyncio.Event()
 
     async def start(self, host: str, ports: Ports | int) -> None:
@@ -148,21 +143,21 @@ class Gateway:
         if isinstance(ports, int):
             ports = Ports(ykc=ports)
         if self.settings.tls is not None and ports.tls != CLOSED:
-            self._tls = TlsIdentity(self.settings.tls)
-        self.facts.measured(self._spool.facts_bytes())
+            self.tls = TlsIdentity(self.settings.tls)
+        self.facts.measured(self.spool.facts_bytes())
         self._report_outage()
         self._servers = await open_ports(
             host,
             ports,
             self._make_connection,
             backlog=self.settings.backlog,
-            tls=self._tls.context if self._tls is not None else None,
+            tls=self.tls.context if self.tls is not None else None,
             handshake_timeout_s=self.settings.handshake_timeout_ms / MS_PER_S,
         )
         if self.settings.control_path is not None:
             self._control = ControlServer(self.settings.control_path, self.commands, self.status)
             await self._control.start()
-        self._housekeeping = asyncio.create_task(self._keep_house(), name="gateway housekeeping")
+        self.housekeeping.start()
 
     @property
     def ports(self) -> dict[str, int]:
@@ -183,7 +178,7 @@ class Gateway:
             return
         for server in self._servers.values():
             server.close()
-        for connection in self._connections.values():
+        for connection in self.connections.values():
             connection.hold()
         try:
             await self._stop_tasks()
@@ -192,93 +187,45 @@ class Gateway:
 
     async def _stop_tasks(self) -> None:
         await self.starts.close()
-        if self._housekeeping is not None:
-            self._housekeeping.cancel()
-            (end,) = await asyncio.gather(self._housekeeping, return_exceptions=True)
-            if isinstance(end, Exception):
-                self._complain("the gateway's housekeeping broke", end)
+        await self.housekeeping.stop()
         if self._control is not None:
             await self._control.stop()
 
     async def _hang_up(self) -> None:
         await self._drain()
-        for connection in list(self._connections.values()):
+        for connection in list(self.connections.values()):
             connection.close("shutdown")
         await self._wait_all_closed()
         self._servers.clear()
         await self._drain()
-        self._files.stopped(self.clock())
-        self._write_status()
+        self.files.stopped(self.clock())
+        self.files.write_status(msgspec.json.encode(self.status()))
 
     def status(self) -> GatewayStatus:
         """The counters now."""
-        status = msgspec.structs.replace(
-            self._past, quarantined=dict(self._past.quarantined), closed=dict(self._past.closed)
-        )
-        bills = self._past_bills
-        repeated = self._past_repeated
-        for connection in self._connections.values():
-            status.add_stream(connection.link.stream)
-            bills += connection.link.bills
-            repeated += connection.link.repeated_records
-        status.node = self.settings.node
-        status.now_ms = self.clock()
-        status.started_ms = self._started_ms
-        status.ports = self.ports
-        status.port = next(iter(status.ports.values()), 0)
-        status.connections = len(self._connections)
-        status.logged_in = self.registry.connected
-        status.connections_opened = self._opened
-        status.bills_received = bills
-        status.bills_acked = self.bills_acked
-        status.records_repeated = repeated
-        status.records_put_off = self.facts.records_put_off
-        status.facts_known = self.facts.known
-        status.facts_shed = self.facts.shed
-        status.frames_per_second = self._frames_per_second
-        status.logins_accepted = self.logins.accepted
-        status.logins_refused = dict(self.logins.refused)
-        status.logins_waiting = self.logins.waiting
-        status.probes = self.logins.probes
-        status.takeovers = self.logins.takeovers
-        status.handshakes_failed = self._handshakes.failed
-        status.starts_granted = self.starts.granted
-        status.starts_refused = dict(self.starts.refused)
-        status.tariff_differences = len(self._upkeep.tariff_differences)
-        status.incidents = dict(self.log.counts)
-        status.alarms = dict(self.alarms.counts)
-        status.refused_records = self._spool.buffer.refused_records
-        status.pending_bytes = self._spool.buffer.pending
-        status.spool_bytes = self._spool.bytes_on_disk()
-        status.spool_facts_bytes = self._spool.facts_bytes()
-        status.commit_failures = self.group_commit.failures
-        status.commit_error = self.group_commit.last_error
-        status.file_errors = self._files.errors
-        status.file_error = self._files.last_error
-        status.housekeeping_errors = self._housekeeping_errors
-        return status
+        return self.counters.status()
 
     # What the connections call
 
     def opened(self, connection: ChargerConnection) -> None:
         """A charger has connected."""
-        self._opened += 1
+        self.counters.opened += 1
         if connection.kind == "tls":
-            self._handshakes.opened(connection.accepted_ms)
+            self.handshakes.opened(connection.accepted_ms)
         if connection.kind in BY_NAME:
             self.speaks(connection, connection.kind)
         else:
             # Until it is known what it speaks, the link of one protocol stands for the connection.
             connection.detector = ProtocolDetector(_is_good(YKC), _is_good(AAF5))
             self.speaks(connection, YKC.name)
-        self._connections[connection.connection_id] = connection
+        self.connections[connection.connection_id] = connection
         self._all_closed.clear()
         self._keep_event(connection, connection.event("opened", connection.opened_ms), connection.opened_ms)
         if not self._networks.admit(connection.peer):
             self.log.note("address_not_allowed", address_of(connection.peer))
             connection.close("address_not_allowed")
         else:
-            self.slots.opened(connection, len(self._connections))
+            self.slots.opened(connection, len(self.connections))
 
     def speaks(self, connection: ChargerConnection, protocol_name: str) -> None:
         """Give a connection the link of its protocol; before any byte of it was handled."""
@@ -294,7 +241,7 @@ class Gateway:
 
         def make_stream(on_event: OnConnectorEvent) -> ChargerStream:
             limit = self.settings.evidence_bytes_per_minute
-            return protocol.make_stream(self._spool.buffer, connection.connection_id, on_event, limit)
+            return protocol.make_stream(self.spool.buffer, connection.connection_id, on_event, limit)
 
         connection.link = ChargerLink(connection, protocol, dialogue, make_stream, intake=RecordIntake(self.facts))
 
@@ -316,21 +263,18 @@ class Gateway:
     def closed(self, connection: ChargerConnection) -> None:
         """A connection is over."""
         now_ms = self.clock()
-        self._connections.pop(connection.connection_id, None)
-        if not self._connections:
+        self.connections.pop(connection.connection_id, None)
+        if not self.connections:
             self._all_closed.set()
         self.slots.gone(connection)
-        self._past.add_closed(connection.close_reason)
         self.watch.look_at_connectors(connection)
-        self._past_bills += connection.link.bills
-        self._past_repeated += connection.link.repeated_records
         pile = connection.link.pile
         if pile is not None and self.registry.closed(pile, connection):
             # Where each gun has a connection, the others still bring answers to what was asked of them.
             lost = connection.link.dialogue.connector if self.registry.link_of(pile) is not None else 0
             self.commands.connection_lost(pile.pile_id, lost)
         connection.link.finish(now_ms)
-        self._past.add_stream(connection.link.stream)
+        self.counters.closed(connection)
         self._keep_event(connection, connection.ended(now_ms), now_ms)
         self.logins.gone(connection)
 
@@ -349,13 +293,13 @@ class Gateway:
     def _make_connection(self, kind: PortKind) -> ChargerConnection:
         # Unique over restarts: the start in milliseconds, and a running number below it.
         self._accepted += 1
-        connection = ChargerConnection(self, (self._started_ms << 20) + self._accepted, kind)
+        connection = ChargerConnection(self, (self.started_ms << 20) + self._accepted, kind)
         if kind == "tls":
-            self._handshakes.accepted(connection.accepted_ms)
+            self.handshakes.accepted(connection.accepted_ms)
         return connection
 
     def _fact_written(self, event: Event) -> None:
-        self._upkeep.heard(event)
+        self.upkeep.heard(event)
 
     def _flooded(self, pile_id: int) -> None:
         pile = self._directory.by_id(pile_id)
@@ -377,60 +321,12 @@ class Gateway:
                 self.registry.state_of(pile).tariff_acked(fact.event_ms, fact.tariff_version_id)
         self.events.add(fact, fact.answered_ms or now_ms if isinstance(fact, CommandOutcome) else now_ms)
 
-    async def _keep_house(self) -> None:
-        while True:
-            await asyncio.sleep(HOUSEKEEPING_S)
-            try:
-                await self._housekeeping_round(self.clock())
-            except Exception as error:  # noqa: BLE001 - the next round must come, whatever this one met
-                self._housekeeping_errors += 1
-                self._complain("a round of the gateway's housekeeping broke", error)
-
-    async def _housekeeping_round(self, now_ms: int) -> None:
-        for connection in list(self._connections.values()):
-            try:
-                self.watch.look_after(connection, now_ms)
-            except Exception as error:  # noqa: BLE001 - a connection that cannot be watched goes, the others stay
-                self._housekeeping_errors += 1
-                self._complain(f"connection {connection.connection_id} could not be looked after", error)
-                connection.close("internal_error")
-        failed = self._handshakes.count_failed(now_ms)
-        if failed:
-            self.log.note("tls_handshake", "", f"{failed} TLS handshakes came to nothing", weight=failed)
-        self._renew_certificate()
-        self.commands.expire()
-        self.facts.measured(await asyncio.to_thread(self._spool.facts_bytes))
-        self._measure_rate(now_ms)
-        await asyncio.to_thread(self._files.beat, now_ms)
-        await asyncio.to_thread(self._files.write_status, msgspec.json.encode(self.status()))
-
-    def _renew_certificate(self) -> None:
-        try:
-            if self._tls is not None and self._tls.renew():
-                self.log.note("tls_certificate_renewed", "")
-        except TlsFileError as error:
-            self.log.note("tls_certificate_refused", "", str(error))
-
-    def _measure_rate(self, now_ms: int) -> None:
-        frames = self._past.frames + sum(item.link.stream.frames for item in self._connections.values())
-        since_ms, before = self._last_frames
-        if now_ms > since_ms:
-            self._frames_per_second = round((frames - before) * MS_PER_S / (now_ms - since_ms), 1)
-        self._last_frames = (now_ms, frames)
-
-    def _write_status(self) -> None:
-        self._files.write_status(msgspec.json.encode(self.status()))
-
     def _report_outage(self) -> None:
         now_ms = self.clock()
-        outage = self._files.outage_before(now_ms)
+        outage = self.files.outage_before(now_ms)
         if outage is not None:
             self.events.add(outage, now_ms)
-        self._files.beat(now_ms)
-
-    @staticmethod
-    def _complain(message: str, error: Exception) -> None:
-        asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+        self.files.beat(now_ms)
 
     async def _drain(self) -> None:
         """Give the disk time to take what is buffered. A disk that refuses must not keep the process alive: what it did
@@ -440,12 +336,12 @@ class Gateway:
 
     async def _wait_all_closed(self) -> None:
         """Wait for the transports to flush and end; a charger that does not read is cut off."""
-        if not self._connections:
+        if not self.connections:
             return
         try:
             await asyncio.wait_for(self._all_closed.wait(), self.settings.drain_timeout_ms / MS_PER_S)
         except TimeoutError:
-            for connection in list(self._connections.values()):
+            for connection in list(self.connections.values()):
                 connection.abort()
             await self._all_closed.wait()
 

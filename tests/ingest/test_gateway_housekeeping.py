@@ -21,7 +21,7 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture(autouse=True)
 def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.gateway.HOUSEKEEPING_S", 0.02)
+    monkeypatch.setattr("ingest.housekeeping.HOUSEKEEPING_S", 0.02)
     monkeypatch.setattr("ingest.liveness.BEAT_INTERVAL_MS", 20)
 
 
@@ -91,7 +91,7 @@ def test_one_broken_connection_does_not_keep_the_others_from_being_looked_after(
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
         async with running(tmp_path, idle_timeout_ms=300) as here:
             broken = await Charger.logged_in(here.gateway)
-            (connection,) = here.gateway._connections.values()
+            (connection,) = here.gateway.connections.values()
             monkeypatch.setattr(connection, "silence_ms", None)
             silent = await Charger.logged_in(here.gateway, code=OTHER_CODE)
             await silent.hung_up()
@@ -131,9 +131,9 @@ def test_a_stop_drains_also_when_the_housekeeping_broke(tmp_path: Path, monkeypa
             async def broken() -> None:
                 raise RuntimeError("broken")
 
-            assert here.gateway._housekeeping is not None
-            here.gateway._housekeeping.cancel()
-            here.gateway._housekeeping = asyncio.create_task(broken())
+            assert here.gateway.housekeeping.task is not None
+            here.gateway.housekeeping.task.cancel()
+            here.gateway.housekeeping.task = asyncio.create_task(broken())
             await charger.send(record(trade_no_of()))
             await here.until(lambda: here.gateway.status().bills_received == 1)
         assert [frame[5] for frame in await charger.receive()] == [0x40]

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from core.directory import PileDirectory
+from core.ykc.codec import encode_raw
 from ingest.events import Alarm, ConnectionEvent, PlatformOutage
 from ingest.record_buffer import LANE_FACTS, LANE_TELEMETRY, scan_records
 from ingest.segment import SEGMENT_HEADER_BYTES
@@ -33,6 +34,10 @@ AAF5_CODE = "32010600019299"
 
 def reasons(content: SpoolContent) -> list[str]:
     return [event.detail for event in content.of(ConnectionEvent) if event.event == "closed"]
+
+
+def tariff_check() -> bytes:
+    return encode_raw("tariff_check", {"pile_code": CODE, "model_no": "0000"}, seq=b"\7\0", checksum_order="le")
 
 
 def test_a_silent_connection_is_closed(tmp_path: Path) -> None:
@@ -159,6 +164,39 @@ def test_many_chargers_flooding_neither_starve_nor_lose(tmp_path: Path) -> None:
     run(talk())
 
 
+MANY_QUESTIONS = 3_000  # of 27 bytes: more than one read takes, and far more than are handled at once
+
+
+def test_a_read_full_of_questions_leaves_the_others_their_turn(tmp_path: Path) -> None:
+    async def talk() -> None:
+        async with running(tmp_path) as here:
+            asks = await Charger.logged_in(here.gateway)
+            other = await Charger.logged_in(here.gateway, code=OTHER_CODE)
+            await asks.send(tariff_check() * MANY_QUESTIONS)
+            await here.until(lambda: here.gateway.status().frames > 100)
+            await other.send(heartbeat(OTHER_CODE))
+            await other.receive()
+            # Whoever handles a read as a whole has answered a multiple of what a read holds by now.
+            assert here.gateway.status().frames < MANY_QUESTIONS
+            answers = await asks.receive(MANY_QUESTIONS)
+            assert {frame[5] for frame in answers} == {0x06}
+
+    run(talk())
+
+
+def test_what_was_read_is_handled_although_the_charger_has_hung_up(tmp_path: Path) -> None:
+    async def talk() -> None:
+        async with running(tmp_path) as here:
+            charger = await Charger.logged_in(here.gateway)
+            await charger.send(tariff_check() * 1_000)
+            charger.cut()
+            await here.until(lambda: here.gateway.status().connections == 0)
+            status = here.gateway.status()
+            assert status.frames * len(tariff_check()) + len(login()) - len(tariff_check()) == status.bytes_in
+
+    run(talk())
+
+
 def test_a_charger_that_does_not_read_is_not_read_from(tmp_path: Path) -> None:
     """Its answers would pile up in memory; so the line is left full until it reads."""
     beats = 600_000
@@ -239,7 +277,7 @@ def test_a_line_that_is_being_closed_keeps_no_newcomer_waiting(tmp_path: Path) -
             deaf.setblocking(False)
             deaf.send(login())
             await here.until(lambda: here.gateway.status().logged_in == 1)
-            (old,) = here.gateway._connections.values()
+            (old,) = here.gateway.connections.values()
             old.write(bytes(8 << 20))  # more than the line takes: closing waits for it
             old.close("silent")
             newcomer = await Charger.logged_in(here.gateway)
