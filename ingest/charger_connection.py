@@ -34,6 +34,7 @@ class ChargerConnection(ReadPath, asyncio.BufferedProtocol):
        reads its answers or not; the link is finished exactly once, there.
     2. Answers that promise durability are written only by the group commit's callback.
     3. While the link waits for the decision about its login nothing is read: the frames behind it stay in the stream.
+       Likewise while it has more frames than are handled at once: the other connections have their turn in between.
     """
 
     def __init__(self, gateway: "Gateway", connection_id: int, kind: PortKind) -> None:
@@ -51,6 +52,7 @@ class ChargerConnection(ReadPath, asyncio.BufferedProtocol):
         self._holds = 0  # reasons why reading is paused
         self._is_deaf = False  # the charger is the reason for one of them
         self._held_for_login = False
+        self._goes_on = False
         self._verdict = ""
         self._cut_off: asyncio.TimerHandle | None = None
         self._link: ChargerLink
@@ -119,6 +121,8 @@ class ChargerConnection(ReadPath, asyncio.BufferedProtocol):
             self.link.stream.feed_bytes(self.detector.received, self._gateway.clock())
             self.link.handle_feed(self._gateway.clock())
             self.detector = None
+        while self.link.more:
+            self.link.handle_feed(self._gateway.clock())
         self._gateway.closed(self)
 
     # The link's side
@@ -292,6 +296,10 @@ class ChargerConnection(ReadPath, asyncio.BufferedProtocol):
                 self._held_for_login = True
                 self.hold()
             return
+        if link.more and not self._goes_on:
+            self._goes_on = True
+            self.hold()
+            asyncio.get_running_loop().call_soon(self._go_on)
         if link.close_reason:
             if link.close_reason != self._verdict:
                 gateway.logins.refused_unasked(self, link.close_reason)
@@ -302,6 +310,14 @@ class ChargerConnection(ReadPath, asyncio.BufferedProtocol):
             gateway.watch.closing_for(self, end)
             self.close(end)
         self.settle(link.pile is not None and not self.closing)
+
+    def _go_on(self) -> None:
+        """Handle more of what came with the last read."""
+        if self.closing:
+            return
+        self._goes_on = False
+        self.handle_fed(None, self._gateway.clock())
+        self.release()
 
     def _send_durable(self, acks: list[bytes]) -> None:
         self.write(b"".join(acks))

@@ -17,6 +17,8 @@ from ingest.record_intake import Intake, RecordIntake
 
 ACCEPT: Final = "accept"
 WAIT: Final = "wait"
+FRAMES_AT_ONCE: Final = 256
+"""So many frames that Python handles are about 10 ms of the event loop."""
 # What the charger's agreement to one of these orders says: a charge starts.
 
 Frame = tuple[int, int, bytes]
@@ -48,7 +50,8 @@ class ChargerLink:
 
     After `handle_feed`, `login_decided` and `send_reaction` the owner sends `replies` at once and `durable_replies`
     when everything appended so far is fsynced, sets the clock when `time_wanted`, and hangs up when `close_reason` is
-    set. While `waiting` nothing may be read: the frames behind the login stay in the stream.
+    set. While `waiting` nothing may be read: the frames behind the login stay in the stream. So do those behind the
+    first `FRAMES_AT_ONCE`: while there are `more`, the owner calls `handle_feed` again before it reads.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class ChargerLink:
         self.durable_replies: list[bytes] = []
         self.close_reason = ""
         self.time_wanted = False
+        self.more = False
         self.bills = 0
         self._owner = owner
         self._answers_leave = answers_leave
@@ -104,12 +108,15 @@ class ChargerLink:
         """
         stream = self.stream
         frame = first
-        while frame is not None or (not self.waiting and (frame := stream.next_frame()) is not None):
+        left = FRAMES_AT_ONCE
+        while left and (frame is not None or (not self.waiting and (frame := stream.next_frame()) is not None)):
             self.handle_frame(frame, receive_ms)
             frame = None
+            left -= 1
             if self.close_reason:
                 self._keep_rest()
                 break
+        self.more = left == 0 and not self.waiting and not self.close_reason
         acks = stream.take_acks()
         if acks:
             self.replies.append(acks)

@@ -86,8 +86,12 @@ def check_link(protocol: ChargerProtocol, piles: list[Pile], new_splitter: type[
         link.stream.feed_bytes(piece, now_ms)
         fed += len(piece)
         link.handle_feed(now_ms)
+        while link.more:
+            link.handle_feed(now_ms)
         while link.waiting and rng.random() < 0.9:
             link.login_decided(rng.choice((ACCEPT, "id_in_use")), now_ms)
+            while link.more:
+                link.handle_feed(now_ms)
         replies += link.replies + link.durable_replies
         link.replies.clear()
         link.durable_replies.clear()
