@@ -6,7 +6,7 @@ from libc.string cimport memcpy
 
 import numpy as np
 
-from core.ykc.realtime cimport Realtime, RealtimeColumns, parse_realtime
+from core.ykc.realtime cimport RealtimeColumns
 from ingest.record_buffer cimport FLAG_STORED, RecordHeader
 
 cdef extern from *:
@@ -84,7 +84,6 @@ cdef class ReadingColumns:
         cdef Py_ssize_t i, ahead, row = 0
         cdef Py_ssize_t outside = -1
         cdef RecordHeader header
-        cdef Realtime reading
         with nogil:
             for i in range(n):
                 if i + LOOK_AHEAD < n:  # neighbours in the table lie far apart in the segment
@@ -97,9 +96,8 @@ cdef class ReadingColumns:
                 if header.payload_length > size - HEADER - place[i]:
                     outside = i
                     break
-                if not parse_realtime(base + place[i] + HEADER, header.payload_length, &reading):
+                if not wire.append_c(base + place[i] + HEADER, header.payload_length):
                     continue
-                wire.append_c(&reading)
                 to_pile_id[row] = header.pile_id
                 to_connector[row] = header.connector
                 to_event_ms[row] = header.event_ms

@@ -84,6 +84,6 @@ cdef class RealtimeColumns:
     cdef object _source
     cdef uint32_t* _source_at
 
-    # Append one row; the caller keeps count < capacity.
-    cdef void append_c(self, const Realtime* row) noexcept nogil
+    # Append the row of a whole frame; 0 as parse_realtime. The caller keeps count < capacity.
+    cdef bint append_c(self, const uint8_t* frame, Py_ssize_t length) noexcept nogil
     cdef void row_c(self, Py_ssize_t i, Realtime* row) noexcept nogil

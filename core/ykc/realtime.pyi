@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Buffer
 
+from core.ykc.splitter import FrameSplitter
+
 COLUMN_TYPES: Final[dict[str, str]]
 
 def decode_realtime(frame: Buffer) -> dict[str, int] | None:
@@ -44,6 +46,13 @@ class RealtimeColumns:
         Each frame is checked again: type, length byte, checksum. What is left out shows in `source`.
         Raises `YkcBufferError`, and appends nothing, when the arrays differ in length, there are more frames than rows
         left, or a frame reaches beyond `data`.
+        """
+
+    def append_spans(self, splitter: FrameSplitter) -> int:
+        """Append a row for each reading in the spans of the last feed; gives how many there were.
+
+        The splitter has found the checksums right; they are not computed again. `source` is the number of the span.
+        Raises `YkcBufferError`, and appends nothing, when there are more spans than rows left.
         """
 
     def clear(self) -> None:

@@ -3,12 +3,13 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp
 
 import numpy as np
 
 from core.checksum cimport crc16_modbus_c
 from core.wire.integers cimport read_u16, read_u32, read_u64_high_first, write_u16, write_u32, write_u64_high_first
+
+from core.ykc.splitter cimport ENCRYPTED, FrameSplitter, Span
 
 from core.ykc.errors import YkcBufferError, YkcEncodeError
 
@@ -16,6 +17,9 @@ cdef enum:
     HEADER_BYTES = 6
     LENGTH_BYTE = 64
     CHECKSUM_BYTES = 2
+    ENVELOPE_BYTES = 4  # start, length byte, checksum
+    PAGE_BYTES = 4096
+    CACHE_LINE_BYTES = 64
 
 COLUMN_TYPES = {
     "trade_hi": "uint64",
@@ -62,12 +66,22 @@ cdef bint parse_realtime(const uint8_t* frame, Py_ssize_t length, Realtime* out)
     return parse_verified(frame, length, order_of(frame, length), out)
 
 
-cdef bint parse_verified(const uint8_t* frame, Py_ssize_t length, uint8_t checksum_order, Realtime* out) noexcept nogil:
-    cdef const uint8_t* body = frame + HEADER_BYTES
-    cdef uint8_t again[REALTIME_FRAME_BYTES]
+cdef inline bint is_reading(const uint8_t* frame, Py_ssize_t length) noexcept nogil:
+    """Whether these bytes are laid out as a realtime frame that the table covers; their checksum is not looked at."""
     if length < REALTIME_FRAME_BYTES or frame[0] != 0x68 or frame[1] + 4 != length:
         return False
-    if frame[4] != 0 or frame[5] != REALTIME_TYPE or checksum_order == ORDER_WRONG:
+    return frame[4] == 0 and frame[5] == REALTIME_TYPE
+
+
+cdef inline bint is_exact(Py_ssize_t length) noexcept nogil:
+    """Each byte of the table goes to a column as wide as itself, and the checksum is known to be right in the order that
+    is noted: only what stands behind the table is not kept."""
+    return length == REALTIME_FRAME_BYTES
+
+
+cdef bint parse_verified(const uint8_t* frame, Py_ssize_t length, uint8_t checksum_order, Realtime* out) noexcept nogil:
+    cdef const uint8_t* body = frame + HEADER_BYTES
+    if checksum_order == ORDER_WRONG or not is_reading(frame, length):
         return False
     out.seq = read_u16(frame + 2)
     out.checksum_order = checksum_order
@@ -90,10 +104,7 @@ cdef bint parse_verified(const uint8_t* frame, Py_ssize_t length, uint8_t checks
     out.loss_energy_e4kwh = read_u32(body + 50)
     out.amount_e4yuan = read_u32(body + 54)
     out.fault_bits = read_u16(body + 58)
-    # A longer frame differs in its length byte. The checksum needs no second computing: it is known to be that of these
-    # bytes, in the order noted.
-    write_content(out, again)
-    out.exact = memcmp(frame, again, REALTIME_FRAME_BYTES - CHECKSUM_BYTES) == 0
+    out.exact = is_exact(length)
     return True
 
 
@@ -159,6 +170,27 @@ def encode_realtime(row not None):
     return columns.frames()
 
 
+def staggered_arrays(Py_ssize_t rows):
+    """Zeros for each column and for `source`, in one piece of memory.
+
+    All are written to at the same row. Were they allocated one by one, long ones would each begin at the begin of a
+    page, and those lines would compete for the same few places of the cache.
+    """
+    cdef Py_ssize_t start = 0
+    cdef bint are_long = rows * sizeof(uint64_t) >= PAGE_BYTES
+    starts = {}
+    types = COLUMN_TYPES | {"source": "uint32"}
+    for name, kind in types.items():
+        start += (2 * CACHE_LINE_BYTES * len(starts) - start) % PAGE_BYTES if are_long else -start % sizeof(uint64_t)
+        starts[name] = start
+        start += rows * np.dtype(kind).itemsize
+    memory = np.zeros(start, dtype=np.uint8)
+    return {
+        name: memory[starts[name] : starts[name] + rows * np.dtype(kind).itemsize].view(kind)
+        for name, kind in types.items()
+    }
+
+
 def _check_fits(str name, values):
     """Raise `YkcEncodeError` when a value of the column does not fit its field."""
     if values.dtype.kind not in "iu" and not all(type(value) is int for value in values.tolist()):
@@ -176,14 +208,41 @@ def _check_fits(str name, values):
         raise YkcEncodeError(f"realtime: column {name} holds {wrong}; allowed are {low}..{high}")
 
 
+cdef inline void put(const RealtimePointers* to, Py_ssize_t i, const uint8_t* frame, uint8_t order) noexcept nogil:
+    """The fields of a frame into row `i`, without a stop on the way: the compiler keeps none of them back."""
+    cdef const uint8_t* body = frame + HEADER_BYTES
+    to.seq[i] = read_u16(frame + 2)
+    to.checksum_order[i] = order
+    to.trade_hi[i] = read_u64_high_first(body)
+    to.trade_lo[i] = read_u64_high_first(body + 8)
+    to.frame_pile[i] = read_u64_high_first(body + 16) >> 8
+    to.gun_bcd[i] = body[23]
+    to.state[i] = body[24]
+    to.gun_home[i] = body[25]
+    to.plugged[i] = body[26]
+    to.voltage_dv[i] = read_u16(body + 27)
+    to.current_da[i] = read_u16(body + 29)
+    to.cable_temp_raw[i] = body[31]
+    to.cable_id[i] = read_u64_high_first(body + 32)
+    to.soc[i] = body[40]
+    to.battery_temp_raw[i] = body[41]
+    to.charge_minutes[i] = read_u16(body + 42)
+    to.remain_minutes[i] = read_u16(body + 44)
+    to.energy_e4kwh[i] = read_u32(body + 46)
+    to.loss_energy_e4kwh[i] = read_u32(body + 50)
+    to.amount_e4yuan[i] = read_u32(body + 54)
+    to.fault_bits[i] = read_u16(body + 58)
+    to.exact[i] = is_exact(frame[1] + ENVELOPE_BYTES)
+
+
 cdef class RealtimeColumns:
     def __init__(self, Py_ssize_t capacity):
         if capacity < 1:
             raise YkcBufferError(f"room for {capacity} rows: at least 1 is needed")
         self.capacity = capacity
         self.count = 0
-        self._arrays = {name: np.zeros(capacity, dtype=kind) for name, kind in COLUMN_TYPES.items()}
-        self._source = np.zeros(capacity, dtype=np.uint32)
+        self._arrays = staggered_arrays(capacity)
+        self._source = self._arrays.pop("source")
         self._source_at = u32_pointer(self._source)
         self._at.trade_hi = u64_pointer(self._arrays["trade_hi"])
         self._at.trade_lo = u64_pointer(self._arrays["trade_lo"])
@@ -218,31 +277,16 @@ cdef class RealtimeColumns:
     def columns(self):
         return {name: array[: self.count] for name, array in self._arrays.items()}
 
-    cdef void append_c(self, const Realtime* row) noexcept nogil:
-        cdef Py_ssize_t i = self.count
-        self._at.trade_hi[i] = row.trade_hi
-        self._at.trade_lo[i] = row.trade_lo
-        self._at.frame_pile[i] = row.frame_pile
-        self._at.cable_id[i] = row.cable_id
-        self._at.energy_e4kwh[i] = row.energy_e4kwh
-        self._at.loss_energy_e4kwh[i] = row.loss_energy_e4kwh
-        self._at.amount_e4yuan[i] = row.amount_e4yuan
-        self._at.seq[i] = row.seq
-        self._at.voltage_dv[i] = row.voltage_dv
-        self._at.current_da[i] = row.current_da
-        self._at.charge_minutes[i] = row.charge_minutes
-        self._at.remain_minutes[i] = row.remain_minutes
-        self._at.fault_bits[i] = row.fault_bits
-        self._at.checksum_order[i] = row.checksum_order
-        self._at.gun_bcd[i] = row.gun_bcd
-        self._at.state[i] = row.state
-        self._at.gun_home[i] = row.gun_home
-        self._at.plugged[i] = row.plugged
-        self._at.cable_temp_raw[i] = row.cable_temp_raw
-        self._at.soc[i] = row.soc
-        self._at.battery_temp_raw[i] = row.battery_temp_raw
-        self._at.exact[i] = row.exact
-        self.count = i + 1
+    cdef bint append_c(self, const uint8_t* frame, Py_ssize_t length) noexcept nogil:
+        cdef uint8_t order
+        if not is_reading(frame, length):
+            return False
+        order = order_of(frame, length)
+        if order == ORDER_WRONG:
+            return False
+        put(&self._at, self.count, frame, order)
+        self.count += 1
+        return True
 
     cdef void row_c(self, Py_ssize_t i, Realtime* row) noexcept nogil:
         row.trade_hi = self._at.trade_hi[i]
@@ -274,7 +318,6 @@ cdef class RealtimeColumns:
         cdef Py_ssize_t before = self.count
         cdef uint64_t size = data.shape[0]
         cdef Py_ssize_t i, outside = -1
-        cdef Realtime row
         if lengths.shape[0] != frames:
             raise YkcBufferError(f"{frames} offsets, but {lengths.shape[0]} lengths")
         if frames > self.capacity - before:
@@ -284,14 +327,31 @@ cdef class RealtimeColumns:
                 if lengths[i] > size or offsets[i] > size - lengths[i]:
                     outside = i
                     break
-                if lengths[i] >= REALTIME_FRAME_BYTES and parse_realtime(&data[offsets[i]], lengths[i], &row):
-                    self._source_at[self.count] = <uint32_t>i
-                    self.append_c(&row)
+                if lengths[i] >= REALTIME_FRAME_BYTES and self.append_c(&data[offsets[i]], lengths[i]):
+                    self._source_at[self.count - 1] = <uint32_t>i
         if outside >= 0:
             self.count = before
             raise YkcBufferError(
                 f"frame {outside}: {lengths[outside]} bytes from offset {offsets[outside]} reach beyond {size} bytes"
             )
+        return self.count - before
+
+    def append_spans(self, FrameSplitter splitter not None):
+        cdef Py_ssize_t before = self.count
+        cdef Py_ssize_t i, to = before
+        cdef Span* span
+        cdef const uint8_t* frame
+        if splitter.count > self.capacity - before:
+            raise YkcBufferError(f"{splitter.count} spans, but only {self.capacity - before} rows are left")
+        with nogil:
+            for i in range(splitter.count):
+                span = &splitter.spans[i]
+                frame = splitter.buffer + span.start
+                if span.kind < ENCRYPTED and is_reading(frame, span.length):
+                    self._source_at[to] = <uint32_t>i
+                    put(&self._at, to, frame, span.kind)
+                    to += 1
+        self.count = to
         return self.count - before
 
     def fill(self, columns not None):

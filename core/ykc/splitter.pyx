@@ -1,7 +1,7 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """From a byte stream to YKC frames: every received byte ends in exactly one span, or waits in `pending`."""
 
-from libc.stdint cimport uint8_t, uint16_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memchr
 
 from core.checksum cimport crc16_modbus_c
@@ -47,6 +47,7 @@ cdef class FrameSplitter(StreamSplitter):
         cdef Py_ssize_t left, total
         cdef uint8_t kind
         while True:
+            kind = self._take_good_frames()
             at = self.buffer + self._start
             left = self._end - self._start
             if left == 0:
@@ -65,9 +66,41 @@ cdef class FrameSplitter(StreamSplitter):
                 total = at[1] + ENVELOPE_BYTES
                 if left < total:
                     return True
-                kind = verdict_of(at, total)
             if kind < GARBAGE:
                 if not self._take_frame(total, kind, at[5]):
                     return False
             elif not self._refuse(kind, total):
                 return False
+
+    cdef uint8_t _take_good_frames(self) noexcept nogil:
+        """Spans of the whole frames that come next, while there is room for spans.
+
+        Gives the verdict on the bytes behind them, where these are long enough for one.
+        """
+        cdef const uint8_t* at = self.buffer + self._start
+        cdef const uint8_t* end = self.buffer + self._end
+        cdef Span* first = self.spans + self.count
+        cdef Span* span = first
+        cdef Span* limit = self.spans + self._capacity
+        cdef Py_ssize_t total
+        cdef uint8_t kind = 0
+        while end - at >= 2 and at[0] == START_BYTE and at[1] >= MIN_LENGTH_BYTE:
+            total = at[1] + ENVELOPE_BYTES
+            if end - at < total:
+                break
+            kind = verdict_of(at, total)
+            if kind >= GARBAGE or span == limit:
+                break
+            span.start = <uint32_t>(at - self.buffer)
+            span.length = <uint32_t>total
+            span.frame_type = at[5]
+            span.kind = kind
+            span.continued = 0
+            span += 1
+            at += total
+        if span != first:
+            self._failure = 0
+            self._claimed = 0
+            self._start = at - self.buffer
+            self.count = span - self.spans
+        return kind

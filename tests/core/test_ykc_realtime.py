@@ -1,5 +1,6 @@
 """Realtime columns against the table's decoder, and back to the same bytes."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.checksum import crc16_modbus
 from core.ykc.codec import ChecksumOrder, wrap_body
 from core.ykc.errors import YkcBufferError, YkcEncodeError
 from core.ykc.realtime import COLUMN_TYPES, RealtimeColumns, decode_realtime, encode_realtime
+from core.ykc.splitter import FrameSplitter
 from tests.core.realtime_by_table import BODY_BYTES, columns_by_the_table
 
 ORDER_NUMBER = {"le": 1, "be": 2}
@@ -71,6 +74,49 @@ def test_many_frames_become_rows_in_their_order(parts: list[bytes], gap: bytes) 
         assert values.dtype == np.dtype(COLUMN_TYPES[name])
         assert values.tolist() == [row[name] for _, row in rows]
     assert columns.frames() == b"".join(encode_realtime(row) for _, row in rows)
+
+
+@settings(deadline=None)
+@given(st.lists(frames | not_realtime, max_size=12), st.lists(st.integers(0, 1000), max_size=3))
+def test_spans_of_a_splitter_become_the_same_rows(parts: list[bytes], borders: list[int]) -> None:
+    stream = b"".join(parts)
+    cuts = sorted({0, len(stream), *(border % (len(stream) + 1) for border in borders)})
+    splitter = FrameSplitter()
+    columns = RealtimeColumns(len(stream) + 1)
+    rows = []
+    for start, end in itertools.pairwise(cuts):
+        before = columns.count
+        found = [splitter.span(i)[1] for i in range(splitter.feed_bytes(stream[start:end]))]
+        decoded = [(i, row) for i, row in ((i, decode_realtime(frame)) for i, frame in enumerate(found)) if row]
+        assert columns.append_spans(splitter) == len(decoded)
+        assert columns.source[before:].tolist() == [i for i, _ in decoded]
+        rows += [row for _, row in decoded]
+    assert {name: values.tolist() for name, values in columns.columns().items()} == {
+        name: [row[name] for row in rows] for name in COLUMN_TYPES
+    }
+
+
+def test_spans_without_room_are_refused() -> None:
+    splitter = FrameSplitter()
+    splitter.feed_bytes(wrap_body(0x13, bytes(BODY_BYTES)) * 3)
+    columns = RealtimeColumns(2)
+    with pytest.raises(YkcBufferError, match="3 spans, but only 2 rows are left"):
+        columns.append_spans(splitter)
+    assert columns.count == 0
+
+
+@pytest.mark.parametrize("byte", range(68))
+def test_every_bit_of_a_frame_is_kept(byte: int) -> None:
+    """`exact` is told by the length alone, so no bit of the table may be without a place in the columns."""
+    for bit in range(8):
+        frame = bytearray(wrap_body(0x13, bytes(range(BODY_BYTES)), seq=b"\x5a\xa5"))
+        frame[byte] ^= 1 << bit
+        checksum = crc16_modbus(frame[2:-2])
+        frame[-2:] = checksum.to_bytes(2, "little") if byte < len(frame) - 2 else frame[-2:]
+        row = decode_realtime(frame)
+        assert row is None if byte in (0, 1, 4, 5, 66, 67) else row is not None
+        if row is not None:
+            assert (row["exact"], encode_realtime(row)) == (1, bytes(frame))
 
 
 @settings(deadline=None)
