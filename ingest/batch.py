@@ -28,7 +28,7 @@ class Batch:
 
     segment_id: int
     start: int
-    data: bytes
+    data: bytes | memoryview
     records: Records
 
     def segment_offset(self, picked: NDArray[np.intp]) -> NDArray[np.uint64]:
@@ -38,7 +38,7 @@ class Batch:
     def payload(self, index: int) -> bytes:
         """The payload of one record."""
         start = int(self.records.payload_offset[index])
-        return self.data[start : start + int(self.records.payload_length[index])]
+        return bytes(self.data[start : start + int(self.records.payload_length[index])])
 
 
 def rows_of(

@@ -1,7 +1,8 @@
 """Inserts that store each row once, however often they are tried (promise P4)."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,16 @@ ClientFactory = Callable[..., Client]
 # those that a server does not know are not sent.
 INSERT_SETTINGS: dict[str, Any] = {
     "async_insert": 0,  # the reply must mean that the rows are stored
+    "wait_for_async_insert": 1,
+    "async_insert_deduplicate": 1,
     "insert_deduplicate": 1,
     "deduplicate_insert": "enable",
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
     "insert_distributed_sync": 1,
     "distributed_foreground_insert": 1,
     "max_partitions_per_insert_block": 0,  # a charger's wrong clock must not stop the rows of all others
-    "min_insert_block_size_rows": 1_048_576,  # one insert is one block: the token then covers it as a whole
+    "max_insert_block_size": 1_048_576,  # one insert is one block: the token then covers it as a whole
+    "min_insert_block_size_rows": 1_048_576,
     "min_insert_block_size_bytes": 0,
 }
 
@@ -48,20 +53,51 @@ class Inserter:
         self._clients: dict[bool, Client] = {}
         self._settings: dict[str, Any] | None = None
 
-    def insert(self, rows: TableRows, segment_id: int, start: int, end: int, *, maybe_stored: bool) -> int:
+    def insert(
+        self, rows: TableRows, segment_id: int, start: int, end: int, *, maybe_stored: bool, attempt: str = ""
+    ) -> int:
         """Store the rows of the bytes `start` to `end` of a segment; gives how many were sent.
 
-        `maybe_stored`: an earlier try may have reached the server. Raises DatabaseAwayError.
+        `maybe_stored`: an earlier try may have reached the server. `attempt`: not empty, the server is to take the rows
+        even if it remembers the token of an earlier try (its rows are known to be gone). Raises DatabaseAwayError.
         """
+        token = f"{segment_id:016x}:{start}:{end}:{rows.table}{rows.part}{attempt}"
         try:
             if maybe_stored:
-                rows = self._not_yet_stored(rows, segment_id, start, end)
+                missing = self._not_yet_stored(rows, segment_id, start, end)
+                if len(missing) < len(rows):
+                    # A part of them: another insert than the one that the server may remember under that token.
+                    token += f":{_digest(missing.segment_offset)}"
+                rows = missing
             if len(rows):
-                self._send(rows, f"{segment_id:016x}:{start}:{end}:{rows.table}{rows.part}")
+                self._send(rows, token)
         except (DriverError, OSError, EOFError) as error:
             self.disconnect()
             raise DatabaseAwayError(f"ClickHouse did not take {len(rows)} rows of {rows.table}: {error}") from error
         return len(rows)
+
+    def insert_lists(self, table: str, columns: Mapping[str, list[Any]], token: str) -> None:
+        """Store a few rows of a table about the loading itself. Raises DatabaseAwayError."""
+        try:
+            names = ", ".join(columns)
+            self._client(use_numpy=False).execute(
+                f"INSERT INTO {table} ({names}) VALUES",
+                list(columns.values()),
+                columnar=True,
+                settings={**self._insert_settings(), "insert_deduplication_token": token},
+            )
+        except (DriverError, OSError, EOFError) as error:
+            self.disconnect()
+            raise DatabaseAwayError(f"ClickHouse did not take rows of {table}: {error}") from error
+
+    def ask(self, query: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """The rows of a query. Raises DatabaseAwayError."""
+        try:
+            answer: list[tuple[Any, ...]] = self._client(use_numpy=False).execute(query, dict(parameters))
+        except (DriverError, OSError, EOFError) as error:
+            self.disconnect()
+            raise DatabaseAwayError(f"ClickHouse did not answer: {error}") from error
+        return answer
 
     def disconnect(self) -> None:
         """Drop the connections; the next insert opens new ones."""
@@ -116,3 +152,7 @@ class Inserter:
             except Exception as error:  # whoever made the factory chose its errors
                 raise DatabaseAwayError(f"no connection to ClickHouse: {error}") from error
         return client
+
+
+def _digest(offsets: "np.ndarray[Any, np.dtype[np.uint64]]") -> str:
+    return blake2b(np.sort(offsets).tobytes(), digest_size=8).hexdigest()

@@ -13,11 +13,14 @@ class LoadState(msgspec.Struct, frozen=True):
     """Of one segment: bytes before `loaded` are in the database.
 
     `intent_end`, when it is not 0: the bytes from `loaded` up to there are being inserted, and may be in the database
-    already, wholly or in part.
+    already, wholly or in part. What the database has of the bytes before `checked` was compared with the segment;
+    `different`: it was not the same, so that the segment is kept.
     """
 
     loaded: int = 0
     intent_end: int = 0
+    checked: int = 0
+    different: bool = False
 
 
 def state_path(folder: Path, segment_id: int) -> Path:

@@ -1,6 +1,5 @@
 """The spool: append-only segment files between the sockets and the database, the ledger of what was heard."""
 
-import fcntl
 import os
 import secrets
 import threading
@@ -21,17 +20,13 @@ from ingest.segment import (
     pack_durable,
     segment_path,
 )
+from ingest.spool_folders import SpoolInUseError, lock_for_writing
 from ingest.spool_limit import Shed, read_shed, shed_oldest_telemetry
 from ingest.spool_recovery import TornTail, recover_segments
 
 DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024
 DEFAULT_MAX_BYTES = 20 * 1024**3
 SMALLEST_SEGMENTS_OF_LIMIT = 8
-WRITER_LOCK_FILE = "writer.lock"
-
-
-class SpoolInUseError(IngestError):
-    """Another process writes to this spool."""
 
 
 class SpoolBrokenError(IngestError):
@@ -79,9 +74,9 @@ class Spool:
         self._durable = 0
         self._broken: OSError | None = None
         _make_folder(folder, self._disk)
-        self._lock_file = _lock_folder(folder)
+        self._lock_file = lock_for_writing(folder)
         self._durable_file = os.open(folder / DURABLE_FILE, os.O_WRONLY | os.O_CREAT, 0o644)
-        self.torn_tails = recover_segments(folder, self._disk)
+        self.torn_tails = recover_segments(folder, self._disk, clock())
         recovered = list_segments(folder)
         for segment in recovered:
             if not segment.closed:
@@ -296,18 +291,6 @@ def _make_folder(folder: Path, disk: Disk) -> None:
         _make_folder(folder.parent, disk)
         folder.mkdir(exist_ok=True)
     disk.sync_folder(folder.parent)
-
-
-def _lock_folder(folder: Path) -> int:
-    file = os.open(folder / WRITER_LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(file)
-        raise SpoolInUseError(
-            f"another process writes to the spool {folder}; stop it, or use another folder"
-        ) from error
-    return file
 
 
 __all__ = ["LANE_FACTS", "LANE_TELEMETRY", "Spool", "SpoolBrokenError", "SpoolInUseError"]

@@ -7,8 +7,6 @@ from ingest.loader import Loader
 from service.lifeline import say_ready, stop_event
 from service.role import RoleSettings, refreshed_directory, run_role
 
-INTERVAL_S = 0.5
-
 
 def run_loader(role: RoleSettings) -> None:
     """Bring the spool into ClickHouse until told to stop, then once more what is there."""
@@ -17,7 +15,6 @@ def run_loader(role: RoleSettings) -> None:
         partial(connect, role.clickhouse),
         refreshed_directory(role),
         keep_loaded=role.settings.keep_loaded_segments,
-        interval_s=INTERVAL_S,
     )
     stop = stop_event()
     say_ready()

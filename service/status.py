@@ -3,7 +3,11 @@
 import json
 from typing import Any
 
+import msgspec
+
 from analytics.embedded import EmbeddedServer
+from ingest.loader_status import read_loader_status
+from ingest.spool_status import read_spool_status
 from service.role import now_ms
 from service.settings import Settings
 
@@ -27,12 +31,13 @@ def read_status(settings: Settings) -> dict[str, Any]:
     """The gateway's counters (empty when it does not run) and the state of the database and the spool."""
     folder = settings.folder
     spool = folder / "spool"
-    segments = list(spool.glob("*.seg")) if spool.exists() else []
+    loader = read_loader_status(spool)
     return {
         "data": str(folder),
         "clickhouse": _clickhouse_state(settings),
         "gateway": _gateway_counters(settings),
-        "spool": {"segments": len(segments), "bytes": sum(path.stat().st_size for path in segments)},
+        "spool": read_spool_status(spool),
+        "loader": msgspec.to_builtins(loader) if loader is not None else {},
     }
 
 
