@@ -95,10 +95,15 @@ def session_curve(client: Client, scope: Scope, session: Mapping[str, Any]) -> S
         quantum_e4kwh=max(1, session["quantum_e4kwh"]),
         pmax_w=max(1, session["pmax_w"]),
         digits=session["register_digits"],
+        period_ms=session["reading_period_ms"],
+        stops_offline_ms=session["stops_offline_ms"],
     )
     told = told_span(session["bill_start_ms"], session["bill_end_ms"], session["bill_receive_ms"])
     register = RegisterFacts(
-        session["previous_end_e4kwh"], session["bill_meter_start_e4kwh"], max(session["previous_end_ms"], 0)
+        session["previous_end_e4kwh"],
+        session["bill_meter_start_e4kwh"],
+        max(session["previous_end_ms"], 0),
+        bool(session["previous_was_over"]),
     )
     repeats = session["protocol"] == "aaf5"
     readings = readings_of(answer, absolute=repeats and kind != "session")

@@ -15,6 +15,7 @@ _NOT_INPUTS = frozenset(
         # These came after the first version and follow from what was there: their inputs are in the digest already.
         *("start_method", "stored_readings", "register_start_e4kwh", "register_end_e4kwh", "bill_half_hour_mask"),
         *("quantum_source", "pmax_source", "register_source", "begin_missed_e4kwh"),
+        *("stops_offline_ms", "reading_period_ms", "previous_was_over"),
     )
 )
 _RULES_OF_CODES_AND_MONEY = 2

@@ -73,11 +73,12 @@ def session_row(
         "computed_ms": as_of_ms,
         **_start_and_occupancy(facts, stand),
         **measured.columns,
-        **_meter(facts, measured),
+        **_meter(facts, measured, thresholds),
         "overlaps": [tuple(overlap) for overlap in facts.overlaps],
         "bill_number": facts.bill_number,
         "previous_end_e4kwh": facts.previous_end.register_e4kwh,
         "previous_end_ms": facts.previous_end.at_ms,
+        "previous_was_over": int(facts.previous_end.was_over),
         **_clock(facts, measured),
         "bill_state": verdict.state,
         **record_columns(facts, thresholds, measured.timeline),
@@ -133,12 +134,14 @@ def _identity(facts: SessionFacts, measured: Measured) -> dict[str, Any]:
     }
 
 
-def _meter(facts: SessionFacts, measured: Measured) -> dict[str, Any]:
+def _meter(facts: SessionFacts, measured: Measured, thresholds: Thresholds) -> dict[str, Any]:
     meter = measured.meter
     own = measured.result.quantum_e4kwh != meter.profile.quantum_e4kwh
     return {
         "register_kind": meter.profile.register_kind,
         "register_digits": meter.profile.digits,
+        "stops_offline_ms": meter.profile.stops_offline_ms,
+        "reading_period_ms": thresholds.reading_period_ms,
         "meter_profile_id": facts.learned.profile_id,
         "quantum_source": "session" if own else meter.quantum_source,
         "pmax_source": meter.pmax_source,
