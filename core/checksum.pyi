@@ -4,6 +4,8 @@ from typing import Final
 
 from typing_extensions import Buffer
 
+WIDE_CARRY_LESS: Final = "wide carry-less"
+"""64 bytes with two instructions (VPCLMULQDQ and AVX-512 of x86)."""
 CARRY_LESS: Final = "carry-less"
 """16 bytes with two instructions (PCLMULQDQ of x86)."""
 TABLES: Final = "tables"

@@ -3,7 +3,7 @@
 
 A table of 256 entries takes one step per byte and each step waits for the one before. Slicing takes a block of
 16 (CRC-16) or 8 (CRC-32) bytes per step with as many tables, whose look-ups do not wait for each other. Multiplication
-(folding.h) takes 16 bytes with two instructions.
+(folding.h) takes 16 bytes with two instructions, or 64 where registers are that wide.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
@@ -13,10 +13,14 @@ from core.errors import UnknownChecksumError
 cdef extern from "core/folding.h" nogil:
     void fill_foldings() noexcept
     bint machine_folds() noexcept
+    bint machine_folds_wide() noexcept
     # The register of the checksum behind `length` bytes; it was `start` before them.
     uint32_t folded_register16(const uint8_t* data, Py_ssize_t length, uint32_t start) noexcept
     uint32_t folded_register32(const uint8_t* data, Py_ssize_t length, uint32_t start) noexcept
+    uint32_t wide_register16(const uint8_t* data, Py_ssize_t length, uint32_t start) noexcept
+    uint32_t wide_register32(const uint8_t* data, Py_ssize_t length, uint32_t start) noexcept
 
+WIDE_CARRY_LESS = "wide carry-less"
 CARRY_LESS = "carry-less"
 TABLES = "tables"
 
@@ -114,23 +118,44 @@ cdef uint32_t crc32_by_folding(uint32_t crc, const uint8_t* data, Py_ssize_t len
     return ~folded_register32(data, length, ~crc)
 
 
+cdef uint16_t crc16_by_wide_folding(const uint8_t* data, Py_ssize_t length) noexcept nogil:
+    return <uint16_t>wide_register16(data, length, 0xFFFF)
+
+
+cdef uint32_t crc32_by_wide_folding(uint32_t crc, const uint8_t* data, Py_ssize_t length) noexcept nogil:
+    return ~wide_register32(data, length, ~crc)
+
+
 def implementations():
     """Names of those that this machine can run, the fastest first."""
-    return (CARRY_LESS, TABLES) if machine_folds() else (TABLES,)
+    names = []
+    if machine_folds_wide():
+        names.append(WIDE_CARRY_LESS)
+    if machine_folds():
+        names.append(CARRY_LESS)
+    return (*names, TABLES)
 
 
 def implementation():
     """The name of the one in force."""
-    return CARRY_LESS if crc16_modbus_c == crc16_by_folding else TABLES
+    return _in_force
 
 
 def use(name):
     """Put one in force, in the whole process. Raises `UnknownChecksumError` when the machine cannot run it."""
-    global crc16_modbus_c, crc32_c
+    global _in_force, crc16_modbus_c, crc32_c
     if name not in implementations():
         raise UnknownChecksumError(f"no checksum {name!r} on this machine; there are {', '.join(implementations())}")
-    crc16_modbus_c = crc16_by_folding if name == CARRY_LESS else crc16_by_tables
-    crc32_c = crc32_by_folding if name == CARRY_LESS else crc32_by_tables
+    if name == WIDE_CARRY_LESS:
+        crc16_modbus_c = crc16_by_wide_folding
+        crc32_c = crc32_by_wide_folding
+    elif name == CARRY_LESS:
+        crc16_modbus_c = crc16_by_folding
+        crc32_c = crc32_by_folding
+    else:
+        crc16_modbus_c = crc16_by_tables
+        crc32_c = crc32_by_tables
+    _in_force = name
 
 
 use(implementations()[0])

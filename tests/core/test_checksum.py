@@ -15,10 +15,10 @@ LONGEST = 1024
 ALIGNMENTS = 16
 NOISE = bytes((167 * i + (i >> 3) * 29 + (i >> 7)) & 0xFF for i in range(LONGEST + ALIGNMENTS))
 
-with_both = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+with_each = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
-@pytest.fixture(params=["tables", "carry-less"])
+@pytest.fixture(params=["tables", "carry-less", "wide carry-less"])
 def checksum(request: pytest.FixtureRequest) -> Iterator[str]:
     """The implementation in force during the test."""
     if request.param not in implementations():
@@ -56,25 +56,25 @@ def test_every_length_at_every_alignment(checksum: str, start: int) -> None:
         plain = bitwise_crc16(NOISE[start + length : start + length + 1], plain)
 
 
-@with_both
+@with_each
 @given(data=st.binary(max_size=300))
 def test_crc16_is_the_bitwise_one(checksum: str, data: bytes) -> None:
     assert crc16_modbus(data) == bitwise_crc16(data)
 
 
-@with_both
+@with_each
 @given(data=st.binary(max_size=LONGEST))
 def test_crc32_is_zlibs(checksum: str, data: bytes) -> None:
     assert crc32(data) == binascii.crc32(data)
 
 
-@with_both
+@with_each
 @given(first=st.binary(max_size=100), second=st.binary(max_size=100), start=st.integers(0, 2**32 - 1))
 def test_crc32_goes_on_where_it_stopped(checksum: str, first: bytes, second: bytes, start: int) -> None:
     assert crc32(second, crc32(first, start)) == binascii.crc32(first + second, start)
 
 
-@with_both
+@with_each
 @given(data=st.binary(min_size=1, max_size=LONGEST), bit=st.integers(0, 8 * LONGEST - 1))
 def test_one_flipped_bit_is_seen(checksum: str, data: bytes, bit: int) -> None:
     flipped = bytearray(data)
