@@ -101,15 +101,24 @@ class MeasuredFigure:
             self._begin_flags |= Flag.LATE_BASELINE
 
     def _take_start_from(self, facts: RegisterFacts, delay_ms: int) -> bool:
-        """The previous end, the bill's start, or the charger's own count, where it can have come from there."""
+        """The previous end, the bill's start, or the charger's own count, where it can have come from there.
+
+        A register that read 0 before lacks its begin however soon it answers; one that is first heard at its second
+        reading does not.
+        """
         quantum = self._profile.quantum_e4kwh
         reach = self._profile.energy_at_pmax(delay_ms + self._profile.time_tolerance_ms) + 2 * quantum
         first = self._calculator.baseline_value
         known: list[tuple[int, Flag]] = []
+        is_late = delay_ms >= LATE_BASELINE_MS
         is_known = facts.previous_end_e4kwh > 0 and facts.previous_was_over
-        if delay_ms >= LATE_BASELINE_MS and is_known and self._profile.register_kind == "lifetime":
+        if (
+            (is_late or self._calculator.begin_flags & Flag.ZERO_READ)
+            and is_known
+            and self._profile.register_kind == "lifetime"
+        ):
             known.append((first - facts.previous_end_e4kwh, Flag.BASELINE_PREV_END))
-        if delay_ms >= LATE_BASELINE_MS and facts.bill_start_e4kwh:
+        if is_late and facts.bill_start_e4kwh:
             known.append((first - facts.bill_start_e4kwh, Flag.BASELINE_BILL_START))
         if self._begin.counted_e4kwh >= 0:
             known.append((self._begin.counted_e4kwh, Flag.BASELINE_BACKCAST))

@@ -100,6 +100,18 @@ def test_the_previous_end_bounds_a_begin_that_nobody_told() -> None:
     assert bounded.best_e4kwh == unbounded.best_e4kwh
 
 
+@pytest.mark.parametrize("zeros", [1, 2, 3])
+def test_a_register_that_answers_after_zeros_starts_at_the_previous_end(zeros: int) -> None:
+    """Two zeros at 72 kW are 0.6 kWh, more than half a percent of many charges: no best figure leaves them out."""
+    values = BEFORE + STEP_E4KWH * np.arange(80)
+    values[:zeros] = 0
+    measured = measure(charge(values=values, before=0), PROFILE, register=RegisterFacts(previous_end_e4kwh=BEFORE))
+    delivered = STEP_E4KWH * 79
+    assert figures(measured) == (delivered, delivered - 100, delivered + 100)
+    assert {Flag.ZERO_BASELINE, Flag.BASELINE_PREV_END} <= set(measured.flags)
+    assert measured.quality == Quality.DERIVED
+
+
 def test_a_late_first_reading_without_a_told_begin_starts_at_the_previous_end() -> None:
     measured = measure(charge(before=0, first=20), PROFILE, register=RegisterFacts(BEFORE))
     assert measured.best_e4kwh == STEP_E4KWH * 79
