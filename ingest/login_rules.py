@@ -6,6 +6,7 @@ as it answers a probe. Old systems drop the true charger instead, which lets any
 
 import ipaddress
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -24,6 +25,7 @@ LOOK_MS: Final = 100
 # Keys that a limiter counts at once. Beyond it the oldest are forgotten: memory is bounded before fairness is.
 MAX_KEYS: Final = 65_536
 IPV6_NETWORK_BITS: Final = 64
+_HOSTS: Final = 4_096  # many chargers share the address of their network's way out
 
 
 class LoginLimits(msgspec.Struct, frozen=True):
@@ -223,7 +225,20 @@ def same_place(connector: int, other: int) -> bool:
 
 def ip_of(peer: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address of a peer "host:port", None where that is none. An IPv4 address in its IPv6 form is the former."""
-    host = peer.rpartition(":")[0].strip("[]") or peer
+    return _ip_of_host(_host_of(peer))
+
+
+def address_of(peer: str) -> str:
+    """The address that limits count for a peer "host:port". Of IPv6 the network: one line has 2^64 addresses."""
+    return _counted_address(_host_of(peer))
+
+
+def _host_of(peer: str) -> str:
+    return peer.rpartition(":")[0].strip("[]") or peer
+
+
+@lru_cache(maxsize=_HOSTS)
+def _ip_of_host(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -231,11 +246,11 @@ def ip_of(peer: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return (address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None) or address
 
 
-def address_of(peer: str) -> str:
-    """The address that limits count for a peer "host:port". Of IPv6 the network: one line has 2^64 addresses."""
-    address = ip_of(peer)
+@lru_cache(maxsize=_HOSTS)
+def _counted_address(host: str) -> str:
+    address = _ip_of_host(host)
     if address is None:
-        return peer.rpartition(":")[0].strip("[]") or peer
+        return host
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))
     return str(address)

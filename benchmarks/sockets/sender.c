@@ -3,6 +3,7 @@
  *
  *   sender HOST PORT bulk TRAFFIC CONNECTIONS LOGIN BODY TAIL PROBES
  *   sender HOST PORT segments TRAFFIC CONNECTIONS LOGIN BODY TAIL SECONDS
+ *   sender HOST PORT storm TRAFFIC CONNECTIONS LOGIN BODY TAIL FIRST
  *
  * TRAFFIC holds, for each connection, LOGIN + BODY + TAIL bytes, one after the other. All connect and log in first; then
  * "ready" is printed, and a line on stdin begins what is measured.
@@ -12,6 +13,9 @@
  *             they wait is what a charger waits while others flood.
  *   segments: each connection has one heartbeat (the first HEARTBEAT_BYTES of BODY) under way; the next leaves when its
  *             answer has come.
+ *   storm:    "ready" comes before anybody connects. Then all do at once, log in, send BODY and TAIL, and are done when the
+ *             record is acknowledged; what each waited from its first attempt to that is told. FIRST connections of
+ *             TRAFFIC belong to other processes.
  * The result is one line of JSON on stdout. Exit 1 with a message when a connection is lost.
  */
 #define _GNU_SOURCE
@@ -264,6 +268,40 @@ static void bulk(int count, int probes) {
     print_result((done_us - begin_us) / 1e6, (uint64_t)count * (body_bytes + tail_bytes));
 }
 
+static void go_on_with_storm(struct connection *connection, uint32_t events, int *left, int64_t at_us) {
+    if (connection->state == CONNECTING) {
+        int64_t began_us = connection->asked_us;
+        go_on_with_login(connection, events);
+        if (connection->state != LOGGED_IN) return;
+        waits--; /* the login is a part of what is waited for, no wait of its own */
+        connection->asked_us = began_us;
+        connection->state = SENDING;
+        connection->sent = 0;
+    }
+    if (connection->state == SENDING &&
+        send_some(connection, connection->traffic + login_bytes, body_bytes + tail_bytes))
+        connection->state = WAITING;
+    if (events & EPOLLIN && answers(connection, RECORD_ANSWER)) {
+        connection->state = DONE;
+        note_wait(at_us - connection->asked_us);
+        --*left;
+    }
+}
+
+static void storm(int count) {
+    int left = count;
+    struct epoll_event events[EVENTS];
+    int64_t begin_us = now_us(), at_us = begin_us;
+    for (int i = 0; i < count; i++) connect_one(&connections[i]);
+    while (left > 0) {
+        int ready = epoll_wait(poller, events, EVENTS, 10);
+        at_us = now_us();
+        for (int i = 0; i < ready; i++) go_on_with_storm(events[i].data.ptr, events[i].events, &left, at_us);
+        if (at_us - begin_us > PATIENCE_US) die("not every record was acknowledged");
+    }
+    print_result((at_us - begin_us) / 1e6, (uint64_t)count * (login_bytes + body_bytes + tail_bytes));
+}
+
 static void segments(int count, double seconds) {
     struct epoll_event events[EVENTS];
     waits = 0;
@@ -284,12 +322,13 @@ static void segments(int count, double seconds) {
 
 int main(int argc, char **argv) {
     if (argc != 10) {
-        fprintf(stderr, "usage: sender HOST PORT bulk|segments TRAFFIC CONNECTIONS LOGIN BODY TAIL PROBES|SECONDS\n");
+        fprintf(stderr, "usage: sender HOST PORT bulk|segments|storm TRAFFIC CONNECTIONS LOGIN BODY TAIL PROBES|SECONDS|FIRST\n");
         return 2;
     }
     host = argv[1];
     port = atoi(argv[2]);
-    int is_bulk = !strcmp(argv[3], "bulk"), count = atoi(argv[5]), probes = is_bulk ? atoi(argv[9]) : 0;
+    int is_bulk = !strcmp(argv[3], "bulk"), is_storm = !strcmp(argv[3], "storm"), count = atoi(argv[5]);
+    int probes = is_bulk ? atoi(argv[9]) : 0, first = is_storm ? atoi(argv[9]) : 0;
     login_bytes = strtoull(argv[6], NULL, 10);
     body_bytes = strtoull(argv[7], NULL, 10);
     tail_bytes = strtoull(argv[8], NULL, 10);
@@ -301,20 +340,22 @@ int main(int argc, char **argv) {
     int file = open(argv[4], O_RDONLY);
     struct stat about;
     if (file < 0 || fstat(file, &about) < 0) die(argv[4]);
-    if ((size_t)about.st_size < (count + probes) * each) die("the traffic is too short");
+    if ((size_t)about.st_size < (first + count + probes) * each) die("the traffic is too short");
     traffic = mmap(NULL, about.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, file, 0);
     if (traffic == MAP_FAILED) die("mmap");
     poller = epoll_create1(0);
     connections = calloc(count + probes, sizeof *connections);
     if (poller < 0 || connections == NULL) die("setting up");
-    for (int i = 0; i < count + probes; i++) connections[i].traffic = traffic + i * each;
-    log_all_in(count);
+    for (int i = 0; i < count + probes; i++) connections[i].traffic = traffic + (first + i) * each;
+    if (!is_storm) log_all_in(count);
     printf("ready\n");
     fflush(stdout);
     char line[16];
     if (fgets(line, sizeof line, stdin) == NULL) die("nobody said when to begin");
     if (is_bulk)
         bulk(count, probes);
+    else if (is_storm)
+        storm(count);
     else
         segments(count, atof(argv[9]));
     return 0;
