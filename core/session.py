@@ -9,7 +9,7 @@ from core.meter.flags import Flag, Quality, flag_names
 from core.meter.measurement import Measurement, RegisterFacts, measure
 from core.meter.profile import MeterProfile
 from core.meter.reading_times import LONGEST_KEPT_MS, ToldSpan, at_times_taken, told_span
-from core.meter.readings import ReadingArrays
+from core.meter.readings import ReadingArrays, standing_registers
 from core.session_slots import BillParts, SessionSlots, share_out
 from core.tariff import TariffTimeline
 
@@ -165,13 +165,9 @@ def measure_session(session: SessionInput) -> Measurement:
 
 def _as_measured(session: SessionInput) -> SessionInput:
     told = session.bill.told if session.bill else None
-    return msgspec.structs.replace(
-        session,
-        readings=session.readings if session.placed else at_times_taken(session.readings, told),
-        profile=session.profile.as_counted(
-            session.readings.counter_e4kwh, flowing=bool(session.readings.power_w.any())
-        ),
-    )
+    readings = session.readings if session.placed else at_times_taken(session.readings, told)
+    profile = session.profile.as_counted(standing_registers(readings), flowing=bool(readings.power_w.any()))
+    return msgspec.structs.replace(session, readings=readings, profile=profile)
 
 
 def _measure(session: SessionInput) -> Measurement:

@@ -11,8 +11,9 @@ The rules are those of metering.md. The calculator holds one *reference*, the la
 - it follows from neither: the doubt is dropped and the reading is the new doubt.
 
 So accepted energy never shrinks, and nothing is accepted on the word of one reading that cannot be. The live figure and
-the final one come from this same code: the live one feeds it as readings arrive, the final one feeds it the complete set
-in the order of event time (`core.meter.measurement`). What follows from the trusted readings is `core.meter.trusted_line`.
+the final one come from this same code: the live one feeds it as readings arrive, the final one feeds it the complete
+set in the order of event time (`core.meter.measurement`). What follows from the trusted readings is
+`core.meter.trusted_line`.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
@@ -25,7 +26,7 @@ from core.meter.flag_bits cimport (
     FLAG_ZERO_READ,
 )
 from core.meter.interval_log cimport INTERVAL_COLUMNS, write_closed
-from core.meter.meter_limits cimport HIGHEST_VALUE, follows
+from core.meter.meter_limits cimport HIGHEST_VALUE, W_MS_PER_E4KWH, follows
 from core.meter.power_steps cimport begin_since, forget_step, note_power
 from core.meter.register_rest cimport clear_rest
 from core.meter.trusted_line cimport Doubt, TrustedLine
@@ -132,7 +133,7 @@ cdef class MeterCalculator(TrustedLine):
         if self.has_doubt:
             if self.has_reference or self.doubt.value == 0:
                 if self.doubt.value != 0:
-                    self.log.wider_low += self.doubt_reference(&self.doubt)
+                    self.doubt_reference(&self.doubt)
                 self.drop_doubt()
             else:
                 self.believe_doubt()
@@ -154,7 +155,13 @@ cdef class MeterCalculator(TrustedLine):
     cdef void raise_doubt(self, int64_t event_ms, int64_t value) noexcept nogil:
         self.has_doubt = True
         self.doubt = Doubt(
-            event_ms, value, -1, self.power.since_twice_w_ms, self.power.since_seen_ms, self.power.last_w, self.count - 1
+            event_ms,
+            value,
+            -1,
+            self.power.since_twice_w_ms,
+            self.power.since_seen_ms,
+            self.power.last_w,
+            self.count - 1,
         )
         self.passed_flags |= self.later_flags | self.reading_flags
         self.later_flags = 0
@@ -194,6 +201,52 @@ cdef class MeterCalculator(TrustedLine):
         clear_rest(&self.rest)
 
     # ---- for Python -------------------------------------------------------------------------------------------
+
+    @property
+    def reopened(self):
+        """So many intervals that were closed before, the first of `closed_intervals` now replaces."""
+        return self.log.reopened
+
+    @property
+    def closed_intervals(self):
+        """What the last reading settled: (from_ms, to_ms, accepted, low, high, estimated, flags), 1e-4 kWh, in order.
+
+        They come after all that was closed before, less the last `reopened` ones, which they replace.
+        """
+        return [
+            (one.from_ms, one.to_ms, one.accepted, one.low, one.high, one.estimated, one.flags)
+            for one in self.log.closed[:self.log.closed_count]
+        ]
+
+    @property
+    def power_energy_e4kwh(self):
+        """The integral of power over the readings so far, 1e-4 kWh."""
+        return self.power.twice_w_ms // (2 * W_MS_PER_E4KWH)
+
+    @property
+    def seen_power_energy_e4kwh(self):
+        """The same without silences, in which power is a guess."""
+        return (self.power.twice_w_ms - self.power.silent_twice_w_ms) // (2 * W_MS_PER_E4KWH)
+
+    @property
+    def power_play_e4kwh(self):
+        """By how much that may be off because power changed between two readings, 1e-4 kWh."""
+        return self.power.play_twice_w_ms // (2 * W_MS_PER_E4KWH)
+
+    @property
+    def gaps_ms(self):
+        """How long the silences lasted together."""
+        return self.power.silent_ms
+
+    @property
+    def longest_gap_ms(self):
+        """The longest time between two readings."""
+        return self.power.longest_step_ms
+
+    @property
+    def last_power_w(self):
+        """The power of the last reading."""
+        return self.power.last_w
 
     def observe(self, int64_t event_ms, int64_t value_e4kwh, int64_t power_w=0, int64_t counter_e4kwh=-1):
         """Take a reading of a charging connector and give the energy it proves, 1e-4 kWh (0 when it is in doubt).
@@ -237,7 +290,8 @@ cdef class MeterCalculator(TrustedLine):
         cdef bint counts = counter_e4kwh.shape[0] > 0
         cdef int64_t filled = 0
         cdef int64_t[:, ::1] rows = intervals_out
-        for other in (value_e4kwh.shape[0], state.shape[0], power_w.shape[0], accepted_out.shape[0], flags_out.shape[0]):
+        columns = (value_e4kwh.shape[0], state.shape[0], power_w.shape[0], accepted_out.shape[0], flags_out.shape[0])
+        for other in columns:
             if other != size:
                 raise ValueError(f"columns of one length are needed, got {size} and {other}")
         if counts and counter_e4kwh.shape[0] != size:

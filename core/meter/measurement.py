@@ -11,8 +11,9 @@ from core.meter.lasting_steps import jumps, lasting_steps, widen
 from core.meter.measured_figure import Begin, MeasuredFigure, too_many_jumps
 from core.meter.measured_figure import RegisterFacts as RegisterFacts  # callers of measure() need it
 from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
+from core.meter.reading_times import counted_begin_ms
 from core.meter.readings import Bools, Int64s, OrderedReadings, ReadingArrays, in_order
-from core.meter.scale import AS_SHOWN, Scale, scale_of, scaled
+from core.meter.scale import AS_SHOWN, Scale, profile_in_unit, scale_of, scaled
 
 MINUTE_MS = 60_000
 LONGEST_CHARGE_MINUTES = 2160  # 36 h (anomaly-codes.md, code 5)
@@ -39,6 +40,7 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     first and the last reading, `last_power_w` the power at the last. `unexplained_e4kwh`: of the best figure, what the
     register rose in single steps beyond what power can have brought. `jumped_e4kwh`: what it rose in jumps, which the
     best figure leaves out; `flowed_in_jumps_e4kwh` what power says of that time, Pmax where it says nothing.
+    `short_by_e4kwh`: by how much the counter may have been short at its last reading, by what flowed since it rose.
     """
 
     best_e4kwh: int
@@ -229,7 +231,7 @@ def _began_ms(readings: ReadingArrays, first: int, profile: MeterProfile) -> int
     minutes = int(readings.charge_minutes[first])
     if profile.register_kind == "session":
         return charge_began_ms(event_ms, minutes)
-    return charge_began_ms(event_ms, minutes) if minutes > 0 else event_ms
+    return charge_began_ms(event_ms, minutes) if minutes > 0 else counted_begin_ms(readings, event_ms)
 
 
 def _told_start(kept: ReadingArrays, charging: Bools) -> int:
@@ -336,10 +338,9 @@ def _in_another_unit(
     facts: RegisterFacts,
 ) -> Measurement:
     """The session in the unit of those before it; where nothing proves that unit, the interval covers both."""
-    true_profile = msgspec.structs.replace(
-        profile, quantum_e4kwh=max(1, profile.quantum_e4kwh * scale.per // scale.times)
-    )
-    in_unit = measure(scaled(readings, scale), true_profile, began_ms=began_ms, end_high_ms=end_high_ms, register=facts)
+    true_readings = scaled(readings, scale)
+    true_profile = profile_in_unit(profile, true_readings)
+    in_unit = measure(true_readings, true_profile, began_ms=began_ms, end_high_ms=end_high_ms, register=facts)
     flags = in_unit.flags | Flag.SCALE
     if scale.is_proven:
         return msgspec.structs.replace(in_unit, flags=flags, quality=min(in_unit.quality, Quality.DERIVED))

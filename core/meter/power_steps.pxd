@@ -3,10 +3,11 @@
 from libc.stdint cimport int64_t
 from libc.stdlib cimport llabs
 
-from core.meter.meter_limits cimport HIGHEST_POWER_W, LONGEST_STEP_MS, clip
+from core.meter.meter_limits cimport HIGHEST_POWER_W, LONGEST_STEP_MS, W_MS_PER_E4KWH, MeterLimits, clip
 
 cdef enum:
     FLOWING_W = 500                 # above this power at both ends of a step a resting register is suspect
+    PLAY_MS = 15000                 # the register is not read at the moment of the power beside it
 
 
 cdef struct PowerSteps:
@@ -16,6 +17,7 @@ cdef struct PowerSteps:
     int64_t last_w
     int64_t step_ms
     int64_t step_twice_w_ms         # trapezoid; likewise all that follow
+    int64_t step_lower_w            # of both its ends
     bint step_is_silent
     bint step_flows
 
@@ -34,7 +36,7 @@ cdef struct PowerSteps:
 
 cdef inline void clear_power(PowerSteps* power) noexcept nogil:
     power.has_last = power.step_is_silent = power.step_flows = False
-    power.last_ms = power.last_w = power.step_ms = power.step_twice_w_ms = 0
+    power.last_ms = power.last_w = power.step_ms = power.step_twice_w_ms = power.step_lower_w = 0
     power.since_twice_w_ms = power.since_seen_ms = power.since_peak_w = 0
     power.twice_w_ms = power.silent_twice_w_ms = power.play_twice_w_ms = 0
     power.silent_ms = power.longest_step_ms = 0
@@ -44,6 +46,7 @@ cdef inline void note_power(PowerSteps* power, int64_t event_ms, int64_t power_w
     power_w = clip(power_w, 0, HIGHEST_POWER_W)
     power.step_ms = clip(event_ms - power.last_ms, 0, LONGEST_STEP_MS) if power.has_last else 0
     power.step_twice_w_ms = (power.last_w + power_w) * power.step_ms
+    power.step_lower_w = power.last_w if power.last_w < power_w else power_w
     power.step_is_silent = power.step_ms > gap_ms
     power.step_flows = not power.step_is_silent and power.last_w > FLOWING_W and power_w > FLOWING_W
     power.twice_w_ms += power.step_twice_w_ms
@@ -74,3 +77,26 @@ cdef inline void forget_step(PowerSteps* power) noexcept nogil:
 cdef inline void begin_since(PowerSteps* power) noexcept nogil:
     """The reading is the reference now."""
     power.since_twice_w_ms = power.since_seen_ms = power.since_peak_w = 0
+
+
+cdef inline int64_t unexplained_rise(
+    const PowerSteps* power, const MeterLimits* meter, int64_t elapsed_ms, int64_t risen, int64_t flowed
+) noexcept nogil:
+    """By how much a rise exceeds what `flowed` while the register came to it; 0 where power may have brought it."""
+    cdef int64_t play_ms = PLAY_MS if meter.tolerance_ms < PLAY_MS else meter.tolerance_ms
+    cdef int64_t late = power.since_peak_w * play_ms // W_MS_PER_E4KWH
+    if not power.since_peak_w or power.since_seen_ms < elapsed_ms:
+        return 0
+    return risen - flowed * 9 // 10 if risen > (flowed + late) * 11 // 10 + 2 * meter.quantum else 0
+
+
+cdef inline int64_t missed_in_silence(
+    const PowerSteps* power, const MeterLimits* meter, int64_t elapsed_ms, int64_t risen
+) noexcept nogil:
+    """What flowed in a silence since the reference by the power at both its ends, where less than half of it rose."""
+    cdef int64_t half = power.step_lower_w * power.step_ms // W_MS_PER_E4KWH // 2
+    if not power.step_is_silent or power.step_ms != elapsed_ms or power.step_lower_w <= FLOWING_W:
+        return 0
+    if risen + 2 * meter.quantum >= half:
+        return 0
+    return power.step_twice_w_ms // (2 * W_MS_PER_E4KWH) - (risen if risen > 0 else 0)

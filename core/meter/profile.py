@@ -25,6 +25,7 @@ QUANTA_E4KWH = (10_000, 1_000, 100, 10)
 ENOUGH_DIFFERENCES = 20
 ENOUGH_VALUES = 5
 FALSE_VALUES, FEW_VALUES = 10, 4
+ONE_IN_REST = 4  # at least one value in four is read again by a coarse register
 
 
 class MeterProfileError(CoreError):
@@ -82,20 +83,23 @@ class MeterProfile(msgspec.Struct, frozen=True):
     def as_counted(self, registers: Sequence[int] | Int64s, *, flowing: bool = False) -> "MeterProfile":
         """The profile with the quantum in which these values of a register count, where that is larger.
 
-        A decimal step of a kWh that divides all differences, where there are enough of them (anomaly-codes.md, "q"); of
-        fewer values one that divides each of at least five. Session counters stay as they are. Zeros are no values.
+        A decimal step of a kWh that divides all differences, where there are enough of them (anomaly-codes.md, "q") and
+        the register rests between its steps: full power moves a fine register by even steps, too. Else one that divides
+        each of at least five values. Session counters stay as they are. Zeros are no values.
 
         Where the quantum is only assumed it is the largest step that divides all values, however few, of counters, too:
         a meter of whole kWh is common, and one of 0.01 kWh that shows one value of whole kWh is one in a hundred. So is
         one that shows nothing although energy flows (`flowing`).
         """
-        values = np.unique(np.asarray(registers, dtype=np.int64))
-        values = values[np.searchsorted(values, 0, side="right") :]
+        shown = np.asarray(registers, dtype=np.int64)
+        shown = shown[shown > 0]
+        values = np.unique(shown)
         if not self.quantum_is_assumed and (self.register_kind == "session" or len(values) < ENOUGH_VALUES):
             return self
         quantum = 1
         if len(values):
-            by_differences = not self.quantum_is_assumed and len(values) > ENOUGH_DIFFERENCES
+            rests = (len(shown) - len(values)) * ONE_IN_REST >= len(values)
+            by_differences = not self.quantum_is_assumed and rests and len(values) > ENOUGH_DIFFERENCES
             coarser = (one for one in QUANTA_E4KWH if one > self.quantum_e4kwh)
             quantum = next((one for one in coarser if _counts_in(values, one, by_differences)), 1)
         elif flowing:

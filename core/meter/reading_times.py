@@ -72,6 +72,21 @@ def at_times_taken(readings: ReadingArrays, told: ToldSpan | None = None) -> Rea
     return msgspec.structs.replace(readings, event_ms=event_ms, stored=stored)
 
 
+def counted_begin_ms(readings: ReadingArrays, first_ms: int) -> int:
+    """When a charge began whose first reading, at `first_ms`, has not lasted a whole minute: as later counts say.
+
+    A count never runs ahead of time, so the charge had begun by the moment of a later reading less its minutes. Two
+    readings must say so; a begin that is nearer than two readings of one pace can be told apart is that of the first.
+    """
+    counted = np.flatnonzero(readings.charging & ~readings.device_timed & (readings.charge_minutes > 0))
+    _moments, places = np.unique(readings.event_ms[counted][::-1], return_index=True)
+    counted = counted[::-1][places]  # of several at one moment the last, as the measurement keeps it
+    latest_ms = np.sort(readings.event_ms[counted] - readings.charge_minutes[counted] * MINUTE_MS)
+    if len(latest_ms) < 2 or latest_ms[1] > first_ms - PACED_FROM_MS:
+        return first_ms
+    return max(int(latest_ms[1]), first_ms - MINUTE_MS)
+
+
 def _order_of_arrival(readings: ReadingArrays, places: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     """Frames that one packet brought have one time of receipt; their count says which was first."""
     columns = (readings.seq, readings.power_w, readings.counter_e4kwh, readings.charge_minutes, readings.receive_ms)

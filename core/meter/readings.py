@@ -179,6 +179,21 @@ def in_order(readings: ReadingArrays) -> OrderedReadings:
     return OrderedReadings(ordered, kept, flags)
 
 
+def standing_registers(readings: ReadingArrays) -> Int64s:
+    """The values that a register showed, in the order of time, without repetitions, zeros, spikes and falls.
+
+    A value stands where it lies between those before and after it. Where most do not, all of them are given.
+    """
+    ordered = in_order(readings)
+    values = ordered.readings.counter_e4kwh[ordered.kept]
+    values = values[values > 0]
+    rises = np.diff(values) >= 0
+    if not len(rises):
+        return values
+    stands = np.concatenate((rises[:1], rises[1:] & rises[:-1], rises[-1:]))
+    return values[stands] if 2 * np.count_nonzero(stands) >= len(values) else values
+
+
 def _order(readings: ReadingArrays) -> npt.NDArray[np.intp]:
     return np.lexsort(
         (

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
-from core.meter.readings import Int64s, ReadingArrays
+from core.meter.readings import Int64s, ReadingArrays, standing_registers
 
 FACTORS = (10, 100, 1_000)
 PARTS = 3
@@ -46,6 +46,13 @@ def scaled(readings: ReadingArrays, scale: Scale) -> ReadingArrays:
         counter_e4kwh=readings.counter_e4kwh * scale.per // scale.times,
         before_e4kwh=readings.before_e4kwh * scale.per // scale.times,
     )
+
+
+def profile_in_unit(profile: MeterProfile, readings: ReadingArrays) -> MeterProfile:
+    """The meter of readings that are in the unit of the sessions before: it counts in the steps that they show."""
+    finest = msgspec.structs.replace(profile, quantum_e4kwh=1, quantum_is_assumed=True)
+    quantum = finest.as_counted(standing_registers(readings), flowing=bool(readings.power_w.any())).quantum_e4kwh
+    return msgspec.structs.replace(profile, quantum_e4kwh=quantum)
 
 
 def _by_power(readings: ReadingArrays, quantum: int) -> Scale | None:

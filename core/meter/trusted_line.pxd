@@ -82,9 +82,11 @@ cdef class TrustedLine:
     cdef void leave_at_rest(self) noexcept nogil
     cdef bint reference_was_spike(self, const Doubt* back) noexcept nogil
     cdef void forgive_spike(self, const Doubt* back) noexcept nogil
-    cdef int64_t doubt_reference(self, const Doubt* fallen) noexcept nogil
+    cdef void doubt_reference(self, const Doubt* fallen) noexcept nogil
     cdef void break_segment(self, const Doubt* start) noexcept nogil
-    cdef void ask_power(self, int64_t elapsed_ms, int64_t risen) noexcept nogil
+    cdef void cover(self, int64_t low, int64_t high) noexcept nogil
+    cdef void ask_power(self, int64_t elapsed_ms, int64_t risen, int64_t flowed) noexcept nogil
+    cdef void cover_silence(self, int64_t elapsed_ms, int64_t risen) noexcept nogil
     cdef void cover_reset(self, int64_t elapsed_ms, int64_t risen) noexcept nogil
     cdef void cover_detour(self, const Doubt* detour, int64_t event_ms, int64_t value) noexcept nogil
     cdef void finish_line(self) noexcept nogil

@@ -2,11 +2,11 @@
 """The line of trusted readings: what the register proves from one to the next, and between what the truth lies.
 
 `core.meter.calculator` decides which reading is trusted; this counts what follows from that. Every step between two
-trusted readings is an *interval*: what was accepted in it, between what the truth lies, and which rules fired. A step is
-closed when it is decided; a later reading may reopen it, where only that shows what it was.
+trusted readings is an *interval*: what was accepted in it, between what the truth lies, and which rules fired. A step
+is closed when it is decided; a later reading may reopen it, where only that shows what it was.
 """
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 
 from core.meter.flag_bits cimport (
     FLAG_AMBIGUOUS,
@@ -22,7 +22,7 @@ from core.meter.flag_bits cimport (
 )
 from core.meter.interval_log cimport Interval, begin_closing, clear_log, close_interval, reopen
 from core.meter.meter_limits cimport HIGHEST_VALUE, W_MS_PER_E4KWH, clip, energy_at_pmax, follows, reach, rise
-from core.meter.power_steps cimport begin_since, clear_power, forget_step
+from core.meter.power_steps cimport begin_since, clear_power, forget_step, missed_in_silence, unexplained_rise
 from core.meter.register_rest cimport (
     Missed,
     clear_rest,
@@ -34,7 +34,6 @@ from core.meter.register_rest cimport (
 )
 
 cdef enum:
-    PLAY_MS = 15000                 # the register is not read at the moment of the power beside it
     OF_A_REST = FLAG_FROZEN | FLAG_STANDSTILL
 
 
@@ -102,6 +101,7 @@ cdef class TrustedLine:
         if self.power.step_ms > 0 and from_ms > event_ms - self.power.step_ms:
             # A word after the charge overtook this reading: what flowed is in it, and nothing flowed since.
             forget_step(&self.power)
+        self.cover_silence(event_ms - from_ms, risen)
         self.step_from_ms = from_ms
         self.reference_ms = event_ms
         if risen > 0:
@@ -117,11 +117,13 @@ cdef class TrustedLine:
     cdef void take_rise(self, int64_t from_ms, int64_t event_ms, int64_t value, int64_t counter) noexcept nogil:
         cdef int64_t risen = self.rise(self.reference_value, value)
         cdef int64_t known = risen if risen < self.overcounted_e4kwh else self.overcounted_e4kwh
+        cdef int64_t flowed = (self.rest.twice_w_ms + self.power.since_twice_w_ms) // (2 * W_MS_PER_E4KWH)
+        cdef int64_t owed, rises
         cdef Interval interval
         if value < self.reference_value:
             self.reading_flags |= FLAG_ROLLOVER
             self.cover_reset(event_ms - from_ms, risen)
-        self.ask_power(event_ms - from_ms, risen)
+        self.ask_power(event_ms - from_ms, risen, flowed)
         interval = self.rested(risen, 0 if self.power.step_is_silent else self.power.step_twice_w_ms, counter)
         if not interval.from_ms:
             interval.from_ms = from_ms
@@ -139,7 +141,12 @@ cdef class TrustedLine:
         self.rise_index = self.count - 1
         self.reference_value = value
         self.reach_since_ms = event_ms
+        owed, rises = self.rest.owed, self.rest.owed_rises
         clear_rest(&self.rest)
+        self.rest.ahead = clip(risen - flowed, 0, HIGHEST_VALUE)
+        if owed:
+            self.rest.owed = owed
+            self.rest.owed_rises = rises + 1
         close_interval(&self.log, interval)
 
     cdef void take_rest(self, int64_t from_ms, int64_t event_ms, int64_t risen, int64_t counter) noexcept nogil:
@@ -154,6 +161,9 @@ cdef class TrustedLine:
                 )
         self.rest.wider_low += self.log.wider_low
         self.rest.wider_high += self.log.wider_high
+        if not self.rest.readings or self.rest.below > -risen:
+            self.rest.below = -risen
+        self.rest.readings += 1
         grow_rest(&self.rest, &self.power, from_ms, self.reference_counter, counter)
         if stands_still(&self.rest, self.quantum, counter):
             self.reach_since_ms = event_ms
@@ -172,21 +182,26 @@ cdef class TrustedLine:
         """
         cdef Interval interval = Interval(0, self.reference_ms, 0, 0, 0, 0, 0)
         cdef Missed missed
-        if not self.rest.intervals:
+        cdef uint32_t raised
+        cdef int64_t before = 0 if self.rest.owed else self.rest.before
+        if not self.rest.intervals and not self.rest.owed:
             return interval
         missed = missed_in_rest(&self.rest, &self.meter, risen, last_twice_w_ms, counter, self.power.last_ms)
+        self.rest.owed = missed.owed
         if not missed.high and not (risen and flows_beyond_play(&self.rest, self.quantum)):
             return interval
-        interval.from_ms = self.rest.from_ms
-        interval.flags = self.rest.flags
-        reopen(&self.log, self.rest.intervals)
-        self.log.wider_low += self.rest.wider_low
-        self.log.wider_high += self.rest.wider_high
+        if self.rest.intervals:
+            interval.from_ms = self.rest.from_ms
+            interval.flags = self.rest.flags
+            reopen(&self.log, self.rest.intervals)
+            self.log.wider_low += self.rest.wider_low
+            self.log.wider_high += self.rest.wider_high
         if not missed.high:
             return interval
-        interval.high = missed.high + self.rest.before
-        interval.flags |= FLAG_FROZEN if is_frozen(&self.rest) else FLAG_STANDSTILL
-        self.reading_flags |= interval.flags & OF_A_REST
+        interval.high = missed.high + before
+        raised = FLAG_FROZEN if is_frozen(&self.rest) else FLAG_STANDSTILL
+        interval.flags |= raised
+        self.reading_flags |= raised
         if is_frozen(&self.rest):
             interval.estimated = missed.best
             self.frozen_e4kwh += missed.best
@@ -201,6 +216,9 @@ cdef class TrustedLine:
         cdef Interval interval = self.rested(0, 0, self.reference_counter)
         if self.rest.intervals and interval.high:
             close_interval(&self.log, interval)
+        elif interval.high:
+            self.log.wider_high += interval.high
+            self.passed_flags |= interval.flags
 
     # ---- a register that fell or jumped -----------------------------------------------------------------------
 
@@ -208,6 +226,8 @@ cdef class TrustedLine:
         """The register is back on the line that the reference alone had left, further than power can have moved it."""
         cdef int64_t explained = self.rise_twice_w_ms // (2 * W_MS_PER_E4KWH)
         if not self.risen_once or self.log.last.estimated or self.rise_twice_w_ms == 0:
+            return False
+        if self.rise(self.reference_value, back.value) >= 0:
             return False
         if self.log.last.accepted <= explained + explained // 20 + 2 * self.quantum:
             return False
@@ -242,19 +262,16 @@ cdef class TrustedLine:
         reopen(&self.log, 1)
         close_interval(&self.log, interval)
 
-    cdef int64_t doubt_reference(self, const Doubt* fallen) noexcept nogil:
+    cdef void doubt_reference(self, const Doubt* fallen) noexcept nogil:
         """After a fall: the reference may have been a spike, where it is one that the test for jumps lets pass."""
         cdef int64_t depth = self.reference_value - fallen.value
-        cdef int64_t doubtful = 0
         if 0 < depth <= reach(&self.meter, fallen.ms - self.reference_ms):
-            doubtful = clip(depth, 0, self.segment_accepted)
-            self.unsure_low_e4kwh += doubtful
-        return doubtful
+            self.cover(clip(depth, 0, self.segment_accepted), 0)
 
     cdef void break_segment(self, const Doubt* start) noexcept nogil:
         """The energy between the reference and the doubted reading lies in [0, Pmax x time].
 
-        A register that restarts with the charger has counted what it shows since.
+        A register that restarts with the charger has counted what it shows since, if that is what happened.
         """
         cdef int64_t elapsed_ms = start.ms - self.reference_ms
         cdef int64_t fallen = self.reference_value - start.value
@@ -270,59 +287,63 @@ cdef class TrustedLine:
             self.earlier_flags = FLAG_ROLLBACK
         if self.earlier_flags == FLAG_ROLLBACK:
             # Either the register lost what it had counted, or its last values were too high.
-            self.log.wider_low += clip(fallen, 0, self.segment_accepted)
-            self.unsure_low_e4kwh += clip(fallen, 0, self.segment_accepted)
+            self.cover(clip(fallen, 0, self.segment_accepted), 0)
         else:
-            self.log.wider_low += self.doubt_reference(start)
+            self.doubt_reference(start)
         if self.earlier_flags == FLAG_RESET and self.restarts_at_zero:
             counted = start.value
         if possible < counted:
             possible = counted
         self.accepted_e4kwh += counted
+        self.unsure_low_e4kwh += counted
         self.unsure_high_e4kwh += possible - counted
         self.segments += 1
         self.segment_accepted = counted
         close_interval(
             &self.log,
-            Interval(
-                self.reference_ms, start.ms, counted, counted - self.quantum if counted > self.quantum else 0,
-                possible, 0, self.passed_flags | self.earlier_flags,
-            ),
+            Interval(self.reference_ms, start.ms, counted, 0, possible, 0, self.passed_flags | self.earlier_flags),
         )
         self.passed_flags = 0
 
     # ---- what else it may have been ---------------------------------------------------------------------------
 
-    cdef void ask_power(self, int64_t elapsed_ms, int64_t risen) noexcept nogil:
+    cdef void cover(self, int64_t low, int64_t high) noexcept nogil:
+        """The step that is closed next, and the session, may have delivered that much less or more."""
+        self.log.wider_low += low
+        self.log.wider_high += high
+        self.unsure_low_e4kwh += low
+        self.unsure_high_e4kwh += high
+
+    cdef void ask_power(self, int64_t elapsed_ms, int64_t risen, int64_t flowed) noexcept nogil:
         """A rise that Pmax allows, but not the power beside it: the interval leaves out what power does not explain.
 
         Only where power was told for the whole step, by trusted readings: not over a silence, nor at the begin.
         """
-        cdef int64_t flowed = (self.rest.twice_w_ms + self.power.since_twice_w_ms) // (2 * W_MS_PER_E4KWH)
-        cdef int64_t play_ms = PLAY_MS if self.meter.tolerance_ms < PLAY_MS else self.meter.tolerance_ms
-        cdef int64_t late = self.power.since_peak_w * play_ms // W_MS_PER_E4KWH
-        cdef int64_t explained = (flowed + late) * 11 // 10 + 2 * self.quantum
         self.rise_unexplained = 0
-        if not self.power.since_peak_w or self.reading_flags & FLAG_GAP or self.passed_flags or self.later_flags:
+        if self.reading_flags & FLAG_GAP or self.passed_flags or self.later_flags:
             return
-        if risen <= explained or self.power.since_seen_ms < elapsed_ms:
+        self.rise_unexplained = unexplained_rise(&self.power, &self.meter, elapsed_ms, risen, flowed)
+        if self.rise_unexplained:
+            self.reading_flags |= FLAG_AMBIGUOUS
+            self.cover(self.rise_unexplained, 0)
+            self.unexplained_e4kwh += self.rise_unexplained
+
+    cdef void cover_silence(self, int64_t elapsed_ms, int64_t risen) noexcept nogil:
+        """The vehicle may have paused in a silence, or the register rested: the interval covers both."""
+        cdef int64_t missed = missed_in_silence(&self.power, &self.meter, elapsed_ms, risen)
+        if self.rest.intervals or not missed:
             return
-        self.rise_unexplained = risen - flowed * 9 // 10
-        self.reading_flags |= FLAG_AMBIGUOUS
-        self.log.wider_low += self.rise_unexplained
-        self.unsure_low_e4kwh += self.rise_unexplained
-        self.unexplained_e4kwh += self.rise_unexplained
+        self.passed_flags |= FLAG_STANDSTILL
+        self.reading_flags |= FLAG_STANDSTILL
+        self.cover(0, missed)
+        self.rested_e4kwh += missed
 
     cdef void cover_reset(self, int64_t elapsed_ms, int64_t risen) noexcept nogil:
         """A rollover of a register whose digits nobody knows may have been a restart: [0, Pmax x time] covers both."""
         cdef int64_t possible = energy_at_pmax(&self.meter, elapsed_ms + self.meter.tolerance_ms)
-        if self.reference_value < self.meter.modulus:
-            return
-        self.reading_flags |= FLAG_AMBIGUOUS
-        self.log.wider_low += clip(risen - self.quantum, 0, risen)
-        self.unsure_low_e4kwh += clip(risen - self.quantum, 0, risen)
-        self.log.wider_high += clip(possible - risen, 0, possible)
-        self.unsure_high_e4kwh += clip(possible - risen, 0, possible)
+        if self.reference_value >= self.meter.modulus:
+            self.reading_flags |= FLAG_AMBIGUOUS
+            self.cover(clip(risen - self.quantum, 0, risen), clip(possible - risen, 0, possible))
 
     cdef void cover_detour(self, const Doubt* detour, int64_t event_ms, int64_t value) noexcept nogil:
         """The register may have gone by the dropped reading as well: that way has a segment more, so it is known to one
@@ -334,66 +355,19 @@ cdef class TrustedLine:
         cdef int64_t low = clip(self.rise(detour.value, value), 0, reach(&self.meter, event_ms - detour.ms))
         cdef int64_t high = low + energy_at_pmax(&self.meter, detour.ms - self.reference_ms + self.meter.tolerance_ms)
         self.reading_flags |= FLAG_AMBIGUOUS
-        low = clip(direct - low, 0, direct) + self.quantum
-        high = clip(high - direct, 0, high) + self.quantum
-        self.log.wider_low += low
-        self.log.wider_high += high
-        self.unsure_low_e4kwh += low
-        self.unsure_high_e4kwh += high
+        self.cover(clip(direct - low, 0, direct) + self.quantum, clip(high - direct, 0, high) + self.quantum)
 
     cdef void finish_line(self) noexcept nogil:
-        """No reading follows: the last step tells what was passed over at the end."""
+        """No reading follows: the last step tells what was passed over at the end.
+
+        A register that fell and stayed there may not have stood as high as the reference: its falls of up to two quanta
+        pass for jitter, and so does the way back from a spike of as much.
+        """
+        cdef int64_t doubtful = clip(self.rest.below, 0, self.segment_accepted) if self.rest.readings > 1 else 0
         self.leave_at_rest()
-        if self.log.has_last and (self.log.wider_low or self.passed_flags or self.later_flags):
+        self.cover(doubtful, 0)
+        if self.log.has_last and (self.log.wider_low or self.log.wider_high or self.passed_flags or self.later_flags):
             reopen(&self.log, 1)
             self.log.last.flags |= self.passed_flags | self.later_flags
             close_interval(&self.log, self.log.last)
         clear_rest(&self.rest)
-
-    # ---- for Python -------------------------------------------------------------------------------------------
-
-    @property
-    def reopened(self):
-        """So many intervals that were closed before, the first of `closed_intervals` now replaces."""
-        return self.log.reopened
-
-    @property
-    def closed_intervals(self):
-        """What the last reading settled: (from_ms, to_ms, accepted, low, high, estimated, flags), 1e-4 kWh, in order.
-
-        They come after all that was closed before, less the last `reopened` ones, which they replace.
-        """
-        return [
-            (one.from_ms, one.to_ms, one.accepted, one.low, one.high, one.estimated, one.flags)
-            for one in self.log.closed[:self.log.closed_count]
-        ]
-
-    @property
-    def power_energy_e4kwh(self):
-        """The integral of power over the readings so far, 1e-4 kWh."""
-        return self.power.twice_w_ms // (2 * W_MS_PER_E4KWH)
-
-    @property
-    def seen_power_energy_e4kwh(self):
-        """The same without silences, in which power is a guess."""
-        return (self.power.twice_w_ms - self.power.silent_twice_w_ms) // (2 * W_MS_PER_E4KWH)
-
-    @property
-    def power_play_e4kwh(self):
-        """By how much that may be off because power changed between two readings, 1e-4 kWh."""
-        return self.power.play_twice_w_ms // (2 * W_MS_PER_E4KWH)
-
-    @property
-    def gaps_ms(self):
-        """How long the silences lasted together."""
-        return self.power.silent_ms
-
-    @property
-    def longest_gap_ms(self):
-        """The longest time between two readings."""
-        return self.power.longest_step_ms
-
-    @property
-    def last_power_w(self):
-        """The power of the last reading."""
-        return self.power.last_w

@@ -17,6 +17,7 @@ FROZEN_MS = 300_000
 PLAY_MS = 15_000
 HIGHEST_VALUE = 10**15
 FIELD_MODULUS = 2**32 * 100
+MOST_OWED_RISES = 2
 OF_A_REST = Flag.FROZEN | Flag.STANDSTILL
 
 
@@ -50,6 +51,11 @@ class Rest:
         self.flowing: list[tuple[int, int]] = []
         self.counter = -1
         self.before = 0  # by so much less than power says the register rose in the step before
+        self.edges: list[int] = []  # power of steps at one end of which nothing flowed
+        self.ahead = 0  # by so much more than power says the register rose last
+        self.owed = 0  # by so much less the last rises, of which there are so many
+        self.owed_rises = 0
+        self.below: list[int] = []  # how far each reading since the rise lies below it
 
     @property
     def ms(self) -> int:
@@ -79,6 +85,7 @@ class Line:
         self.steps: list[Step] = []
         self.rest = Rest()
         self.wider_low = self.wider_high = 0
+        self.rested_in_silence = self.owes_at_end = False
         self.passed: list[int] = []  # places that were passed over since the reference
         self.lone_rise: tuple[Reading, int, int] | None = None  # what the register stood at before, power, place
 
@@ -91,14 +98,17 @@ class Line:
         risen = self._rise(old.value, reading.value)
         observed = step_ms <= self.profile.gap_ms
         power = sum(self._step(a, b)[1] for a, b in pairwise(self._charging_since(old, place)))
+        self._cover_silence(place, last, old, risen)
         if risen > 0:
+            flowed = (self.rest.power + (power if reading.charging else 0)) // (2 * W_MS_PER_E4KWH)
             if reading.value < old.value:
                 self.flags[place] |= Flag.ROLLOVER
                 self._cover_reset(place, reading.ms - old.ms, risen, old.value)
-            self._ask_power(place, old, risen, power if reading.charging else 0)
+            self._ask_power(place, old, risen, flowed)
             from_ms, estimated, more, flags = self._end_rest(
                 place, old.ms, risen, step_power if observed else 0, counter
             )
+            self.rest.ahead = max(0, risen - flowed)
             known = min(risen, self.overcounted)
             self.overcounted -= known
             self.accepted += risen - known
@@ -114,12 +124,31 @@ class Line:
                 explained = power_before // (2 * W_MS_PER_E4KWH)
                 self.rest.before = max(0, explained - self.steps[-1].accepted) if self.lone_rise else 0
             self._close(old.ms, reading.ms, 0, self._flags_up_to(place))
+            self.rest.below.append(-risen)
             self._rest(last, old, reading, counter)
             self.lone_rise = None
         self.reference = self.reference._replace(counter=counter if counter >= 0 else old.counter)
         self.passed.clear()
+        self.rested_in_silence = False
 
-    def _ask_power(self, place: int, old: Reading, risen: int, power: int) -> None:
+    def _cover_silence(self, place: int, last: Reading | None, old: Reading, risen: int) -> None:
+        """A silence in which the register rose by less than half of what power at both its ends says."""
+        reading = self.readings[place]
+        step_ms, step_power = self._step_since(last, old, reading)
+        if last is None or not reading.charging or step_ms <= self.profile.gap_ms or step_ms != reading.ms - old.ms:
+            return
+        lower_w = min(last.power_w, reading.power_w)
+        half = lower_w * step_ms // W_MS_PER_E4KWH // 2
+        if self.rest.steps or lower_w <= FLOWING_W or risen + 2 * self.profile.quantum_e4kwh >= half:
+            return
+        missed = step_power // (2 * W_MS_PER_E4KWH) - max(0, risen)
+        self.flags[place] |= Flag.STANDSTILL
+        self.rested_in_silence = True
+        self.wider_high += missed
+        self.unsure_high += missed
+        self.rested += missed
+
+    def _ask_power(self, place: int, old: Reading, risen: int, flowed: int) -> None:
         """A rise that Pmax allows, but not the power beside it."""
         self.last_unexplained = 0
         peak_w = max((reading.power_w for reading in self._charging_since(old, place)), default=0)
@@ -127,7 +156,6 @@ class Line:
         reading = self.readings[place]
         silent = self.flags[place] & Flag.GAP or any(self.flags[at] for at in self.passed) or not reading.charging
         silent = silent or told_ms < reading.ms - old.ms
-        flowed = (self.rest.power + power) // (2 * W_MS_PER_E4KWH)
         late = peak_w * max(PLAY_MS, self.profile.time_tolerance_ms) // W_MS_PER_E4KWH
         if not peak_w or silent or risen <= (flowed + late) * 11 // 10 + 2 * self.profile.quantum_e4kwh:
             return
@@ -156,7 +184,8 @@ class Line:
         return charging[max(0, later[0] - 1) :] if later else []
 
     def _flags_up_to(self, place: int) -> int:
-        return reduce(or_, (self.flags[at] for at in self.passed), self.flags[place]) & ~OF_A_REST
+        flags = reduce(or_, (self.flags[at] for at in self.passed), self.flags[place]) & ~OF_A_REST
+        return flags | (Flag.STANDSTILL if self.rested_in_silence else 0)
 
     # ---- a register that rests ---------------------------------------------------------------------------------
 
@@ -172,10 +201,10 @@ class Line:
             if not self.rest.steps:
                 self.rest.counter = old.counter
             self.rest.flowing.append((step_ms, step_power if reading.charging else 0))
+        elif self.rest.steps and step_ms <= self.profile.gap_ms:
+            self.rest.edges.append(step_power if reading.charging else 0)
         if self.rest.ms:
             self.rest.steps.append(self.steps[-1])
-        else:
-            self.rest = Rest() if not self.rest.flowing else self.rest
         quanta = 2 * self.profile.quantum_e4kwh
         counted = bool(self.rest.steps) and self.rest.counter >= 0 and counter - self.rest.counter > quanta
         if self.rest.power <= 2 * W_MS_PER_E4KWH * quanta and not counted:
@@ -189,29 +218,36 @@ class Line:
         `last_step_power` None: no reading ends the rest, so that its own steps become one.
         """
         rest, self.rest = self.rest, Rest()
-        if not rest.steps:
+        if not rest.steps and not rest.owed:
             return from_ms, 0, 0, 0
-        quanta = 2 * self.profile.quantum_e4kwh
-        flowed = (rest.power + (last_step_power or 0)) // (2 * W_MS_PER_E4KWH)
-        missed, more = flowed - risen, 0
-        jitter = 0 if rest.ms > FROZEN_MS else quanta
-        if missed > quanta + jitter + flowed // 20:
-            more = missed + flowed // 20 + 1
-        else:
-            missed = 0
+        quantum = self.profile.quantum_e4kwh
+        quanta = 2 * quantum
+        flowed = rest.owed + (rest.power + (last_step_power or 0)) // (2 * W_MS_PER_E4KWH)
+        edge = sum(rest.edges) // (2 * W_MS_PER_E4KWH)
+        short, share = flowed - risen, flowed // 20
+        missed = more = 0
+        if short > quantum + rest.ahead + share:
+            jitter = quanta if rest.ms > FROZEN_MS else 2 * quanta
+            if risen and short <= jitter + share and rest.owed_rises < MOST_OWED_RISES:
+                self.rest.owed, self.rest.owed_rises = short, rest.owed_rises + 1
+            else:
+                missed = short + edge
+                more = missed + edge + share + 1
+        if not rest.steps:
+            return self._owed(place, from_ms, missed, more, last_step_power)
         counted = counter - rest.counter
         last_ms = max(reading.ms for reading in self.readings[: place + 1] if reading.charging)
         is_within_reach = counted <= self._reach(last_ms - rest.steps[0].from_ms)
         if rest.ms > FROZEN_MS and rest.counter >= 0 and quanta < counted - risen and is_within_reach:
             missed = counted - risen
-            more = max(more, missed + self.profile.quantum_e4kwh)
+            more = max(more, missed + quantum)
         if not more and risen and rest.power > 2 * W_MS_PER_E4KWH * quanta:
             self._take_back(rest)
             return rest.steps[0].from_ms, 0, 0, reduce(or_, (step.flags for step in rest.steps), 0)
         if not more:
             return from_ms, 0, 0, 0
         self._take_back(rest)
-        more += rest.before
+        more += 0 if rest.owed else rest.before
         raised = Flag.FROZEN if rest.ms > FROZEN_MS else Flag.STANDSTILL
         self.flags[place] |= raised
         flags = reduce(or_, (step.flags for step in rest.steps), raised)
@@ -236,6 +272,20 @@ class Line:
             )
             self.wider_low = self.wider_high = 0
         return rest.steps[0].from_ms, estimated, more, flags
+
+    def _owed(
+        self, place: int, from_ms: int, missed: int, more: int, last_step_power: int | None
+    ) -> tuple[int, int, int, int]:
+        """What earlier rises were short of and this one does not make up for."""
+        if not more:
+            return from_ms, 0, 0, 0
+        self.flags[place] |= Flag.STANDSTILL
+        self.rested += missed
+        self.unsure_high += more
+        if last_step_power is None:
+            self.wider_high += more
+            self.owes_at_end = True
+        return from_ms, 0, more, Flag.STANDSTILL
 
     def _take_back(self, rest: Rest) -> None:
         """The steps of the rest become one; by how much they were wider, it is."""
@@ -274,6 +324,8 @@ class Line:
         """One reading alone rose further than power says, and the register is back on the line from before it."""
         if self.lone_rise is None or self.steps[-1].estimated:
             return False
+        if self.reference is None or self._rise(self.reference.value, doubted.value) >= 0:
+            return False
         before, power, _place = self.lone_rise
         explained = power // (2 * W_MS_PER_E4KWH)
         if power == 0 or self.steps[-1].accepted <= explained + explained // 20 + 2 * self.profile.quantum_e4kwh:
@@ -306,7 +358,7 @@ class Line:
         elapsed_ms = start.ms - self.reference.ms
         fallen = self.reference.value - start.value
         self._end_rest(decider, self.reference.ms, 0, None, self.reference.counter)
-        counted = 0
+        counted, flags_at_end = 0, Flag.STANDSTILL if self.owes_at_end else 0
         if fallen < 0:
             self.flags[place] |= Flag.JUMP
         elif start.value <= self._reach(elapsed_ms):
@@ -320,13 +372,14 @@ class Line:
         possible = max(counted, self._at_pmax(elapsed_ms + self.profile.time_tolerance_ms))
         self.accepted += counted
         self.not_yet = counted
+        self.unsure_low += counted
         self.unsure_high += possible - counted
         self.segments += 1
         self.in_segment = counted
-        low = max(0, counted - self.profile.quantum_e4kwh)
-        flags = self._flags_up_to(place)
+        flags = self._flags_up_to(place) | flags_at_end
+        self.owes_at_end = False
         self.steps.append(
-            Step(self.reference.ms, start.ms, counted, low - self.wider_low, possible + self.wider_high, 0, flags)
+            Step(self.reference.ms, start.ms, counted, -self.wider_low, possible + self.wider_high, 0, flags)
         )
         self.wider_low = self.wider_high = 0
         self.passed.clear()

@@ -179,12 +179,15 @@ class Oracle(Line):
         """What the register misses at the end: estimated after a long rest, else covered by the interval."""
         if not self.readings:
             return
-        steps = len(self.rest.steps)
+        below = self.rest.below
+        doubtful = max(0, min(min(below), self.in_segment)) if len(below) > 1 else 0
         counter = self.reference.counter if self.reference else -1
         self._end_rest(len(self.readings) - 1, 0, 0, None, counter)
+        self.wider_low += doubtful
+        self.unsure_low += doubtful
         if self.steps:
             last = self.steps.pop()
             flags = last.flags | reduce(or_, (self.flags[at] for at in self.passed), 0) & ~OF_A_REST
+            flags |= Flag.STANDSTILL if self.owes_at_end else 0
             low, high = last.low - self.wider_low, last.high + self.wider_high
             self.steps.append(last._replace(low=low, high=high, flags=flags))
-        assert steps >= 0

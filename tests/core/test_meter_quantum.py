@@ -5,7 +5,7 @@ import random
 import pytest
 
 from core.meter.profile import MeterProfile
-from core.meter.readings import ReadingArrays
+from core.meter.readings import ReadingArrays, standing_registers
 from core.session import SessionInput, SessionResult, evaluate_session
 from core.tariff import TariffTimeline
 
@@ -42,10 +42,25 @@ def test_a_meter_of_the_profile_keeps_the_profile_s_quantum() -> None:
 
 
 def test_a_meter_whose_register_is_off_the_step_counts_by_its_differences() -> None:
-    shown = [3_700 + 10_000 * place for place in range(22)]
+    shown = [3_700 + 10_000 * (place // 2) for place in range(44)]
     assert PROFILE.as_counted(shown).quantum_e4kwh == 10_000
-    assert PROFILE.as_counted(shown[:20]).quantum_e4kwh == 100, "too few differences"
+    assert PROFILE.as_counted(shown[:40]).quantum_e4kwh == 100, "too few differences"
     assert PROFILE.as_counted([0, *shown]).quantum_e4kwh == 10_000, "0 is no value"
+    assert PROFILE.as_counted(shown[::2]).quantum_e4kwh == 100, "240 kW moves a fine register by 1 kWh in 15 s"
+
+
+def test_a_spike_proves_no_finer_quantum() -> None:
+    """Two false words among the few values of a short charge; they may come twice and in any order."""
+    meter = MeterProfile("session", 1, 66_000, quantum_is_assumed=True)
+    words = [0, 10_000, 483_577, 10_000, 20_000, 6_507_176, 20_000, 20_000, 30_000]
+    for places in ([*range(9)], [*range(8, -1, -1)], [*range(9), 2, 5]):
+        readings = ReadingArrays.of(
+            [T0 + 15_000 * place for place in places],
+            [words[place] for place in places],
+            power_w=[60_000] * len(places),
+            seq=places,
+        )
+        assert meter.as_counted(standing_registers(readings)).quantum_e4kwh == 10_000
 
 
 def test_a_charge_at_equal_steps_of_no_decimal_size_is_no_coarse_meter() -> None:
