@@ -24,12 +24,12 @@ from ingest.errors import IngestError
 from service.anomalies import add_anomalies_parser, print_anomalies
 from service.command import add_command_parser
 from service.conformance import add_conformance_parser, print_conformance, print_violations
-from service.errors import ServiceError, SettingsError
+from service.errors import ServiceError, SettingsError, UsageError
 from service.evaluate import add_evaluate_parser, print_evaluation
 from service.meters import add_meters_parser, print_meters
 from service.settings import Settings, load_settings
 from service.thresholds import add_thresholds_parser
-from service.timeline import add_timeline_parser, print_timeline
+from service.timeline import add_timeline_parser, check_options, print_timeline
 
 DONE, NO, WRONG_USE = 0, 1, 2
 INTERRUPTED = 128 + signal.SIGINT
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result = options.run(options)
         print(end="", flush=True)
-    except SettingsError as error:
+    except (SettingsError, UsageError) as error:
         print(f"pilestream: {error}", file=sys.stderr)
         return WRONG_USE
     except (AnalyticsError, BackofficeError, CoreError, DashboardError, IngestError, ServiceError) as error:
@@ -131,26 +131,35 @@ def _anomalies(options: argparse.Namespace) -> int:
 def _bill(options: argparse.Namespace) -> int:
     from analytics.bill_lines import bill_lines
     from analytics.questions import Scope
+    from analytics.safe_text import printable
     from service.running import running_client
 
     with running_client(_settings(options)) as client:
         lines = bill_lines(client, Scope(None), options.trade_no)
     for line in lines:
-        print(json.dumps(line, ensure_ascii=False) if options.json else _in_words(line))
+        print(json.dumps(line, ensure_ascii=False) if options.json else printable(_in_words(line)))
     found = {number for line in lines for number in (line["trade_no"], *line["other_numbers"])}
     unknown = [number for number in options.trade_no if number not in found]
     for number in unknown:
-        print(f"pilestream: no session has the number {number}", file=sys.stderr)
+        print(f"pilestream: no session has the number {printable(number)}", file=sys.stderr)
     return NO if unknown else DONE
 
 
 def _timeline(options: argparse.Namespace) -> int:
+    check_options(options)
     settings = _settings(options)
     if options.export:
         from service.evidence_export import export_evidence
 
         return export_evidence(settings, options.trade_no, options.export, language=options.lang, pile=options.pile)
-    return print_timeline(settings, options.trade_no, every=options.all, with_hex=options.hex, as_json=options.json)
+    return print_timeline(
+        settings,
+        options.trade_no,
+        pile=options.pile,
+        every=options.all,
+        with_hex=options.hex,
+        as_json=options.json,
+    )
 
 
 def _conformance(options: argparse.Namespace) -> int:

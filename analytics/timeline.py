@@ -60,10 +60,13 @@ class Trail(msgspec.Struct, frozen=True):
         return str(self.session["zone"]) or "Asia/Shanghai"
 
 
-def trails(client: Client, scope: Scope, trade_no: str, *, every: bool = False, masked: bool = False) -> list[Trail]:
+def trails(
+    client: Client, scope: Scope, trade_no: str, *, pile: str | None = None, every: bool = False, masked: bool = False
+) -> list[Trail]:
     """The trail of each session under this number that `scope` may see; none when the number is not known.
 
-    `every`: each reading and each frame stands for itself, with its bytes. `masked`: what names a person is hidden.
+    `pile`: only of the charger with this code. `every`: each reading and each frame stands for itself, with its bytes.
+    `masked`: what names a person is hidden.
     """
 
     def asked(question: str, **values: object) -> Answer:
@@ -73,6 +76,7 @@ def trails(client: Client, scope: Scope, trade_no: str, *, every: bool = False, 
     return [
         _trail(asked, session, session_curve(client, scope, session), every=every, masked=masked)
         for session in sessions
+        if pile in (None, session["pile"])
     ]
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
 
+from analytics.safe_text import printable
 from ingest.control import ControlClient
 from service.errors import ServiceError
 from service.settings import Settings, load_settings
@@ -52,7 +53,7 @@ def run_command(settings: Settings, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result, ensure_ascii=False))
     else:
-        print(_in_words(options.pile, name, result), file=sys.stdout if result["ok"] else sys.stderr)
+        print(outcome_text(options.pile, name, result), file=sys.stdout if result["ok"] else sys.stderr)
     if result["ok"]:
         return DONE
     return WRONG_USE if result["error"] in _WRONG_ORDERS else NO
@@ -344,12 +345,13 @@ def _numbers(text: str) -> list[int]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 1,2") from None
 
 
-def _in_words(pile: str, name: str, result: dict[str, Any]) -> str:
+def outcome_text(pile: str, name: str, result: dict[str, Any]) -> str:
+    """The outcome of an order to read, without anything that could steer a terminal."""
     about = f"{name} at {pile}"
     charge = f", charge {result['trade_no']}" if result.get("trade_no") else ""
     detail = f": {result['detail']}" if result.get("detail") else ""
     values = result.get("values")
-    more = f"\n{json.dumps(values, ensure_ascii=False)}" if values else ""
+    more = f"\n{printable(json.dumps(values, ensure_ascii=False))}" if values else ""
     if result["ok"]:
-        return f"{about}: done{charge}{detail}{more}"
-    return f"pilestream: {about}: {result['error'].replace('_', ' ')}{detail}{charge}{more}"
+        return printable(f"{about}: done{charge}{detail}") + more
+    return printable(f"pilestream: {about}: {result['error'].replace('_', ' ')}{detail}{charge}") + more

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from analytics.conformance import GroupBy, Score, scores, violations
 from analytics.questions import PLATFORM_SCOPE
+from analytics.safe_text import printable
 from ingest.stored_frames import NOT_KNOWN_PILE, FrameKey, frames_hex
 from service.running import running_client
 from service.settings import Settings
@@ -82,13 +83,13 @@ def render_scores(found: list[Score], by: GroupBy) -> str:
     """The scores as a table to read, the worst group first."""
     if not found:
         return "no session has been checked yet"
-    width = max(len(by), *(len(score.name or "not known") for score in found))
+    names = [printable(score.name) or "not known" for score in found]
+    width = max(len(by), *map(len, names))
     lines = [f"{by:<{width}}  {'score':>6}  {'checked':>8}  {'flawless':>8}  steps at fault most often"]
-    for score in found:
+    for name, score in zip(names, found, strict=True):
         worst = ", ".join(
             f"{step} {kind.replace('_', ' ')} ({times})" for step, kind, times in score.worst[:_WORST_SHOWN]
         )
-        name = score.name or "not known"
         lines.append(f"{name:<{width}}  {score.percent:>6}  {score.sessions:>8,}  {score.clean:>8,}  {worst}".rstrip())
     return "\n".join(lines)
 
@@ -126,4 +127,4 @@ def _violation_text(row: dict[str, Any]) -> str:
     ]
     if row["step_order"] and row["pattern"]:
         lines.append(f"  steps as they came: {row['step_order']}, {row['pattern']}")
-    return "\n".join([*lines, *(f"  {frame}" for frame in row["frames"])])
+    return "\n".join(map(printable, [*lines, *(f"  {frame}" for frame in row["frames"])]))

@@ -9,6 +9,10 @@ class SettingsError(ServiceError):
     """A setting has a name or a value that cannot be used."""
 
 
+class UsageError(ServiceError):
+    """A command's options do not make sense, or not together; the program ends with 2."""
+
+
 class StartError(ServiceError):
     """A process of the platform did not come up."""
 

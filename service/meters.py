@@ -13,6 +13,7 @@ from clickhouse_driver import Client
 
 from analytics.meter_profiles import meter_of
 from analytics.questions import PLATFORM_SCOPE, Scope, ask
+from analytics.safe_text import printable
 from analytics.session_facts import NOTHING_LEARNED, LearnedMeter
 from backoffice.database import open_database
 from backoffice.directory import read_directory
@@ -51,7 +52,7 @@ def print_meters(settings: Settings, pile: str = "", *, history: bool = False, a
         piles = _chosen(read_directory(open_database(settings.database_url)), pile)
         lines = meter_lines(client, PLATFORM_SCOPE, piles, history=history)
     for line in lines:
-        print(json.dumps(line, ensure_ascii=False) if as_json else _in_words(line))
+        print(json.dumps(line, ensure_ascii=False) if as_json else meter_text(line))
     if not lines and not as_json:
         print("every charger's meter is configured")
     return DONE
@@ -116,7 +117,8 @@ def _moment(at_ms: int, zone: str) -> str:
     return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(ZoneInfo(zone)).isoformat(timespec="seconds")
 
 
-def _in_words(line: dict[str, Any]) -> str:
+def meter_text(line: dict[str, Any]) -> str:
+    """A line of `meter_lines` to read, without anything that could steer a terminal."""
     digits = f", {line['digits']} digits" if line["digits"] else ""
     lines = [
         f"{line['pile']}/{line['connector']}: register {line['register']}{digits} ({line['register_source']}), "
@@ -127,4 +129,4 @@ def _in_words(line: dict[str, Any]) -> str:
             f"  since {line['valid_from']}, learned of {line['sessions']} sessions from {line['learned_from']} to "
             f"{line['learned_to']}, row {line['profile_id']}"
         )
-    return "\n".join([*lines, *(f"  {reason}" for reason in line["reasons"])])
+    return "\n".join(map(printable, [*lines, *(f"  {reason}" for reason in line["reasons"])]))

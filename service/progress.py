@@ -43,11 +43,6 @@ class Progress:
         if time.monotonic() - self._drawn_s >= EVERY_S:
             self._draw()
 
-    def say(self, what: str) -> None:
-        """Name what goes on now."""
-        self._what = what
-        self._draw()
-
     def _draw(self) -> None:
         if not self._shown:
             return

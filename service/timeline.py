@@ -20,6 +20,8 @@ from analytics.timeline import Trail, trails
 from analytics.timeline_entries import Entry
 from analytics.timeline_record import meter_record, trail_head, trail_record
 from dashboard.catalogue import LANGUAGES, Catalogue
+from service.errors import UsageError
+from service.evidence_file import ENDINGS, EXPLAINED_ENDINGS, no_session
 from service.running import running_client
 from service.settings import Settings
 
@@ -75,21 +77,47 @@ def add_timeline_parser(commands: Any, run: Callable[[argparse.Namespace], int])
         help="write it to a file instead: .html is one page to read and print, .zip has the page, frames.csv, "
         "readings.csv, evidence.json and their checksums; cards and accounts are hidden",
     )
-    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of that page (default en)")
-    parser.add_argument("--pile", metavar="CODE", help="whose session to export, where several used the number")
+    parser.add_argument("--lang", choices=LANGUAGES, help="with --export: language of that page (default en)")
+    parser.add_argument("--pile", metavar="CODE", help="whose session, where several chargers used the number")
     parser.add_argument("--data", metavar="FOLDER", help="the folder of all data (default ./data)")
     parser.set_defaults(run=run)
     return parser
 
 
+def check_options(options: argparse.Namespace) -> None:
+    """Raises `UsageError` for options of `timeline` that do not go together, before anything is read."""
+    chosen = [f"--{name}" for name in ("all", "hex", "json") if getattr(options, name)]
+    if options.export is None:
+        if options.lang:
+            raise UsageError("--lang is the language of the page that --export writes; what is printed is English")
+        if options.json and options.hex:
+            raise UsageError("--hex is for the text; --json --all has the bytes of each frame")
+        return
+    if chosen:
+        raise UsageError(
+            f"--export writes all there is, with the bytes of each frame; leave out {' and '.join(chosen)}"
+        )
+    if options.export.suffix.lower() not in ENDINGS:
+        raise UsageError(f"{options.export}: --export takes a name that ends with {EXPLAINED_ENDINGS}")
+
+
 def print_timeline(
-    settings: Settings, trade_no: str, *, every: bool = False, with_hex: bool = False, as_json: bool = False
+    settings: Settings,
+    trade_no: str,
+    *,
+    pile: str | None = None,
+    every: bool = False,
+    with_hex: bool = False,
+    as_json: bool = False,
 ) -> int:
-    """Print the trail of each session under this number; exit code 1 when there is none."""
+    """Print the trail of each session under this number; exit code 1 when there is none.
+
+    `pile`: only of the charger with this code, where several used the number.
+    """
     with running_client(settings) as client:
-        found = trails(client, PLATFORM_SCOPE, trade_no, every=every)
+        found = trails(client, PLATFORM_SCOPE, trade_no, pile=pile, every=every)
     if not found:
-        print(f"pilestream: no session has the number {trade_no}", file=sys.stderr)
+        print(no_session(trade_no, pile), file=sys.stderr)
         return NO
     for number, trail in enumerate(found):
         if as_json:
@@ -192,12 +220,11 @@ def _late_text(entry: Entry, zone: ZoneInfo) -> str:
 def _head_lines(trail: Trail, zone: ZoneInfo, paint: Paint) -> Iterator[str]:
     head = trail_head(trail)
     make = " ".join(filter(None, [head["vendor"], head["model"], head["firmware"] and f"firmware {head['firmware']}"]))
-    yield paint(f"session {head['trade_no']}", _BOLD)
-    make = printable(make)
-    yield f"  charger   {head['pile']} connector {head['connector']}{f', {make}' if make else ''}"
+    yield paint(printable(f"session {head['trade_no']}"), _BOLD)
+    yield printable(f"  charger   {head['pile']} connector {head['connector']}{f', {make}' if make else ''}")
     place = ", ".join(filter(None, [head["station"], head["operator"]]))
     if place:
-        yield f"  station   {place}"
+        yield printable(f"  station   {place}")
     yield f"  charge    {_span_text(trail, zone)}"
     yield f"  energy    {_energy_text(head)}"
     if trail.bill is not None:

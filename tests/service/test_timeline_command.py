@@ -44,6 +44,9 @@ def test_the_commands_print_and_say_no_by_their_exit_code(
     assert print_timeline(settings, "0" * 32) == 1
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", f"pilestream: no session has the number {'0' * 32}\n")
+    assert print_timeline(settings, trade_no(), pile="nobody") == 1
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.endswith(" at charger nobody\n")) == ("", True)
 
     assert print_conformance(settings, by="pile", as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["score"] == "91.6"
@@ -104,7 +107,7 @@ def test_the_options_are_read_and_explained() -> None:
     assert "example: pilestream conformance" in conformance.format_help()
     options = parser.parse_args(["timeline", "12", "--hex"])
     assert (options.trade_no, options.hex, options.all, options.json) == ("12", True, False, False)
-    assert (options.export, options.lang) == (None, "en")
+    assert (options.export, options.lang) == (None, None)
     options = parser.parse_args(["timeline", "12", "--export", "e.zip", "--lang", "zh", "--pile", "P"])
     assert (options.export, options.lang, options.pile) == (Path("e.zip"), "zh", "P")
     options = parser.parse_args(["conformance", "--by", "model", "--at-least", "98"])
