@@ -7,7 +7,7 @@ from libc.string cimport memcpy
 import numpy as np
 
 from core.ykc.realtime cimport RealtimeColumns
-from ingest.record_buffer cimport FLAG_STORED, RecordHeader
+from ingest.record_buffer cimport FLAG_STORED, RECORD_HEADER, RUN, RecordHeader, read_entry
 
 cdef extern from *:
     """
@@ -20,7 +20,7 @@ cdef extern from *:
     void prefetch(const void* address) noexcept nogil
 
 cdef enum:
-    HEADER = sizeof(RecordHeader)
+    HEADER = RECORD_HEADER
     LOOK_AHEAD = 16
     CACHE_LINE = 64
     RECORD_LINES = 3
@@ -64,8 +64,9 @@ cdef class ReadingColumns:
             self._make_room(max(n, 2 * self._capacity))
         self._wire.clear()
         cdef RealtimeColumns wire = self._wire
-        places = records.offset[order]
+        places, heads = records.offset[order], records.record_offset[order]
         cdef const uint64_t[::1] place = places
+        cdef const uint64_t[::1] record_at = heads
         arrays = self._arrays
         cdef uint32_t[::1] to_pile_id = arrays["pile_id"]
         cdef uint8_t[::1] to_connector = arrays["connector"]
@@ -81,7 +82,7 @@ cdef class ReadingColumns:
         cdef Py_ssize_t[::1] became_row = taken
         cdef uint64_t size = data.shape[0]
         cdef const uint8_t* base = &data[0] if size else NULL
-        cdef Py_ssize_t i, ahead, row = 0
+        cdef Py_ssize_t i, ahead, head, row = 0
         cdef Py_ssize_t outside = -1
         cdef RecordHeader header
         with nogil:
@@ -89,14 +90,15 @@ cdef class ReadingColumns:
                 if i + LOOK_AHEAD < n:  # neighbours in the table lie far apart in the segment
                     for ahead in range(0, RECORD_LINES):
                         prefetch(base + place[i + LOOK_AHEAD] + ahead * CACHE_LINE)
-                if size < HEADER or place[i] > size - HEADER:
+                if size < HEADER or record_at[i] > size - HEADER or place[i] > size:
                     outside = i
                     break
-                memcpy(&header, base + place[i], HEADER)
-                if header.payload_length > size - HEADER - place[i]:
+                memcpy(&header, base + record_at[i], HEADER)
+                head = read_entry(base + place[i], size - place[i], &header) if header.kind == RUN else HEADER
+                if head < 0 or <Py_ssize_t>header.payload_length > <Py_ssize_t>(size - place[i]) - head:
                     outside = i
                     break
-                if not wire.append_c(base + place[i] + HEADER, header.payload_length):
+                if not wire.append_c(base + place[i] + head, header.payload_length):
                     continue
                 to_pile_id[row] = header.pile_id
                 to_connector[row] = header.connector

@@ -12,6 +12,8 @@ FRAME_UP: Final[int]
 FRAME_DOWN: Final[int]
 QUARANTINE: Final[int]
 EVENT: Final[int]
+RUN: Final[int]
+MAX_RUN_ENTRIES: Final[int]
 FLAG_STORED: Final[int]
 FLAG_SHEDDABLE: Final[int]
 LANE_FACTS: Final[int]
@@ -24,7 +26,7 @@ class RecordBuffer:
 
     The lane of facts holds what money depends on (record uploads and their acks: YKC 0x3B and 0x40, AAF5 202 and 201;
     events without `FLAG_SHEDDABLE`), the lane of telemetry everything else. A lane that reached its limit refuses: the
-    disk does not keep up.
+    disk does not keep up. Frames of telemetry that one connection sent at one moment share a header (a run).
     """
 
     appended_records: int
@@ -69,7 +71,8 @@ class RecordBuffer:
 class Records:
     """Records found in a piece of a segment: one array per header field, `count` long.
 
-    `payload_offset` and `offset` (of the header) count from the start of the piece. `frame_type` and `seq` (YKC: two
+    `payload_offset` and `offset` count from the start of the piece. `offset` is where the record begins or, of a frame
+    in a run, its entry: no two share it; `record_offset` is where the whole record begins. `frame_type` and `seq` (YKC: two
     wire bytes, little-endian; AAF5: one) are those of the frame in the payload, 0 for other kinds. `end` is where the
     reading stopped, `stop` why: "end" (nothing left), "limit" (`max_records`), "incomplete" (the piece ends inside a
     record), or damage: "length", "kind", "checksum".
@@ -79,6 +82,7 @@ class Records:
     end: int
     stop: str
     offset: NDArray[np.uint64]
+    record_offset: NDArray[np.uint64]
     payload_offset: NDArray[np.uint64]
     payload_length: NDArray[np.uint32]
     kind: NDArray[np.uint8]
@@ -101,7 +105,10 @@ class Records:
         """Whether the reading stopped at bytes that are no record."""
 
 def scan_records(data: Buffer, start: int = 0, max_records: int = ...) -> Records:
-    """The intact records of `data` from `start` on, until the first that is not."""
+    """The intact records of `data` from `start` on, until the first that is not.
+
+    A run is taken whole: up to `MAX_RUN_ENTRIES` - 1 more than `max_records` may come.
+    """
 
 def find_record(data: Buffer, start: int) -> int:
     """Where the next intact record begins, at `start` or after; -1 when there is none."""

@@ -1,9 +1,9 @@
 """Segment files of the spool: their header, their order, and how far a reader may read.
 
-A segment is `<segment_id:016x>.seg`: 32 bytes of header, then records. Each lane (facts, telemetry) has its own
-segments, and only the newest of a lane is written to. How far that one is on the disk stands in the file `durable`,
-which the writer updates after each sync: a reader in another process never sees what a power cut could take back, and
-what reached the database is always a part of what the spool holds.
+A segment is `<segment_id:016x>.seg`: 32 bytes of header, then records (`ingest.record_buffer`). Each lane (facts,
+telemetry) has its own segments, and only the newest of a lane is written to. How far that one is on the disk stands in
+the file `durable`, which the writer updates after each sync: a reader in another process never sees what a power cut
+could take back, and what reached the database is always a part of what the spool holds.
 """
 
 import os
@@ -15,7 +15,8 @@ from pathlib import Path
 from ingest.record_buffer import LANE_FACTS, LANE_TELEMETRY
 
 LANES = (LANE_FACTS, LANE_TELEMETRY)
-SEGMENT_VERSION = 1
+SEGMENT_VERSION = 2  # with runs of frames; 1 had none, and is read as well
+READABLE_VERSIONS = (1, 2)
 
 _MAGIC = b"PILESEG1"
 _HEADER = struct.Struct("<8sQqHBxI")  # magic, segment_id, created_ms, version, lane, crc32 of what precedes
@@ -44,7 +45,7 @@ class SegmentHeader:
         if len(data) < _HEADER.size:
             return None
         magic, segment_id, created_ms, version, lane, crc = _HEADER.unpack_from(data)
-        if magic != _MAGIC or version != SEGMENT_VERSION or lane not in LANES:
+        if magic != _MAGIC or version not in READABLE_VERSIONS or lane not in LANES:
             return None
         if zlib.crc32(data[: _HEADER.size - 4]) != crc:
             return None

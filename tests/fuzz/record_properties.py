@@ -6,6 +6,7 @@ from random import Random
 from ingest.record_buffer import (
     LANE_FACTS,
     LANE_TELEMETRY,
+    MAX_RUN_ENTRIES,
     RECORD_HEADER_BYTES,
     RecordBuffer,
     count_records,
@@ -15,27 +16,36 @@ from ingest.record_buffer import (
 
 _CRC_AT = 4
 _CRC_FROM = 8
+_ENTRY_HEADS = (4, 12, 16, 24)
 
 
 def check_records(data: bytes) -> None:
     """Records found are adjacent and inside the data, by one scan or by many, and a search finds the first."""
     found = scan_records(data)
-    end = 0
+    end = record = 0
     for index in range(found.count):
-        assert found.offset[index] == end, "records are not adjacent"
-        assert found.payload_offset[index] == end + RECORD_HEADER_BYTES
-        end += RECORD_HEADER_BYTES + int(found.payload_length[index])
+        if index and found.record_offset[index] == record:
+            assert found.offset[index] == end, "frames of a run are not adjacent"
+        else:
+            record = end
+            assert found.record_offset[index] == record, "records are not adjacent"
+            assert found.offset[index] in (record, record + RECORD_HEADER_BYTES)
+        head = int(found.payload_offset[index]) - int(found.offset[index])
+        assert head == RECORD_HEADER_BYTES or head in _ENTRY_HEADS
+        end = int(found.payload_offset[index]) + int(found.payload_length[index])
     assert found.end == end <= len(data), "a record reaches beyond the data"
     assert (found.stop == "end") is (end == len(data)), "the reason to stop is wrong"
-    at = 0
-    for index in range(found.count):
+    at = index = 0
+    while index < found.count:
         one = scan_records(data, at, 1)
-        assert (one.count, one.stop) == (1, "limit" if one.end < len(data) else "end")
-        assert one.seq[0] == found.seq[index] and one.frame_type[0] == found.frame_type[index]
-        at = one.end
+        assert 1 <= one.count <= MAX_RUN_ENTRIES
+        assert one.stop == ("limit" if one.end < len(data) else "end")
+        part = slice(index, index + one.count)
+        assert (one.seq == found.seq[part]).all() and (one.frame_type == found.frame_type[part]).all()
+        at, index = one.end, index + one.count
     first = find_record(data, 0)
     assert (first == 0) is (found.count > 0), "a search and a scan disagree"
-    assert first == -1 or scan_records(data, first, 1).count == 1, "a search finds what is no record"
+    assert first == -1 or scan_records(data, first, 1).count >= 1, "a search finds what is no record"
     assert count_records(data) >= 0
 
 
@@ -62,5 +72,7 @@ def records_of(frames: list[bytes]) -> list[bytes]:
             records = RecordBuffer()
             records.append(kind, pile_id=1, payload=frame, protocol=protocol)
             records.append(4, payload=b"\x80")
+            for copy in range(3):  # a run, its frames with and without what may follow
+                records.append(1, pile_id=2, payload=frame, protocol=protocol, event_ms=copy, accepted=copy // 2)
             pieces += [records.take(LANE_FACTS), records.take(LANE_TELEMETRY)]
     return [piece for piece in pieces if piece]

@@ -15,7 +15,6 @@ from ingest.record_buffer import (
     LANE_FACTS,
     LANE_TELEMETRY,
     QUARANTINE,
-    RECORD_HEADER_BYTES,
     RecordBuffer,
     scan_records,
 )
@@ -94,11 +93,12 @@ def _payloads(lane: bytes) -> list[tuple[int, bytes]]:
     """Kind and payload of the records of a lane, and that there is nothing else in it."""
     found = scan_records(lane)
     assert found.stop == "end" and found.end == len(lane), "a record that cannot be read back"
-    spans = zip(found.payload_offset.tolist(), found.payload_length.tolist(), strict=True)
+    spans = list(zip(found.payload_offset.tolist(), found.payload_length.tolist(), strict=True))
     payloads = [lane[start : start + length] for start, length in spans]
     records = list(zip(found.kind.tolist(), payloads, strict=True))
     assert all(kind in (FRAME_UP, QUARANTINE) for kind, _ in records), "a record of another kind"
-    assert sum(len(payload) + RECORD_HEADER_BYTES for payload in payloads) <= len(lane), "records overlap"
+    begins = [start for start, _ in spans[1:]]
+    assert all(start + n < begin for (start, n), begin in zip(spans, begins, strict=False)), "records overlap"
     return records
 
 

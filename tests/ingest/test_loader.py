@@ -70,8 +70,8 @@ def test_damage_is_stepped_over_kept_and_counted(
 ) -> None:
     spool = open_spool(tmp_path)
     beats = [heartbeat(seq=bytes((number, 0))) for number in range(10)]
-    for beat in beats:
-        add_frame(spool, beat)
+    for number, beat in enumerate(beats):
+        add_frame(spool, beat, receive_ms=NOW_MS + number)
     spool.commit()
     (segment,) = spool.segments()
     size = 56 + len(beats[0])

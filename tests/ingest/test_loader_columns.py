@@ -291,8 +291,8 @@ def test_the_hex_of_any_stored_frame_can_be_shown(
     ]
     offsets = []
     offset = SEGMENT_HEADER_BYTES
-    for frame in frames:
-        add_frame(spool, frame)
+    for number, frame in enumerate(frames):
+        add_frame(spool, frame, receive_ms=NOW_MS + number)
         offsets.append(offset)
         offset += 56 + len(frame)
     spool.commit()

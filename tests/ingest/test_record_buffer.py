@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ingest.record_buffer import (
     EVENT,
     FLAG_SHEDDABLE,
+    FLAG_STORED,
     FRAME_DOWN,
     FRAME_UP,
     LANE_FACTS,
@@ -138,7 +139,7 @@ def test_an_event_that_anybody_can_cause_goes_with_the_telemetry() -> None:
 
 def test_a_full_lane_refuses_and_counts_but_the_other_goes_on() -> None:
     buffer = RecordBuffer(telemetry_limit_bytes=200)
-    taken = [buffer.append(FRAME_UP, payload=frame(0x13)) for _ in range(5)]
+    taken = [buffer.append(FRAME_UP, pile_id=number, payload=frame(0x13)) for number in range(5)]
     assert taken == [True, True, True, False, False]
     assert (buffer.refused_records, buffer.refused_bytes) == (2, 128)
     assert buffer.append(FRAME_UP, payload=frame(0x3B))
@@ -201,3 +202,79 @@ def test_limits_and_starts() -> None:
     assert scan_records(b"").count == 0
     assert find_record(b"", 0) == -1
     assert find_record(bytes(500), 0) == -1
+
+
+frame_of_run = st.tuples(
+    *(st.integers(1, 3), st.integers(1, 2), st.integers(0, 2), byte, st.booleans(), i64 | st.none()),
+    *(u32 | st.just(0), u32 | st.just(0), u32 | st.just(0), st.binary(max_size=300)),
+)
+
+
+@given(st.lists(frame_of_run, min_size=1, max_size=60), st.integers(1, 70))
+def test_frames_under_one_header_come_back_as_they_were(frames: list[tuple[Any, ...]], at_once: int) -> None:
+    buffer = RecordBuffer()
+    for connection, pile_id, receive_ms, connector, stored, event_ms, accepted, amount, live_flags, payload in frames:
+        assert buffer.append(
+            *(FRAME_UP, connector, FLAG_STORED if stored else 0, pile_id, connection, receive_ms, event_ms),
+            *(accepted, amount, live_flags, 0, payload),
+        )
+    assert buffer.appended_records == len(frames)
+    data = buffer.take(LANE_TELEMETRY)
+    read: list[tuple[Any, ...]] = []
+    at = 0
+    while at < len(data):
+        records = scan_records(data, at, at_once)
+        assert records.count
+        for i in range(records.count):
+            start, length = int(records.payload_offset[i]), int(records.payload_length[i])
+            names = ("connection_id", "pile_id", "receive_ms", "connector", "flags", "event_ms")
+            live = ("live_accepted_e4kwh", "live_amount_fen", "live_flags")
+            head = [int(getattr(records, name)[i]) for name in (*names, *live)]
+            read.append((*head, data[start : start + length]))
+            assert (records.kind[i], records.reason[i]) == (FRAME_UP, 0)
+        at = records.end
+    expected = [
+        (connection, pile_id, receive_ms, connector, int(stored), receive_ms if event_ms is None else event_ms, *rest)
+        for connection, pile_id, receive_ms, connector, stored, event_ms, *rest in frames
+    ]
+    assert read == expected
+    assert count_records(data) == len(frames)
+    offsets = scan_records(data).offset
+    assert len(set(offsets.tolist())) == len(frames)
+
+
+def test_a_run_costs_less_than_a_header_for_each_frame_and_is_bounded() -> None:
+    buffer = RecordBuffer()
+    for _ in range(1_000):
+        buffer.append(FRAME_UP, pile_id=1, receive_ms=5, payload=frame(0x13, bytes(60)), accepted=7)
+    data = buffer.take(LANE_TELEMETRY)
+    records = scan_records(data)
+    assert records.count == 1_000
+    runs = np.unique(records.record_offset)
+    assert np.diff([*runs.tolist(), len(data)]).max() <= 16_384 + RECORD_HEADER_BYTES
+    assert len(data) == 1_000 * (68 + 16) + len(runs) * RECORD_HEADER_BYTES
+    changed = bytearray(data)
+    changed[20_000] ^= 1
+    first = scan_records(changed)
+    assert first.stop == "checksum"
+    assert find_record(changed, first.end + 1) == runs[2]
+
+
+def test_a_single_frame_is_an_ordinary_record() -> None:
+    buffer = RecordBuffer()
+    buffer.append(FRAME_UP, pile_id=1, receive_ms=5, event_ms=4, payload=frame(0x13), accepted=7, connector=2)
+    data = buffer.take(LANE_TELEMETRY)
+    assert len(data) == RECORD_HEADER_BYTES + len(frame(0x13))
+    assert data[8] == FRAME_UP
+
+
+def test_a_run_whose_entries_do_not_fill_it_is_damage() -> None:
+    buffer = RecordBuffer()
+    for _ in range(3):
+        buffer.append(FRAME_UP, pile_id=1, receive_ms=5, payload=frame(0x13))
+    data = buffer.take(LANE_TELEMETRY)
+    for place, value in ((52, 2), (52, 0), (56, 200), (59, 0x80)):
+        changed = bytearray(data)
+        changed[place] = value
+        changed[4:8] = binascii.crc32(changed[8:]).to_bytes(4, "little")
+        assert scan_records(changed).stop == "kind", place

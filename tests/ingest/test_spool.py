@@ -13,7 +13,7 @@ from ingest.record_buffer import LANE_FACTS, LANE_TELEMETRY, RECORD_HEADER_BYTES
 from ingest.segment import SEGMENT_HEADER_BYTES, SegmentHeader, list_segments
 from ingest.spool import SpoolBrokenError, SpoolInUseError
 from tests.ingest.charger_frames import heartbeat, record, trade_no_of
-from tests.ingest.spool_parts import FailingDisk, add_frame, no_space, open_spool
+from tests.ingest.spool_parts import NOW_MS, FailingDisk, add_frame, no_space, open_spool
 
 BEAT = heartbeat()
 
@@ -88,7 +88,7 @@ def test_one_writer_per_folder(tmp_path: Path) -> None:
 def test_a_torn_tail_is_cut_off_and_kept_at_every_length(tmp_path: Path) -> None:
     spool = open_spool(tmp_path)
     add_frame(spool, BEAT)
-    add_frame(spool, BEAT)
+    add_frame(spool, BEAT, receive_ms=NOW_MS + 1)
     spool.close()
     (path,) = tmp_path.glob("*.seg")
     whole = path.read_bytes()
@@ -109,8 +109,8 @@ def test_a_torn_tail_is_cut_off_and_kept_at_every_length(tmp_path: Path) -> None
 
 def test_a_flipped_bit_in_the_middle_cuts_nothing_behind_it(tmp_path: Path) -> None:
     spool = open_spool(tmp_path)
-    for _ in range(3):
-        add_frame(spool, BEAT)
+    for number in range(3):
+        add_frame(spool, BEAT, receive_ms=NOW_MS + number)
     spool.close()
     (path,) = tmp_path.glob("*.seg")
     data = bytearray(path.read_bytes())
