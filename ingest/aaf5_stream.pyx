@@ -18,6 +18,7 @@ from ingest.record_buffer cimport FLAG_STORED, PROTOCOL_AAF5, RecordBuffer
 from core.aaf5.bcd_time import bcd8_to_ms
 from core.aaf5.session_no import session_number
 from core.session_number import session_halves
+from core.wire.splitter import receive_buffer_of_thread
 
 cdef enum:
     LENGTH_AT = 2
@@ -93,7 +94,7 @@ def whole_frame_kind(bytes data not None):
 
 cdef class Aaf5Stream(ChargerStream):
     def __init__(self, RecordBuffer records not None, connection_id, on_event, evidence_limit=65536, splitter=None):
-        splitter = Aaf5Splitter() if splitter is None else splitter
+        splitter = Aaf5Splitter(receive_buffer_of_thread()) if splitter is None else splitter
         super().__init__(records, connection_id, on_event, evidence_limit, splitter, PROTOCOL_AAF5)
 
     def __dealloc__(self):

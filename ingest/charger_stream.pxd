@@ -35,7 +35,6 @@ cdef class ChargerStream:
     cdef object _state
     cdef object _on_event
     cdef readonly bytes event_frame  # the frame for which on_event is being called
-    cdef Py_ssize_t _cursor  # next span
     cdef int64_t _receive_ms
 
     # Answers that the compiled path made, not yet taken.

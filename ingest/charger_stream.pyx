@@ -63,27 +63,30 @@ cdef class ChargerStream:
     cpdef feed(self, Py_ssize_t nbytes, int64_t receive_ms):
         self._heard(nbytes, receive_ms)
         self.splitter.feed(nbytes)
-        self._cursor = 0
 
     def feed_bytes(self, data, int64_t receive_ms):
         self._heard(len(data), receive_ms)
         self.splitter.feed_bytes(data)
-        self._cursor = 0
 
     cpdef next_frame(self):
         cdef StreamSplitter splitter = self.splitter
         cdef const uint8_t* frame
         cdef Span* span
-        while self._cursor < splitter.count:
-            span = &splitter.spans[self._cursor]
-            self._cursor += 1
-            frame = splitter.buffer + span.start
-            if span.kind >= GARBAGE:
-                self.garbage_run += span.length
-                self._quarantine(frame, span.length, span.kind)
-            elif not self._fast(frame, span.length, span.kind):
-                return span.kind, span.frame_type, PyBytes_FromStringAndSize(<const char*>frame, span.length)
-        return None
+        # Whoever is told of an event may read for another connection, and the frame is used behind that.
+        splitter.pin()
+        try:
+            while True:
+                span = splitter.next_span()
+                if span == NULL:
+                    return None
+                frame = splitter.buffer + span.start
+                if span.kind >= GARBAGE:
+                    self.garbage_run += span.length
+                    self._quarantine(frame, span.length, span.kind)
+                elif not self._fast(frame, span.length, span.kind):
+                    return span.kind, span.frame_type, PyBytes_FromStringAndSize(<const char*>frame, span.length)
+        finally:
+            splitter.unpin()
 
     def take_frame(self, bytes data not None, int64_t receive_ms):
         cdef const uint8_t* frame = <const uint8_t*>PyBytes_AS_STRING(data)

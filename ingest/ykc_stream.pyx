@@ -13,6 +13,8 @@ from core.ykc.splitter cimport BAD_CHECKSUM, BAD_LENGTH, ENCRYPTED, FRAME_BE, FR
 from ingest.charger_stream cimport ChargerStream, as_u32
 from ingest.record_buffer cimport FLAG_STORED, PROTOCOL_YKC, RecordBuffer
 
+from core.wire.splitter import receive_buffer_of_thread
+
 cdef enum:
     START_BYTE = 0x68
     HEARTBEAT_TYPE = 0x03
@@ -67,7 +69,7 @@ def whole_frame_kind(bytes data not None):
 
 cdef class YkcStream(ChargerStream):
     def __init__(self, RecordBuffer records not None, connection_id, on_event, evidence_limit=65536, splitter=None):
-        splitter = FrameSplitter() if splitter is None else splitter
+        splitter = FrameSplitter(receive_buffer_of_thread()) if splitter is None else splitter
         super().__init__(records, connection_id, on_event, evidence_limit, splitter, PROTOCOL_YKC)
 
     cdef int _bind(self, object pile, object state) except -1:

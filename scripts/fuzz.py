@@ -41,6 +41,7 @@ MERGE = "-set_cover_merge=1"
 # Hypothesis covers whole ranges of values, which a fuzzer that follows branches has no reason to visit.
 PROPERTY_TESTS = (
     "tests/core/test_checksum.py",
+    "tests/core/test_receive_buffer.py",
     "tests/core/test_ykc_splitter.py",
     "tests/core/test_ykc_codec.py",
     "tests/core/test_ykc_realtime.py",
@@ -50,6 +51,7 @@ PROPERTY_TESTS = (
     "tests/ingest/test_record_buffer.py",
     "tests/ingest/test_ykc_stream.py",
     "tests/ingest/test_aaf5_stream.py",
+    "tests/ingest/test_shared_reads.py",
     "tests/ingest/test_protocol_detection.py",
     "tests/fuzz",
 )

@@ -81,7 +81,7 @@ cdef class FrameSplitter(StreamSplitter):
         cdef const uint8_t* end = self.buffer + self._end
         cdef Span* first = self.spans + self.count
         cdef Span* span = first
-        cdef Span* limit = self.spans + self._capacity
+        cdef Span* limit = self.spans + self._held.capacity
         cdef Py_ssize_t total
         cdef uint8_t kind = 0
         while end - at >= 2 and at[0] == START_BYTE and at[1] >= MIN_LENGTH_BYTE:

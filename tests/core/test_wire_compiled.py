@@ -15,6 +15,7 @@ HOT = [
     ("core/checksum.pyx", "crc32_by_folding"),
     ("core/checksum.pyx", "crc16_by_wide_folding"),
     ("core/checksum.pyx", "crc32_by_wide_folding"),
+    ("core/wire/splitter.pyx", "grow"),
     ("core/wire/splitter.pyx", "_take_frame"),
     ("core/wire/splitter.pyx", "_refuse"),
     ("core/wire/splitter.pyx", "_pass_over"),

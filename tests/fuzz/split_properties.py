@@ -1,8 +1,8 @@
 """What a splitter promises for any bytes (its invariants), checked against itself in three ways of feeding."""
 
-from collections.abc import Callable
 from typing import Protocol
 
+from core.wire.splitter import ReceiveBuffer
 from tests.fuzz.pieces import cuts_of
 
 GARBAGE = 10
@@ -26,13 +26,23 @@ class Splitter(Protocol):
     def flush_pending(self) -> bytes: ...
 
 
-def check_split(new_splitter: Callable[[], Splitter], max_pending: int, stream: bytes) -> Spans:
+class NewSplitter(Protocol):
+    """The class of a protocol's splitter."""
+
+    def __call__(self, shared: ReceiveBuffer | None = None) -> Splitter: ...
+
+
+def check_split(new_splitter: NewSplitter, max_pending: int, stream: bytes) -> Spans:
     """Raise AssertionError where the splitter breaks a promise; gives the spans of the stream in one piece."""
     stream = stream[:LONGEST_INPUT]
     whole, waiting = _split(new_splitter(), [stream], max_pending)
     assert b"".join(found for _, found in whole) + waiting == stream, "bytes lost, doubled or moved"
     pieces = cuts_of(stream)
     assert _split(new_splitter(), pieces, max_pending) == (whole, waiting), f"cut into {[len(p) for p in pieces]}"
+    shared = ReceiveBuffer()
+    beside = new_splitter(shared)
+    found = _split(new_splitter(shared), pieces, max_pending, beside)
+    assert found == (whole, waiting), "another that reads in between changes what is found"
     _check_at_the_edge(new_splitter(), stream, whole, waiting)
     for kind, frame in whole:
         if kind < GARBAGE:
@@ -40,13 +50,18 @@ def check_split(new_splitter: Callable[[], Splitter], max_pending: int, stream: 
     return whole
 
 
-def _split(splitter: Splitter, pieces: list[bytes], max_pending: int) -> tuple[Spans, bytes]:
-    """Spans and what waits; a failure that a feed's border cut is joined again."""
+def _split(
+    splitter: Splitter, pieces: list[bytes], max_pending: int, beside: Splitter | None = None
+) -> tuple[Spans, bytes]:
+    """Spans and what waits; a failure that a feed's border cut is joined again. `beside` reads the same behind it."""
     spans: Spans = []
     for piece in pieces:
         before = splitter.pending
         given = 0
-        for index in range(splitter.feed_bytes(piece)):
+        count = splitter.feed_bytes(piece)
+        if beside is not None:
+            beside.feed_bytes(piece)
+        for index in range(count):
             kind, found = splitter.span(index)
             assert found, "an empty span"
             given += len(found)
