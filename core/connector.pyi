@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from core.meter.calculator import MeterCalculator
 from core.meter.profile import MeterProfile
@@ -20,6 +20,27 @@ LIFE_NAMES: Final[tuple[str, ...]]
 
 def event_time(receive_ms: int, charge_minutes: int, session_start_ms: int) -> tuple[int, bool]: ...
 def split_trade_no(trade_no: str) -> tuple[int, int]: ...
+
+class CycleMemory(NamedTuple):
+    last_ms: int
+    state: int
+    plugged: bool
+    faulty: bool
+    life: int
+    trade_hi: int
+    trade_lo: int
+    session_start_ms: int
+    last_charging_ms: int
+    started_hi: int
+    started_lo: int
+    started_ms: int
+    billed_ms: int
+    accepted_e4kwh: int
+    fee_e5yuan: int
+    flags: int
+    minutes_origin_ms: int
+    register_ms: int
+    register_value: int
 
 class ConnectorCycle:
     meter: MeterCalculator
@@ -54,6 +75,8 @@ class ConnectorCycle:
         self, first_slot_ms: int, electricity_e5yuan: Sequence[int], service_e5yuan: Sequence[int]
     ) -> None: ...
     def reconnected(self) -> None: ...
+    def memory(self) -> CycleMemory: ...
+    def recall(self, memory: CycleMemory) -> None: ...
     def started(self, trade_no: str, at_ms: int) -> int: ...
     def billed(self, trade_no: str, at_ms: int) -> int: ...
     def time_of(self, receive_ms: int, state: int, trade_no: str, charge_minutes: int) -> tuple[int, bool]: ...

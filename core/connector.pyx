@@ -10,6 +10,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from core.meter.calculator cimport MeterCalculator
 from core.meter.flag_bits cimport FLAG_OUT_OF_ORDER
 
+from typing import NamedTuple
+
 from core.errors import CoreError
 from core.session_number import session_halves
 
@@ -74,6 +76,30 @@ def split_trade_no(str trade_no not None):
         return int(trade_no[:16], 16), int(trade_no[16:], 16)
     except ValueError:
         raise CoreError(f"trade number {trade_no!r}: only hex digits are allowed") from None
+
+
+class CycleMemory(NamedTuple):
+    """What makes a connector's cycle go on in another process (`ConnectorCycle.memory`); `register` 0, 0 = none yet."""
+
+    last_ms: int
+    state: int
+    plugged: bool
+    faulty: bool
+    life: int
+    trade_hi: int
+    trade_lo: int
+    session_start_ms: int
+    last_charging_ms: int
+    started_hi: int
+    started_lo: int
+    started_ms: int
+    billed_ms: int
+    accepted_e4kwh: int
+    fee_e5yuan: int
+    flags: int
+    minutes_origin_ms: int
+    register_ms: int
+    register_value: int
 
 
 cdef class ConnectorCycle:
@@ -331,6 +357,43 @@ cdef class ConnectorCycle:
         Until one of them charges, they end nothing: the charge that was running may still run.
         """
         self.unproven = True
+
+    def memory(self):
+        """What another process must know to go on with this connector, a `CycleMemory`."""
+        cdef int64_t open_energy = self.accepted_e4kwh - self.open_slot_from_e4kwh
+        cdef bint has_register = self.meter.has_reference
+        return CycleMemory(
+            self.last_ms, self.state, self.plugged, self.faulty, self.life, self.trade_hi, self.trade_lo,
+            self.session_start_ms, self.last_charging_ms, self.started_hi, self.started_lo, self.started_ms,
+            self.billed_ms, self.accepted_e4kwh,
+            self.closed_fee_e5yuan + (self.slot_fee(self.open_slot, open_energy) if self.has_prices else 0),
+            self.flags, self.minutes_origin_ms,
+            self.meter.reference_ms if has_register else 0, self.meter.reference_value if has_register else 0,
+        )
+
+    def recall(self, memory not None):
+        """Go on where another process was (`memory`); call `reconnected` where its connection is a new one.
+
+        The register is measured on from the last value that was trusted there. What was in doubt there, and what power
+        said of the step that was open, is not known: the live figure may differ by that one step, the bill does not.
+        """
+        self.seen = True
+        self.last_ms, self.state, self.plugged, self.faulty, self.life = memory[:5]
+        self.trade_hi, self.trade_lo, self.session_start_ms, self.last_charging_ms = memory[5:9]
+        self.started_hi, self.started_lo, self.started_ms, self.billed_ms = memory[9:13]
+        self.accepted_e4kwh, self.closed_fee_e5yuan, self.flags, self.minutes_origin_ms = memory[13:17]
+        self.timed_hi, self.timed_lo = self.trade_hi, self.trade_lo
+        self.last_receive_ms = self.last_ms
+        self.open_slot_from_e4kwh = self.accepted_e4kwh
+        self.meter.restart(self.session_start_ms)
+        if memory.register_ms:
+            self.meter.has_reference = True
+            self.meter.reference_ms = self.meter.reach_since_ms = self.meter.step_from_ms = memory.register_ms
+            self.meter.reference_value = memory.register_value
+            self.meter.baseline_ms, self.meter.baseline_value = memory.register_ms, memory.register_value
+        if self.has_prices:
+            self.open_slot = self.slot_of(self.meter.reference_ms)
+            self.update_amount()
 
     def started(self, str trade_no not None, int64_t at_ms):
         """The charger reported a start (0x33, or its request was granted). Gives the EVENT bits."""

@@ -83,7 +83,7 @@ class CommandDesk:
         """Give an order of `ingest.orders` and wait for its outcome; `arguments` are those of the order's row."""
         return await self.give(name, pile_code, connector, arguments)
 
-    async def give(self, name: str, pile_code: str, connector: int, arguments: dict[str, Any]) -> CommandResult:
+    async def give(self, name: str, pile: str, connector: int, arguments: dict[str, Any]) -> CommandResult:
         """As `order`, for arguments from outside, which may have any names; what cannot be sent is said at once.
 
         `connector` may be left out on a charger with one. A start returns at the charger's first answer: when it says
@@ -91,7 +91,7 @@ class CommandDesk:
         outcome of the same trade number.
         """
         try:
-            prepared = self._prepare(name, pile_code, connector, arguments)
+            prepared = self._prepare(name, pile, connector, arguments)
             return await self._run(prepared)
         except _RefusedError as refusal:
             return refusal.result

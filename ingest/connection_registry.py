@@ -9,6 +9,7 @@ from core.session_number import packed_text
 from core.tariff import TariffTimeline, day_prices
 from ingest.charger_protocol import ChargerDialogue
 from ingest.login_rules import same_place
+from ingest.pile_memory import ConnectorMemory, PileMemory
 
 CONNECTOR_PLACES: Final = 100
 CHARGING_STATE: Final = 3
@@ -46,6 +47,7 @@ class PileState:
         self.time_sync_ms = 0
         self.tariff_push_ms = 0
         self.tariff_look_ms = 0
+        self.known_ms = 0  # when other workers were told last what is remembered here
         self._clock_offset_ms = 0
         self._clock_right_since_ms = 0
         self._tariff_acks: list[tuple[int, int]] = []
@@ -115,6 +117,45 @@ class PileState:
     def session_text(self, trade_hi: int, trade_lo: int) -> str:
         """The number of the session with these halves, empty for (0, 0)."""
         return self._session_texts.get((trade_hi, trade_lo)) or packed_text(trade_hi, trade_lo)
+
+    def memory(self, as_of_ms: int, connector: int = 0) -> PileMemory:
+        """What the next worker should know, of one connector or (0) of all."""
+        connectors = [
+            ConnectorMemory(number, cycle.memory(), self._session_texts.get((cycle.trade_hi, cycle.trade_lo), ""))
+            for number, cycle in enumerate(self.cycles)
+            if cycle is not None and cycle.seen and connector in (0, number)
+        ]
+        return PileMemory(
+            pile_id=self.pile.pile_id,
+            as_of_ms=as_of_ms,
+            tariff_acks=self._tariff_acks,
+            clock_offset_ms=self._clock_offset_ms,
+            clock_right_since_ms=self._clock_right_since_ms,
+            time_sync_ms=self.time_sync_ms,
+            tariff_push_ms=self.tariff_push_ms,
+            connectors=connectors,
+        )
+
+    def recall(self, memory: PileMemory, now_ms: int) -> None:
+        """Take over what another worker knew, where it is newer than what is known here."""
+        own = self.memory(0)
+        newer_acks = memory.tariff_acks != own.tariff_acks and memory.tariff_acks[-1:] >= own.tariff_acks[-1:]
+        if newer_acks:
+            self._tariff_acks = list(memory.tariff_acks)
+        if memory.clock_offset_ms or memory.clock_right_since_ms:
+            self._clock_offset_ms = memory.clock_offset_ms
+            self._clock_right_since_ms = memory.clock_right_since_ms
+        self.time_sync_ms = max(self.time_sync_ms, memory.time_sync_ms)
+        self.tariff_push_ms = max(self.tariff_push_ms, memory.tariff_push_ms)
+        for told in memory.connectors:
+            known = self.cycles[told.connector]
+            if known is None or known.last_ms < told.last_ms:
+                cycle = self.cycle(told.connector, now_ms)
+                cycle.recall(told.cycle)
+                # It came over another connection: what speaks here has to prove that it goes on with the session.
+                cycle.reconnected()
+                if told.session:
+                    self.note_session(cycle.trade_hi, cycle.trade_lo, told.session)
 
     def tariff_acked(self, ack_ms: int, tariff_version_id: int) -> None:
         """The charger showed which tariff version it holds; it prices the next charge."""
@@ -195,6 +236,10 @@ class ConnectionRegistry:
         links = self._links.get(pile.pile_id, {})
         return [links[connector] for connector in sorted(links)]
 
+    def links_of_number(self, pile_id: int) -> list[Link]:
+        """All live connections of the charger with this number."""
+        return list(self._links.get(pile_id, {}).values())
+
     def rivals(self, pile: Pile, connector: int, link: Link) -> list[Link]:
         """The other live connections that speak for the same place as `link` would."""
         links = self._links.get(pile.pile_id, {})
@@ -219,6 +264,10 @@ class ConnectionRegistry:
                     del self._links[pile.pile_id]
                 return True
         return False
+
+    def states(self) -> list[PileState]:
+        """What is remembered of every charger."""
+        return list(self._states.values())
 
     @property
     def connected(self) -> int:

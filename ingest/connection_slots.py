@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from typing import Protocol
 
-from ingest.alarm_desk import AlarmDesk
 from ingest.login_rules import address_of
 
 
@@ -18,6 +17,13 @@ class Visitor(Protocol):
         """Hang up."""
 
 
+class Alarms(Protocol):
+    """Where it is told that there are too many."""
+
+    def ring(self, kind: str, *, detail: str = "", who: str = "") -> object:
+        """Raise an alarm."""
+
+
 class ConnectionSlots:
     """Places for connections in all, and for those of one address that have not logged in.
 
@@ -29,7 +35,7 @@ class ConnectionSlots:
        say who they are: chargers that share an address also come back all at once.
     """
 
-    def __init__(self, alarms: AlarmDesk, *, most: int, per_address: int, grace_ms: int) -> None:
+    def __init__(self, alarms: Alarms, *, most: int, per_address: int, grace_ms: int) -> None:
         self._alarms = alarms
         self._most = most
         self._per_address = per_address
@@ -41,12 +47,17 @@ class ConnectionSlots:
         """Somebody has connected, and with it there are so many `connections`."""
         if connections > self._most and not self._make_room(visitor):
             return
+        self.track(visitor)
         address = address_of(visitor.peer)
-        crowd = self._by_address.setdefault(address, OrderedDict())
-        crowd[visitor.connection_id] = visitor
-        self._unidentified[visitor.connection_id] = visitor
+        crowd = self._by_address[address]
         if 0 < self._per_address < len(crowd):
             self._thin_out(address, crowd, visitor.opened_ms)
+
+    def track(self, visitor: Visitor) -> None:
+        """Somebody has connected for whom room was made elsewhere."""
+        crowd = self._by_address.setdefault(address_of(visitor.peer), OrderedDict())
+        crowd[visitor.connection_id] = visitor
+        self._unidentified[visitor.connection_id] = visitor
 
     def identified(self, visitor: Visitor) -> None:
         """It has said who it is, and may be; or it is gone."""

@@ -8,28 +8,33 @@
 
 import asyncio
 import contextlib
-import os
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from ingest.commands import NO_CARD, CommandDesk, CommandResult
+from ingest.command_result import CommandResult
 from ingest.errors import IngestError
+from ingest.order import NO_CARD
+from ingest.unix_socket import listen_privately, short_address
 
 LINE_LIMIT_BYTES: Final = 1 << 20  # thousands of offline cards
 STATUS: Final = "status"
 T = TypeVar("T")
-# sun_path of a Unix address has 108 bytes, the last one a zero.
-_ADDRESS_LIMIT_BYTES: Final = 107
+
+
+class OrderDesk(Protocol):
+    """Who takes orders: a gateway, or the hub of several."""
+
+    async def give(self, name: str, pile: str, connector: int, arguments: dict[str, Any]) -> CommandResult:
+        """Give an order and wait for its outcome."""
 
 
 class ControlServer:
     """Serves the control socket. Only the user who runs the gateway may open it."""
 
-    def __init__(self, path: Path, desk: CommandDesk, status: Callable[[], msgspec.Struct]) -> None:
+    def __init__(self, path: Path, desk: OrderDesk, status: Callable[[], Awaitable[msgspec.Struct]]) -> None:
         self._path = path
         self._desk = desk
         self._status = status
@@ -38,22 +43,7 @@ class ControlServer:
 
     async def start(self) -> None:
         """Listen; takes the place of a socket that a dead gateway left. Raises `IngestError` when one is served."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            with _short_address(self._path) as address:
-                if _is_served(address):
-                    raise IngestError(f"another gateway serves {self._path}; stop it first")
-                self._path.unlink(missing_ok=True)
-                old_mask = os.umask(0o177)
-                try:
-                    listening.bind(address)
-                finally:
-                    os.umask(old_mask)
-        except BaseException:
-            listening.close()
-            raise
-        listening.setblocking(False)
+        listening = listen_privately(self._path)
         self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=LINE_LIMIT_BYTES)
 
     async def stop(self) -> None:
@@ -92,7 +82,7 @@ class ControlServer:
             request = msgspec.json.decode(line, type=dict[str, Any])
             name = _take(request, "command", str)
             if name == STATUS:
-                return self._status()
+                return await self._status()
             pile, connector = _take(request, "pile", str), _take(request, "connector", int, 0)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             return CommandResult(ok=False, error="bad_request", detail=str(error))
@@ -119,7 +109,7 @@ class ControlClient:
 
     async def connect(self) -> None:
         """Open the socket. Raises `IngestError` when no gateway serves it."""
-        with _short_address(self._path) as address:
+        with short_address(self._path) as address:
             try:
                 self._streams = await asyncio.open_unix_connection(address, limit=LINE_LIMIT_BYTES)
             except OSError as error:
@@ -176,25 +166,3 @@ class ControlClient:
     async def status(self) -> dict[str, Any]:
         """The gateway's counters, as in its status file."""
         return await self.request(command="status")
-
-
-@contextlib.contextmanager
-def _short_address(path: Path) -> Iterator[str]:
-    """An address for `path` that fits into a Unix address, by way of an open directory when the path is long."""
-    if len(os.fsencode(path)) <= _ADDRESS_LIMIT_BYTES:
-        yield str(path)
-        return
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
-
-
-def _is_served(address: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(address)
-        except OSError:
-            return False
-    return True

@@ -27,11 +27,14 @@ from ingest.facts_guard import FACTS_FLOOD, FactsGuard
 from ingest.gateway_counters import GatewayCounters
 from ingest.gateway_settings import GatewaySettings
 from ingest.gateway_status import GatewayStatus
+from ingest.gateway_worker import GatewayWorker, SharedSlots
 from ingest.group_commit import GroupCommit
 from ingest.housekeeping import Housekeeping
+from ingest.hub_registry import HubRegistry
 from ingest.incident_log import IncidentLog
 from ingest.line_limits import LineLimits
 from ingest.listening_ports import CLOSED, HandshakeCount, PortKind, Ports, open_ports
+from ingest.local_registry import LocalRegistry
 from ingest.login_desk import LoginDesk
 from ingest.login_rules import address_of
 from ingest.protocol_detection import ProtocolDetector
@@ -84,17 +87,18 @@ class Gateway:
         self.facts = FactsGuard(self.settings.fact_limits, spool.max_bytes, self._flooded)
         self.events = EventLog(spool.buffer, self._fact_written, self.facts)
         self.registry = ConnectionRegistry()
+        self.shared = self._make_registry()
+        self.worker = GatewayWorker(self, self.shared)
         self.log = IncidentLog(clock)
         self.alarms = AlarmDesk(self.events, self.log, clock)
-        self.logins = LoginDesk(
-            self.registry, self.alarms, self.log, clock, self.settings.login_limits, self.settings.probe_ms
-        )
-        self.slots = ConnectionSlots(
+        self.logins = LoginDesk(self.registry, self.shared, self.alarms, self.log, clock, self.settings.probe_ms)
+        own_slots = ConnectionSlots(
             self.alarms,
             most=self.settings.max_connections,
             per_address=self.settings.unidentified_per_address,
             grace_ms=self.settings.unidentified_grace_ms,
         )
+        self.slots = SharedSlots(self.shared, own_slots) if isinstance(self.shared, HubRegistry) else own_slots
         self.starts = StartDesk(decide_start or StartTable(), clock, self.log, self.settings.start_timeout_ms)
         pending_limit = min(PENDING_LIMIT_BYTES, spool.max_bytes // PENDING_PARTS_OF_SPOOL)
         self.budget = TurnBudget(self.settings.turn_bytes, lambda: spool.buffer.pending > pending_limit)
@@ -107,10 +111,10 @@ class Gateway:
         )
         self.bills_acked = 0
         self._networks = ChargerNetworks(self.settings.charger_networks)
-        self._directory = directory
+        self.directory = directory
         self.spool = spool
         self.started_ms = clock()
-        self._trade_numbers = TradeNumbers(self.started_ms)
+        self._trade_numbers = TradeNumbers(self.started_ms, self.settings.worker, self.settings.workers)
         self.commands = CommandDesk(directory, self.registry, self._trade_numbers, clock, self._keep_order_fact)
         self._dialogue_options: dict[str, dict[str, Any]] = {YKC.name: {}, AAF5.name: {"values": aaf5_values}}
         self.upkeep = Upkeep(
@@ -146,6 +150,7 @@ class Gateway:
             self.tls = TlsIdentity(self.settings.tls)
         self.facts.measured(self.spool.facts_bytes())
         self._report_outage()
+        await self.shared.start(self.worker)
         self._servers = await open_ports(
             host,
             ports,
@@ -153,9 +158,10 @@ class Gateway:
             backlog=self.settings.backlog,
             tls=self.tls.context if self.tls is not None else None,
             handshake_timeout_s=self.settings.handshake_timeout_ms / MS_PER_S,
+            shared=self.settings.workers > 1,
         )
         if self.settings.control_path is not None:
-            self._control = ControlServer(self.settings.control_path, self.commands, self.status)
+            self._control = ControlServer(self.settings.control_path, self.commands, self.status_now)
             await self._control.start()
         self.housekeeping.start()
 
@@ -196,6 +202,7 @@ class Gateway:
         for connection in list(self.connections.values()):
             connection.close("shutdown")
         await self._wait_all_closed()
+        await self.shared.stop()
         self._servers.clear()
         await self._drain()
         self.files.stopped(self.clock())
@@ -204,6 +211,10 @@ class Gateway:
     def status(self) -> GatewayStatus:
         """The counters now."""
         return self.counters.status()
+
+    async def status_now(self) -> GatewayStatus:
+        """As `status`, for who may have to wait for others."""
+        return self.status()
 
     # What the connections call
 
@@ -231,7 +242,7 @@ class Gateway:
         """Give a connection the link of its protocol; before any byte of it was handled."""
         protocol = BY_NAME[protocol_name]
         dialogue = protocol.make_dialogue(
-            lambda code: self._directory.by_wire_code(code, protocol.name),
+            lambda code: self.directory.by_wire_code(code, protocol.name),
             trade_numbers=self._trade_numbers,
             connection_id=connection.connection_id,
             peer=connection.peer,
@@ -263,6 +274,7 @@ class Gateway:
     def closed(self, connection: ChargerConnection) -> None:
         """A connection is over."""
         now_ms = self.clock()
+        self.worker.leaving(connection)
         self.connections.pop(connection.connection_id, None)
         if not self.connections:
             self._all_closed.set()
@@ -278,6 +290,16 @@ class Gateway:
         self._keep_event(connection, connection.ended(now_ms), now_ms)
         self.logins.gone(connection)
 
+    def _make_registry(self) -> LocalRegistry | HubRegistry:
+        settings = self.settings
+        if settings.hub_path is None:
+            return LocalRegistry(self.clock, settings.login_limits)
+        registry = HubRegistry(
+            settings.hub_path, f"{settings.node}/{settings.worker}", self.clock, settings.login_limits
+        )
+        registry.tell_status(self.status)
+        return registry
+
     # What the upkeep orders
 
     def set_clock(self, pile: Pile) -> None:
@@ -291,18 +313,20 @@ class Gateway:
     # Inside
 
     def _make_connection(self, kind: PortKind) -> ChargerConnection:
-        # Unique over restarts: the start in milliseconds, and a running number below it.
+        # Unique over restarts and workers: the start in milliseconds, and below it a number of this worker's own.
         self._accepted += 1
-        connection = ChargerConnection(self, (self.started_ms << 20) + self._accepted, kind)
+        number = self._accepted * self.settings.workers + self.settings.worker
+        connection = ChargerConnection(self, (self.started_ms << 20) + number, kind)
         if kind == "tls":
             self.handshakes.accepted(connection.accepted_ms)
         return connection
 
     def _fact_written(self, event: Event) -> None:
         self.upkeep.heard(event)
+        self.worker.heard(event)
 
     def _flooded(self, pile_id: int) -> None:
-        pile = self._directory.by_id(pile_id)
+        pile = self.directory.by_id(pile_id)
         self.alarms.ring(FACTS_FLOOD, pile_id=pile_id, pile=pile.code if pile is not None else "")
 
     def _record_is_fresh(self, connection: ChargerConnection, connector: int, trade_no: str, receive_ms: int) -> bool:
@@ -316,7 +340,7 @@ class Gateway:
         now_ms = self.clock()
         fact = as_claim(fact)
         if isinstance(fact, TariffAck):
-            pile = self._directory.by_id(fact.pile_id)
+            pile = self.directory.by_id(fact.pile_id)
             if pile is not None:
                 self.registry.state_of(pile).tariff_acked(fact.event_ms, fact.tariff_version_id)
         self.events.add(fact, fact.answered_ms or now_ms if isinstance(fact, CommandOutcome) else now_ms)

@@ -51,6 +51,7 @@ class GatewayCounters:
             status.bills_received += connection.link.bills
             status.records_repeated += connection.link.repeated_records
         status.node = gateway.settings.node
+        status.worker = gateway.settings.worker
         status.now_ms = gateway.clock()
         status.started_ms = gateway.started_ms
         status.ports = gateway.ports

@@ -35,10 +35,15 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     `start_timeout_ms`: how long the decision about a start at the charger may take.
     `charger_networks`: the only networks that chargers may connect from; none = any.
     `tls`: the files of the TLS port. `handshake_timeout_ms`: how long its handshake may take.
+    `worker` is the number of this gateway among `workers` that share the ports; with `hub_path` they share the rest too
+    (`ingest.registry`), and limits are those of all together.
     `status_path`, `beat_path`, `control_path`: files of the running gateway, None to do without.
     """
 
     node: str = "gateway-1"
+    worker: int = 0
+    workers: int = 1
+    hub_path: Path | None = None
     idle_timeout_ms: int = 0
     silence_grace_ms: int = 5_000
     login_timeout_ms: int = 30_000

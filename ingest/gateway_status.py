@@ -1,5 +1,7 @@
 """The gateway's counters, as its status file and its control socket show them."""
 
+from typing import Final
+
 import msgspec
 
 from ingest.charger_stream import ChargerStream
@@ -22,10 +24,11 @@ class GatewayStatus(msgspec.Struct):
     `spool_bytes` is what waits on disk for the loader, `spool_facts_bytes` the part of it that is never shed.
     `commit_failures` counts commits of the spool that the disk refused, `commit_error` is the last of them;
     `file_errors` and `file_error` tell the same of the status and beat files; `housekeeping_errors` counts connections
-    and rounds whose regular work broke.
+    and rounds whose regular work broke. Of several workers all this is the sum, and `workers` has them one by one.
     """
 
     node: str = ""
+    worker: int = 0
     now_ms: int = 0
     started_ms: int = 0
     port: int = 0
@@ -68,6 +71,7 @@ class GatewayStatus(msgspec.Struct):
     alarms: dict[str, int] = msgspec.field(default_factory=dict)
     quarantined: dict[str, int] = msgspec.field(default_factory=dict)
     closed: dict[str, int] = msgspec.field(default_factory=dict)
+    workers: list["GatewayStatus"] = msgspec.field(default_factory=list)
 
     def add_stream(self, stream: ChargerStream) -> None:
         """Count in what one connection brought."""
@@ -84,3 +88,38 @@ class GatewayStatus(msgspec.Struct):
     def add_closed(self, reason: str) -> None:
         """Count in the end of one connection."""
         self.closed[reason] = self.closed.get(reason, 0) + 1
+
+
+def sum_of(node: str, now_ms: int, workers: list[GatewayStatus]) -> GatewayStatus:
+    """The counters of all workers of a node in one; without any, those of a node that does not serve."""
+    total = GatewayStatus(node=node, now_ms=now_ms)
+    total.workers = sorted(workers, key=lambda status: status.worker)
+    for status in total.workers:
+        for name in SUMMED:
+            setattr(total, name, getattr(total, name) + getattr(status, name))
+        for name in COUNTED:
+            counts = getattr(total, name)
+            for kind, count in getattr(status, name).items():
+                counts[kind] = counts.get(kind, 0) + count
+        total.started_ms = min(total.started_ms or status.started_ms, status.started_ms)
+        total.port, total.ports = total.port or status.port, total.ports or status.ports
+        total.commit_error = total.commit_error or status.commit_error
+        total.file_error = total.file_error or status.file_error
+    total.frames_per_second = round(total.frames_per_second, 1)
+    return total
+
+
+_NOT_SUMMED: Final = {
+    "node",
+    "worker",
+    "now_ms",
+    "started_ms",
+    "port",
+    "ports",
+    "workers",
+    "commit_error",
+    "file_error",
+}
+_FIELDS: Final = {field.name: field for field in msgspec.structs.fields(GatewayStatus) if field.name not in _NOT_SUMMED}
+COUNTED: Final = tuple(name for name, field in _FIELDS.items() if field.type == dict[str, int])
+SUMMED: Final = tuple(name for name in _FIELDS if name not in COUNTED)

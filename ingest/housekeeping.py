@@ -56,10 +56,13 @@ class Housekeeping:
             gateway.log.note("tls_handshake", "", f"{failed} TLS handshakes came to nothing", weight=failed)
         self._renew_certificate()
         gateway.commands.expire()
+        gateway.worker.tell_changes()
         gateway.facts.measured(await asyncio.to_thread(gateway.spool.facts_bytes))
         gateway.counters.measure_rate(now_ms)
         await asyncio.to_thread(gateway.files.beat, now_ms)
-        await asyncio.to_thread(gateway.files.write_status, msgspec.json.encode(gateway.status()))
+        status = gateway.status()
+        gateway.shared.counted(status)
+        await asyncio.to_thread(gateway.files.write_status, msgspec.json.encode(status))
 
     def _renew_certificate(self) -> None:
         gateway = self._gateway

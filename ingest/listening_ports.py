@@ -37,8 +37,11 @@ async def open_ports(
     backlog: int,
     tls: ssl.SSLContext | None,
     handshake_timeout_s: float,
+    shared: bool = False,
 ) -> dict[PortKind, asyncio.Server]:
     """Listen on all of `ports`; `connected(kind)` makes the protocol of each connection.
+
+    `shared`: other processes of this user may listen on them too, and the kernel spreads newcomers over all.
 
     Raises OSError for a port that cannot be had, and `TlsFileError` for a TLS port without a certificate; then nothing
     listens.
@@ -56,6 +59,7 @@ async def open_ports(
                 number,
                 backlog=backlog,
                 reuse_address=True,
+                reuse_port=shared or None,
                 ssl=context,
                 ssl_handshake_timeout=handshake_timeout_s if context is not None else None,
             )

@@ -1,8 +1,8 @@
-"""Logins of live connections: asks the rules, probes who holds the id, and tells each newcomer its verdict."""
+"""Logins of live connections: claims their places, probes who holds one, and tells each newcomer its verdict."""
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from core.directory import Pile
 from ingest.alarm_desk import AlarmDesk
@@ -15,12 +15,11 @@ from ingest.login_rules import (
     PILE_LIMIT,
     UNKNOWN_PILE,
     LoginDecision,
-    LoginLimiter,
-    LoginLimits,
     PendingLogins,
     address_of,
 )
 from ingest.reactions import LoginRequest
+from ingest.registry import ALIVE, GONE, SILENT, UNHEARD, Challenge, Claim, Outcome, Registry, Verdict
 
 _FLOODS: Final = (ADDRESS_LIMIT, PILE_LIMIT)
 MS_PER_S: Final = 1_000
@@ -45,66 +44,105 @@ class LoginConnection(Link, Protocol):
 
 
 class LoginDesk:
-    """Decides logins. `accepted`, `refused` (by reason), `probes` and `takeovers` count since the start."""
+    """One worker's side of logins: claims for its newcomers, probes for its holders, alarms and counts for both.
+
+    `accepted`, `refused` (by reason), `probes` and `takeovers` count since the start.
+    """
 
     def __init__(
         self,
-        registry: ConnectionRegistry,
+        links: ConnectionRegistry,
+        registry: Registry,
         alarms: AlarmDesk,
         log: IncidentLog,
         clock: Callable[[], int],
-        limits: LoginLimits,
         probe_ms: int,
     ) -> None:
         self.accepted = 0
         self.refused: dict[str, int] = {}
         self.probes = 0
         self.takeovers = 0
+        self._links = links
         self._registry = registry
         self._alarms = alarms
         self._log = log
         self._clock = clock
-        self._limiter = LoginLimiter(limits)
         self._pending = PendingLogins(probe_ms)
-        self._newcomers: dict[int, tuple[LoginConnection, LoginRequest, list[LoginConnection]]] = {}
+        self._newcomers: dict[int, tuple[LoginConnection, LoginRequest | None]] = {}
         self._probed: dict[int, LoginConnection] = {}
+        self._challenged: dict[int, list[LoginConnection]] = {}
         self._next_look: asyncio.TimerHandle | None = None
 
     def wanted(self, connection: LoginConnection, request: LoginRequest) -> str:
         """`ACCEPT`, `WAIT` (`connection.login_decided` follows), or the reason to refuse."""
-        now_ms = self._clock()
         pile = request.pile
-        address = address_of(connection.peer)
         if pile is None:
             return self._refuse(UNKNOWN_PILE, connection, request)
-        rivals = [rival for rival in self._rivals(pile, request, connection) if not rival.closing]
-        refusal = self._limiter.address_refusal(address, now_ms) or self._limiter.pile_refusal(
-            pile.pile_id, address, now_ms, is_held=bool(rivals)
-        )
-        if refusal:
-            return self._refuse(refusal, connection, request)
-        if not rivals:
-            return self._accept(connection, pile)
-        numbers = {rival.connection_id for rival in rivals}
-        place = (pile.pile_id, request.connector)
-        refusal = self._pending.begin(connection.connection_id, *place, numbers, _loop_ms())
-        if refusal:
-            return self._refuse(refusal, connection, request)
-        self._newcomers[connection.connection_id] = (connection, request, rivals)
-        for rival in rivals:
-            self.probes += 1
-            self._probed[rival.connection_id] = rival
-            rival.probe(now_ms)
-        self._look_later()
+        for rival in self._rivals(pile, request, connection):
+            if rival.closing:
+                self._registry.gone(rival.connection_id)
+        number = connection.connection_id
+        verdict = self._registry.claim(Claim(number, pile.pile_id, request.connector, pile.code, connection.peer))
+        if verdict is not None:
+            return self._judged(verdict, connection, request)
+        self._newcomers[number] = (connection, request)
         return WAIT
 
     def refused_unasked(self, connection: LoginConnection, reason: str) -> None:
         """The dialogue refused a login by itself: an unknown id, a wrong protocol."""
-        address = address_of(connection.peer)
         self.refused[reason] = self.refused.get(reason, 0) + 1
-        self._log.note("login_refused", address, reason)
-        if self._limiter.address_refusal(address, self._clock()):
-            self._flooded(ADDRESS_LIMIT, connection, None)
+        self._log.note("login_refused", address_of(connection.peer), reason)
+        verdict = self._registry.claim(Claim(connection.connection_id, 0, 0, "", connection.peer))
+        if verdict is None:
+            self._newcomers[connection.connection_id] = (connection, None)
+        elif verdict.refusal:
+            self._flooded(verdict.refusal, connection, None)
+
+    def decided(self, verdict: Verdict) -> None:
+        """What became of a claim that was not decided at once."""
+        newcomer = self._newcomers.pop(verdict.connection_id, None)
+        if newcomer is None:
+            return
+        connection, request = newcomer
+        if request is None:
+            if verdict.refusal:
+                self._flooded(verdict.refusal, connection, None)
+        elif not connection.closing:
+            connection.login_decided(self._judged(verdict, connection, request), self._clock())
+
+    def challenge(self, challenge: Challenge) -> None:
+        """Ask holders for a sign of life; `Registry.answer` follows."""
+        holders = [
+            link
+            for link in self._links.links_of_number(challenge.pile_id)
+            if link.connection_id in challenge.connection_ids and not as_login(link).closing
+        ]
+        number = challenge.number
+        if not holders:
+            asyncio.get_running_loop().call_soon(self._registry.answer, number, GONE)
+            return
+        rivals = [as_login(link) for link in holders]
+        numbers = {rival.connection_id for rival in rivals}
+        refusal = self._pending.begin(number, challenge.pile_id, challenge.connector, numbers, _loop_ms())
+        if refusal:
+            asyncio.get_running_loop().call_soon(self._registry.answer, number, UNHEARD)
+            return
+        self._challenged[number] = rivals
+        for rival in rivals:
+            self.probes += 1
+            self._probed[rival.connection_id] = rival
+            rival.probe(self._clock())
+        self._look_later()
+
+    def withdrawn(self, number: int) -> None:
+        """Nobody waits for that challenge any more."""
+        if self._challenged.pop(number, None) is not None:
+            self._pending.gone(number)
+
+    def withdraw_all(self) -> None:
+        """Whoever sent challenges has forgotten them."""
+        for number in list(self._challenged):
+            self.withdrawn(number)
 
     def alive(self, connection: LoginConnection) -> None:
         """A good frame came after the probe."""
@@ -112,23 +150,33 @@ class LoginDesk:
 
     def gone(self, connection: LoginConnection) -> None:
         """A connection is over."""
-        decisions = self._pending.gone(connection.connection_id)
-        self._newcomers.pop(connection.connection_id, None)
+        _, request = self._newcomers.get(connection.connection_id, (None, None))
+        if request is not None:
+            del self._newcomers[connection.connection_id]
         self._probed.pop(connection.connection_id, None)
-        self._apply(decisions)
+        self._apply(self._pending.gone(connection.connection_id))
+        self._registry.gone(connection.connection_id)
 
     @property
     def waiting(self) -> int:
-        """Number of logins that wait for a probe."""
-        return len(self._pending)
+        """Number of logins that wait for their decision."""
+        return sum(request is not None for _, request in self._newcomers.values())
 
     def _rivals(self, pile: Pile, request: LoginRequest, connection: LoginConnection) -> list[LoginConnection]:
-        # Whatever is registered in a gateway is one of its connections.
-        return self._registry.rivals(pile, request.connector, connection)  # type: ignore[return-value]
+        return [as_login(link) for link in self._links.rivals(pile, request.connector, connection)]
 
-    def _accept(self, connection: LoginConnection, pile: Pile) -> str:
+    def _judged(self, verdict: Verdict, connection: LoginConnection, request: LoginRequest) -> str:
+        pile = request.pile
+        if verdict.refusal:
+            if verdict.refusal == ID_IN_USE:
+                self._alarm("duplicate_login", connection, request, verdict.rivals)
+            return self._refuse(verdict.refusal, connection, request)
+        if verdict.silent:
+            self.takeovers += 1
+            self._alarm("takeover", connection, request, verdict.rivals)
+        if verdict.memory is not None and pile is not None:
+            self._links.state_of(pile).recall(verdict.memory, self._clock())
         self.accepted += 1
-        self._limiter.accepted(pile.pile_id, address_of(connection.peer), self._clock())
         return ACCEPT
 
     def _refuse(self, reason: str, connection: LoginConnection, request: LoginRequest) -> str:
@@ -164,27 +212,17 @@ class LoginDesk:
         self._look_later()
 
     def _apply(self, decisions: list[LoginDecision]) -> None:
-        now_ms = self._clock()
         for decision in decisions:
-            connection, request, rivals = self._newcomers.pop(decision.newcomer)
-            pile = request.pile
-            if pile is None or connection.closing:
-                continue
+            rivals = self._challenged.pop(decision.newcomer)
+            outcome: Outcome
             if decision.refusal:
-                if decision.refusal == ID_IN_USE:
-                    self._alarm("duplicate_login", connection, request, rivals)
-                verdict = self._refuse(decision.refusal, connection, request)
+                outcome = ALIVE if decision.refusal == ID_IN_USE else UNHEARD
             else:
-                if any(not rival.closing for rival in rivals):
-                    self.takeovers += 1
-                    self._alarm("takeover", connection, request, rivals)
-                verdict = self._accept(connection, pile)
-            connection.login_decided(verdict, now_ms)
+                outcome = GONE if all(rival.closing for rival in rivals) else SILENT
+            self._registry.answer(decision.newcomer, outcome)
 
-    def _alarm(
-        self, kind: str, connection: LoginConnection, request: LoginRequest, rivals: list[LoginConnection]
-    ) -> None:
-        holders = ", ".join(rival.peer for rival in rivals)
+    def _alarm(self, kind: str, connection: LoginConnection, request: LoginRequest, rivals: list[str]) -> None:
+        holders = ", ".join(rivals)
         said = (
             "answered its probe and stays" if kind == "duplicate_login" else "did not answer its probe and is replaced"
         )
@@ -197,6 +235,11 @@ class LoginDesk:
             peer=connection.peer,
             connection_id=connection.connection_id,
         )
+
+
+def as_login(link: Link) -> LoginConnection:
+    """Whatever is registered in a gateway is one of its connections."""
+    return cast(LoginConnection, link)
 
 
 def _loop_ms() -> int:

@@ -11,19 +11,23 @@ class TradeNumbers:
     """Gives each charge its 32 digits: pile code (14), connector (2), local YYMMDDhhmmss (12), counter (4).
 
     The counter runs over all piles, so that two orders of one connector in one second differ. It starts at
-    `first`, which a process derives from its start time: a restart within the second repeats no number then.
+    `first`, which a process derives from its start time: a restart within the second repeats no number then. Of several
+    workers each has the numbers that leave its own rest when divided by `workers`.
     """
 
-    def __init__(self, first: int = 0) -> None:
-        self._next = first % _COUNTER_LIMIT
+    def __init__(self, first: int = 0, worker: int = 0, workers: int = 1) -> None:
+        self._limit = _COUNTER_LIMIT // workers
+        self._next = first % self._limit
+        self._worker = worker
+        self._workers = workers
 
     def make(self, pile_code: str, connector: int, now_ms: int, zone: str) -> str:
         """A number that this object has not given in the same second before.
 
         Of a longer code (AAF5) the last 14 digits stand for it, a shorter one is filled up with zeros.
         """
-        counter = self._next
-        self._next = (counter + 1) % _COUNTER_LIMIT
+        counter = self._next * self._workers + self._worker
+        self._next = (self._next + 1) % self._limit
         code = pile_code
         if len(code) != _CODE_DIGITS:
             code = "".join(filter(str.isdecimal, pile_code))[-_CODE_DIGITS:].rjust(_CODE_DIGITS, "0")
