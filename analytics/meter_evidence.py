@@ -4,10 +4,12 @@ The days are rows of `meter_days`. What is learned at the end of a day follows f
 neither the order in which days became known nor a second look changes it (anomaly-codes.md, "Common definitions").
 """
 
+import re
 from collections import Counter, deque
 from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -29,6 +31,23 @@ FINEST_E4KWH = 1
 E4_PER_KWH = 10_000
 E4_DIGITS = 4
 W_PER_KW = 1_000
+
+
+_REASONS: Final = {
+    "digits": re.compile(r"digits (?P<digits>\d+): it rolled over on (?P<day>\S+)"),
+    "power": re.compile(
+        r"power (?P<kilowatts>\d+) kW: 99\.9 % of (?P<readings>\d+) readings of (?P<days>\d+) days did not exceed it"
+    ),
+    "register": re.compile(
+        r"register (?P<kind>\w+): of (?P<sessions>\d+) sessions it began anew with (?P<anew>\d+), "
+        r"went on with (?P<went_on>\d+)"
+    ),
+    "quantum": re.compile(
+        r"quantum (?P<step>\S+) kWh: divides (?P<divided>\d+) of (?P<differences>\d+) differences "
+        r"of the last (?:(?P<days>\d+) days|day)"
+    ),
+}
+"""Reasons are stored as a sentence each; pages say them in their own language."""
 
 
 class MeterDay(msgspec.Struct, frozen=True):
@@ -188,3 +207,14 @@ def _divides(quantum_e4kwh: int, count: int, differences: int, days: int) -> str
     step = Decimal(quantum_e4kwh) / E4_PER_KWH
     of_days = "of the last day" if days == 1 else f"of the last {days} days"
     return f"quantum {step} kWh: divides {count} of {differences} differences {of_days}"
+
+
+def reason_parts(reason: str) -> tuple[str, dict[str, str]] | None:
+    """What a stored reason is about and its values, None for one that another version wrote.
+
+    The first is digits, power, register or quantum; of the last, `days` is 1 where it names one day.
+    """
+    for name, pattern in _REASONS.items():
+        if found := pattern.fullmatch(reason):
+            return name, found.groupdict(default="1")
+    return None

@@ -4,6 +4,7 @@ from typing import Any
 
 from dash import html
 
+from analytics.meter_evidence import reason_parts
 from dashboard import written
 from dashboard.catalogue import Catalogue
 from dashboard.parts import fact
@@ -63,6 +64,17 @@ def _learned(record: SessionRecord, words: Catalogue) -> Any:
         [
             html.Div(name, className="fact-note num-text"),
             html.Div(from_when, className="faint fact-note"),
-            html.Ul([html.Li(reason) for reason in row["reasons"]], className="plain-list"),
+            html.Ul([html.Li(reason_words(reason, words)) for reason in row["reasons"]], className="plain-list"),
         ]
     )
+
+
+def reason_words(reason: str, words: Catalogue) -> str:
+    """Why a value was learned, in the language of the page; one that another version wrote stays as it is stored."""
+    parts = reason_parts(reason)
+    if parts is None:
+        return reason
+    name, values = parts
+    if name == "register":
+        values["kind"] = words.word("register_kind", values["kind"])
+    return words.text(f"learned.{name}", **values)
