@@ -1,0 +1,174 @@
+"""Ways from the bytes of reads to columns. Each gives how many readings it found, and the sum of their energies."""
+
+import struct
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import fastcrc
+import numpy as np
+
+from benchmarks.frames.other_checksum import checksum_in_force
+from benchmarks.frames.stream import Stream
+from core.checksum import CARRY_LESS, TABLES, WIDE_CARRY_LESS, implementations
+from core.ykc.codec import decode_frame
+from core.ykc.realtime import RealtimeColumns
+from core.ykc.splitter import ENCRYPTED, FrameSplitter
+
+START: Final = 0x68
+REALTIME: Final = 0x13
+HEADER_BYTES: Final = 6
+ENVELOPE_BYTES: Final = 4
+READING: Final = struct.Struct("<16s7sBBBBHHB8sBBHHIIIH")
+READING_FRAME_BYTES: Final = HEADER_BYTES + READING.size + 2
+ENERGY: Final = 14
+ROWS: Final = 16_384
+SLOW_READS: Final = 8
+"""So many reads are measured of what would take minutes for all."""
+
+PYTHON_C_CRC: Final = "python, crc in c"
+PYTHON_TABLE: Final = "python, crc by table"
+BY_TABLE_OF_FIELDS: Final = "python, table of fields"
+BYTE_TABLE: Final = "compiled, crc by byte table"
+SLICING: Final = "compiled, crc by slicing"
+FOLDING: Final = "compiled, crc by carry-less multiplication"
+WIDE: Final = "compiled, crc by wide carry-less multiplication"
+UNCHECKED: Final = "compiled, no crc"
+COPIED: Final = "pilestream, with the copy into its buffer"
+MEMCPY: Final = "memcpy"
+
+Found = tuple[int, int]
+Contestant = Callable[[Stream, bool], tuple[float, Found]]
+"""Gives the processor time of one pass in seconds, and what was found; energies only when it is to verify."""
+
+
+def contestants() -> dict[str, tuple[Contestant, int]]:
+    """By name: a contestant, and how many passes make one of its runs."""
+    compiled = {SLICING: TABLES, FOLDING: CARRY_LESS, WIDE: WIDE_CARRY_LESS}
+    found: dict[str, tuple[Contestant, int]] = {
+        PYTHON_C_CRC: (partial(_python, crc=fastcrc.crc16.modbus), 1),
+        PYTHON_TABLE: (partial(_python, crc=table_crc16), 1),
+        BY_TABLE_OF_FIELDS: (_by_table_of_fields, 1),
+        BYTE_TABLE: (partial(_compiled, checksum="byte_table"), 10),
+        UNCHECKED: (partial(_compiled, checksum="unchecked"), 20),
+        COPIED: (_copied, 20),
+        MEMCPY: (_memcpy, 20),
+    }
+    for name, checksum in compiled.items():
+        if checksum in implementations():
+            found[name] = (partial(_compiled, checksum=checksum), 20)
+    return found
+
+
+def pilestream() -> str:
+    """The contestant that is what the product does on this machine."""
+    return {TABLES: SLICING, CARRY_LESS: FOLDING, WIDE_CARRY_LESS: WIDE}[implementations()[0]]
+
+
+def _table_entry(value: int) -> int:
+    for _ in range(8):
+        value = (value >> 1) ^ 0xA001 if value & 1 else value >> 1
+    return value
+
+
+_TABLE: Final = [_table_entry(byte) for byte in range(256)]
+
+
+def table_crc16(data: bytes) -> int:
+    """CRC-16/MODBUS as it is mostly written in Python."""
+    crc, table = 0xFFFF, _TABLE
+    for byte in data:
+        crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
+    return crc
+
+
+def _python(stream: Stream, verify: bool, crc: Callable[[bytes], int]) -> tuple[float, Found]:
+    """What a user would write: struct for the fields, in step again byte by byte, columns as tuples."""
+    unpack = READING.unpack_from
+    readings = energy = 0
+    started = time.thread_time()
+    for data in stream.reads:
+        rows: list[tuple[int, ...]] = []
+        append = rows.append
+        at, size = 0, len(data)
+        while size - at > 1:
+            end = at + data[at + 1] + ENVELOPE_BYTES
+            if data[at] != START or end > size or crc(data[at + 2 : end - 2]) != data[end - 2] | data[end - 1] << 8:
+                at += 1
+                continue
+            if data[at + 5] == REALTIME and end - at >= READING_FRAME_BYTES:
+                append(unpack(data, at + HEADER_BYTES))
+            at = end
+        columns = list(zip(*rows, strict=True))
+        readings += len(rows)
+        if verify and columns:
+            energy += sum(columns[ENERGY])
+    return time.thread_time() - started, (readings, energy)
+
+
+def _by_table_of_fields(stream: Stream, verify: bool) -> tuple[float, Found]:
+    """The product's own table-driven decoder, which `pilestream decode` uses and the tests compare with."""
+    splitter = FrameSplitter()
+    readings = energy = 0
+    started = time.thread_time()
+    for data in stream.reads[: None if verify else SLOW_READS]:
+        splitter.flush_pending()
+        spans = [splitter.span(index) for index in range(splitter.feed_bytes(data))]
+        decoded = [decode_frame(frame).fields for kind, frame in spans if kind < ENCRYPTED and frame[5] == REALTIME]
+        columns = {name: [row.get(name) for row in decoded] for name in (decoded[0] if decoded else ())}
+        readings += len(decoded)
+        if verify and columns:
+            energy += sum(int(str(text).replace(".", "")) for text in columns["energy"])
+    part = sum(map(len, stream.reads)) / sum(map(len, stream.reads[: None if verify else SLOW_READS]))
+    return (time.thread_time() - started) * part, (readings, energy)
+
+
+def _compiled(stream: Stream, verify: bool, checksum: str) -> tuple[float, Found]:
+    """Bytes that lie in the receive buffer, where the kernel puts them, to columns."""
+    fed = []
+    for data in stream.reads:
+        splitter = FrameSplitter()
+        splitter.get_buffer()[: len(data)] = data
+        fed.append((splitter, len(data)))
+    columns = RealtimeColumns(ROWS)
+    readings = energy = 0
+    with checksum_in_force(checksum):
+        started = time.thread_time()
+        for splitter, size in fed:
+            columns.clear()
+            splitter.feed(size)
+            readings += columns.append_spans(splitter)
+            if verify:
+                energy += _energy(columns)
+        busy_s = time.thread_time() - started
+    return busy_s, (readings, energy)
+
+
+def _copied(stream: Stream, verify: bool) -> tuple[float, Found]:
+    """As `_compiled`, through one splitter into whose buffer each read is copied first."""
+    splitter = FrameSplitter()
+    columns = RealtimeColumns(ROWS)
+    readings = energy = 0
+    started = time.thread_time()
+    for data in stream.reads:
+        splitter.flush_pending()
+        columns.clear()
+        splitter.feed_bytes(data)
+        readings += columns.append_spans(splitter)
+        if verify:
+            energy += _energy(columns)
+    return time.thread_time() - started, (readings, energy)
+
+
+def _energy(columns: RealtimeColumns) -> int:
+    return int(np.sum(columns.columns()["energy_e4kwh"], dtype=np.int64))
+
+
+def _memcpy(stream: Stream, verify: bool) -> tuple[float, Found]:
+    """Nothing but the bytes, into one buffer."""
+    room = memoryview(bytearray(max(map(len, stream.reads))))
+    started = time.thread_time()
+    for data in stream.reads:
+        room[: len(data)] = data
+    return time.thread_time() - started, (stream.readings, stream.energy_e4kwh)
