@@ -1,7 +1,7 @@
 """What a stored frame means, in a few words made from the tables of its protocol."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -89,10 +89,29 @@ _SILENT_WHEN_NOTHING: Final = ("fail_reason", "physical_card", "card_or_account"
 _SAYS_ITSELF: Final = ("result", "auth", "state", "work_state", "car_conn", "fail_reason", "when")
 """Fields whose value is a word that needs no name before it."""
 _MOST_FIELDS: Final = 8
+AND: Final = " and "
+"""Between the items of a `Saying` that names several."""
+
+
+class Saying(NamedTuple):
+    """One thing that a frame says, for those who say it in another language than English.
+
+    `label`: what it is of, "" where the value says it. `meaning`: the word of the protocol's table for the value, ""
+    where it has none. `until`: the other end of a span.
+    """
+
+    label: str
+    value: str = ""
+    unit: str = ""
+    meaning: str = ""
+    until: str = ""
 
 
 class FrameWords(msgspec.Struct, frozen=True):
-    """A frame in words. `type` as its protocol writes it ("0x33", "104"), `fields` all of them in written form."""
+    """A frame in words. `type` as its protocol writes it ("0x33", "104"), `fields` all of them in written form.
+
+    `text` says in English what `says` holds part by part.
+    """
 
     type: str
     name: str
@@ -100,6 +119,7 @@ class FrameWords(msgspec.Struct, frozen=True):
     text: str
     layout_ok: bool
     fields: dict[str, Any]
+    says: tuple[Saying, ...] = ()
 
 
 def frame_words(protocol: str, frame_type: int, frame: bytes, *, masked: bool = False) -> FrameWords:
@@ -114,21 +134,25 @@ def frame_words(protocol: str, frame_type: int, frame: bytes, *, masked: bool = 
     decoded = ykc.decode_body(frame_type, body) if is_ykc else aaf5.decode_body(frame_type, body)
     fields = masked_fields(protocol, frame_type, decoded.fields) if masked else decoded.fields
     if message is None:
-        return FrameWords(number, "unknown", "", f"unknown type, {len(frame)} bytes", False, fields)
-    text = _text(message, fields)
+        unknown = Saying("", meaning="unknown type"), Saying("", str(len(frame)), "bytes")
+        return FrameWords(number, "unknown", "", f"unknown type, {len(frame)} bytes", False, fields, unknown)
+    says = _says(message, fields)
+    text = ", ".join(map(_in_english, says))
     if not decoded.layout_ok:
-        text = f"{text} ({'layout not published' if not message.layout_known else 'not its usual length'})".strip()
-    return FrameWords(number, message.name, message.title, text, decoded.layout_ok, fields)
+        why = "layout not published" if not message.layout_known else "not its usual length"
+        text = f"{text} ({why})".strip()
+        says.append(Saying("", meaning=why))
+    return FrameWords(number, message.name, message.title, text, decoded.layout_ok, fields, tuple(says))
 
 
-def _text(message: Message, fields: Mapping[str, Any]) -> str:
+def _says(message: Message, fields: Mapping[str, Any]) -> list[Saying]:
     by_name = {field.name: field for field in message.all_fields}
     wanted = TELLING.get(message.name) or [
         name
         for name, field in by_name.items()
         if name not in _IDENTITY and (field.values or field.unit or not _is_nothing(fields.get(name)))
     ]
-    parts = []
+    parts: list[Saying] = []
     for name in wanted:
         if name not in by_name or name not in fields:
             continue
@@ -138,26 +162,31 @@ def _text(message: Message, fields: Mapping[str, Any]) -> str:
     if message.group:
         groups = fields.get(message.group_name)
         if isinstance(groups, list):
-            parts.append(f"{len(groups)} {message.group_name}")
-    return ", ".join(parts[:_MOST_FIELDS])
+            parts.append(Saying("", str(len(groups)), message.group_name))
+    return parts[:_MOST_FIELDS]
 
 
-def _part(field: Field, value: Any) -> str:
-    """One field in words, empty where there is nothing to say."""
+def _part(field: Field, value: Any) -> Saying | None:
+    """One field, None where there is nothing to say."""
     if field.name in _SILENT_WHEN_NOTHING and _is_nothing(value):
-        return ""
+        return None
     meaning = field.values.get(value) if isinstance(value, int) else None
-    if meaning and field.name in _SAYS_ITSELF:
-        return meaning
-    shown = meaning or (value.replace("T", " ") if field.kind == "time" and isinstance(value, str) else str(value))
-    label = field.name.replace("_", " ")
-    return f"{label} {shown}{f' {field.unit}' if field.unit and not meaning else ''}"
+    if meaning:
+        return Saying("" if field.name in _SAYS_ITSELF else field.name, str(value), meaning=meaning)
+    shown = value.replace("T", " ") if field.kind == "time" and isinstance(value, str) else str(value)
+    return Saying(field.name, shown, field.unit)
 
 
-def _two_bits(items: Sequence[str], value: Any) -> str:
+def _two_bits(items: Sequence[str], value: Any) -> Saying | None:
     """The items that are so; the number itself where none of the known ones is."""
     so = [item for place, item in enumerate(items) if isinstance(value, int) and value >> 2 * place & 3 == _SAYS]
-    return " and ".join(so) or (f"bits {value:#x}" if value else "")
+    if so:
+        return Saying("", meaning=AND.join(so))
+    return Saying("bits", f"{value:#x}") if value else None
+
+
+def _in_english(saying: Saying) -> str:
+    return " ".join(filter(None, [saying.label.replace("_", " "), saying.meaning or saying.value, saying.unit]))
 
 
 def _is_nothing(value: Any) -> bool:

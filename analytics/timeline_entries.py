@@ -9,7 +9,7 @@ import msgspec
 
 from analytics.bill_lines import kwh_text, yuan_text
 from analytics.fired_rules import FiredRules
-from analytics.frame_words import frame_words
+from analytics.frame_words import Saying, frame_words
 from analytics.personal_data import masked_hex
 from analytics.revision_changes import BATCH_RANDOM_BITS, Touch
 from core.conformance.rules import GAP_MS, MINUTE_MS
@@ -37,7 +37,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     `came_ms` is not 0 where it arrived long after it happened; `kept` says that the charger had kept it. `party` is who
     acted: charger, platform, biller, or empty. `name` is the name of a message, an event, a step; `times` counts what a
     run stands for. `frame` is the key of the stored frame (segment, offset), `frame_hex` its bytes where they
-    are stored as such, `fields` what they hold.
+    are stored as such, `fields` what they hold; `says` is the text of a frame or a reading part by part.
     """
 
     at_ms: int
@@ -54,6 +54,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     frame: tuple[int, int] | None = None
     frame_hex: str = ""
     fields: dict[str, Any] = {}
+    says: tuple[Saying, ...] = ()
 
 
 _RANKS: Final = {"frame": 0, "reading": 0, "rule": 1, "deviation": 2, "bill": 3}
@@ -98,20 +99,24 @@ def _run_of_readings(
     accepted = accepted_at(last["event_ms"])
     is_ykc = first["protocol"] == "ykc"
     state = _YKC_STATES.get(first["state"]) if is_ykc else _AAF5_STATES.get(first["work_state"])
-    parts = [state or f"state {first['state'] if is_ykc else first['work_state']}"]
+    number = first["state"] if is_ykc else first["work_state"]
+    says = [Saying("", str(number), meaning=state) if state else Saying("state", str(number))]
     if not first["plugged"]:
-        parts.append("not plugged in")
-    parts.append(_span([kwh_text(first["energy_e4kwh"]), kwh_text(last["energy_e4kwh"])], "kWh"))
+        says.append(Saying("", meaning="not plugged in"))
+    says.append(_span("", [kwh_text(first["energy_e4kwh"]), kwh_text(last["energy_e4kwh"])], "kWh"))
     if last["register_e4kwh"]:
-        parts.append("register " + _span([kwh_text(first["register_e4kwh"]), kwh_text(last["register_e4kwh"])], "kWh"))
+        says.append(_span("register", [kwh_text(first["register_e4kwh"]), kwh_text(last["register_e4kwh"])], "kWh"))
     if accepted is not None:
-        parts.append(f"accepted {kwh_text(accepted)} kWh")
+        says.append(Saying("accepted", str(kwh_text(accepted)), "kWh"))
     if powers := [reading["power_w"] for reading in run if reading["power_w"]]:
-        parts.append(_span([_kilowatts(min(powers)), _kilowatts(max(powers))], "kW"))
+        says.append(_span("", [_kilowatts(min(powers)), _kilowatts(max(powers))], "kW"))
     if last["soc"]:
-        parts.append("SOC " + _span([str(first["soc"]), str(last["soc"])], "%"))
+        says.append(_span("SOC", [str(first["soc"]), str(last["soc"])], "%"))
     if first["alarm"] or first["fault_bits"]:
-        parts.append(f"alarm {first['alarm']}" if first["alarm"] else f"fault bits {first['fault_bits']:#06x}")
+        is_alarm = bool(first["alarm"])
+        says.append(
+            Saying("alarm", str(first["alarm"])) if is_alarm else Saying("fault_bits", f"{first['fault_bits']:#06x}")
+        )
     late = first["stored"] or first["receive_ms"] - first["event_ms"] > LATE_MS
     return Entry(
         at_ms=first["event_ms"],
@@ -120,7 +125,8 @@ def _run_of_readings(
         party="charger",
         type="0x13" if is_ykc else "104",
         name="realtime" if is_ykc else "status",
-        text=", ".join(parts),
+        text=", ".join(map(_said_of_reading, says)),
+        says=tuple(says),
         times=len(run),
         came_ms=max(reading["receive_ms"] for reading in run) if late else 0,
         kept=bool(first["stored"]),
@@ -170,6 +176,7 @@ def _frame(frame: dict[str, Any], *, masked: bool) -> Entry:
         type=says.type,
         name=says.name,
         text=f"{says.text} (not taken: {frame['verdict']})" if refused else says.text,
+        says=(*says.says, Saying("not_taken", meaning=frame["verdict"])) if refused else says.says,
         came_ms=frame["receive_ms"] if late else 0,
         kept=bool(frame["stored"]),
         bad=refused,
@@ -300,10 +307,16 @@ def _said(value: Any) -> str:
     return ",".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)
 
 
-def _span(ends: Sequence[str | None], unit: str) -> str:
-    first, last = ends[0], ends[-1]
-    space = "" if unit == "%" else " "
-    return f"{first}{space}{unit}" if first == last else f"{first} to {last}{space}{unit}"
+def _span(label: str, ends: Sequence[str | None], unit: str) -> Saying:
+    first, last = str(ends[0]), str(ends[-1])
+    return Saying(label, first, unit, until="" if first == last else last)
+
+
+def _said_of_reading(saying: Saying) -> str:
+    """One part of a reading in English."""
+    value = f"{saying.value} to {saying.until}" if saying.until else saying.meaning or saying.value
+    space = "" if saying.unit in ("", "%") else " "
+    return f"{saying.label.replace('_', ' ')} {value}{space}{saying.unit}".strip()
 
 
 def _kilowatts(watts: int) -> str:

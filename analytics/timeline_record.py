@@ -24,6 +24,7 @@ def trail_record(trail: Trail) -> dict[str, Any]:
     entries = []
     for entry in trail.entries:
         written = msgspec.to_builtins(entry)
+        written.pop("says", None)  # the same as its text
         for name in ("at_ms", "until_ms", "came_ms"):
             if written.get(name):
                 written[name.removesuffix("_ms")] = iso_time(written[name], zone)

@@ -17,6 +17,7 @@ from analytics.timeline_record import iso_time, trail_record
 from dashboard.catalogue import Catalogue
 from dashboard.session.evidence_case import EvidenceCase
 from dashboard.session.evidence_page import evidence_html, frames_of
+from dashboard.session.meanings import entry_words
 
 PAGE, FRAMES, READINGS, FACTS, SUMS = "timeline.html", "frames.csv", "readings.csv", "evidence.json", "SHA256SUMS"
 _BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -34,7 +35,7 @@ def evidence_zip(case: EvidenceCase, words: Catalogue) -> bytes:
     """The pack. Equal cases made at one moment give equal bytes; SHA256SUMS is in the form of sha256sum."""
     files = {
         PAGE: evidence_html(case, words).encode(),
-        FRAMES: frames_csv(case).encode(),
+        FRAMES: frames_csv(case, words).encode(),
         READINGS: readings_csv(case).encode(),
         FACTS: evidence_json(case).encode(),
     }
@@ -56,7 +57,7 @@ def evidence_json(case: EvidenceCase) -> str:
     return json.dumps(told, ensure_ascii=False, indent=1) + "\n"
 
 
-def frames_csv(case: EvidenceCase) -> str:
+def frames_csv(case: EvidenceCase, words: Catalogue) -> str:
     """Every stored frame of the session with its bytes, readings among them, in the order of time."""
     zone = ZoneInfo(case.record.zone)
     protocol = case.record.session["protocol"]
@@ -68,7 +69,7 @@ def frames_csv(case: EvidenceCase) -> str:
             protocol,
             entry.type,
             entry.name,
-            entry.text,
+            entry_words(entry, words),
             "no" if entry.bad and entry.kind == "frame" else "yes",
             entry.frame_hex,
             entry.frame[0] if entry.frame else "",

@@ -16,6 +16,7 @@ from dashboard.session.curve_svg import curve_svg
 from dashboard.session.evidence import deviations
 from dashboard.session.evidence_case import EvidenceCase
 from dashboard.session.figures import session_facts, three_figures, times_table
+from dashboard.session.meanings import entry_words
 from dashboard.session.meter import meter_card
 from dashboard.session.money import slots_table
 from dashboard.session.others import has_others, others
@@ -190,7 +191,7 @@ def _frame(entry: Entry, zone: str, words: Catalogue) -> list[Any]:
         html.Span(written.day_and_clock(entry.at_ms, zone), className="frame-time"),
         html.Span(f"{direction} "),
         html.Span(f"{entry.type} {name}", className="strong"),
-        html.Span(f" · {entry.text}{late}", className="warn-text" if entry.bad else "faint"),
+        html.Span(f" · {entry_words(entry, words)}{late}", className="warn-text" if entry.bad else "faint"),
     ]
     parts: list[Any] = [html.Div(line)]
     if entry.frame_hex:

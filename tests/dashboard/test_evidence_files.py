@@ -208,3 +208,12 @@ def test_another_operator_s_session_has_no_files(fleet: FleetDatabase) -> None:
     for scope, status in ((Scope(frozenset({2})), 404), (Scope(frozenset({3})), 200)):
         app = create_app(lambda: connect(fleet.address), scope, clock=lambda: NOW_MS)
         assert app.server.test_client().get("/evidence.html", query_string=key).status_code == status
+
+
+def test_frames_are_said_in_the_language_of_the_pack(services: Services, fleet: FleetDatabase) -> None:
+    case = case_of(services, fleet.fleet.of("bill_x1000"))
+    for language, found in (("zh", True), ("en", False)):
+        words = Catalogue("zh" if language == "zh" else "en")
+        frames = rows(pack_of(evidence_zip(case, words))["frames.csv"])
+        assert all(bool(CHINESE.search(frame["meaning"])) == found for frame in frames), language
+        assert all(frame["meaning"] in evidence_html(case, words) for frame in frames[:5])
