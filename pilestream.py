@@ -198,7 +198,7 @@ def _in_words(line: dict[str, Any]) -> str:
 
 
 def _settings(options: argparse.Namespace, defaults: dict[str, Any] | None = None) -> Settings:
-    names = ("bind", "ykc_port", "aaf5_port", "detect_port", "tls_port", "dashboard_port", "data")
+    names = ("workers", "bind", "ykc_port", "aaf5_port", "detect_port", "tls_port", "dashboard_port", "data")
     return load_settings({name: getattr(options, name, None) for name in names}, defaults=defaults)
 
 
@@ -218,6 +218,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--tls-port", type=int, metavar="N", help="the same over TLS (needs tls_certificate, tls_key)"
         )
+        command.add_argument("--workers", type=int, metavar="N", help="gateways that share the ports (default 1)")
         command.add_argument("--dashboard-port", type=int, metavar="N", help="port of the pages, 0 = a free one")
     demo.add_argument("--seconds", type=float, metavar="N", help="end after so many seconds (default: on Ctrl-C)")
     demo.add_argument("--json", action="store_true", help="print one JSON line at the end")

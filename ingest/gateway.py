@@ -133,7 +133,7 @@ class Gateway:
         self.handshakes = HandshakeCount(self.settings.handshake_timeout_ms)
         self.tls: TlsIdentity | None = None
         self._control: ControlServer | None = None
-        self.files = StatusFiles(self.settings.status_path, self.settings.beat_path, self.settings.node)
+        self.files = StatusFiles(self.settings.status_path, self.settings.beat_path, self.settings.name)
         self.counters = GatewayCounters(self)
         self.housekeeping = Housekeeping(self)
         self._all_closed = asyncio.Event()
@@ -294,9 +294,7 @@ class Gateway:
         settings = self.settings
         if settings.hub_path is None:
             return LocalRegistry(self.clock, settings.login_limits)
-        registry = HubRegistry(
-            settings.hub_path, f"{settings.node}/{settings.worker}", self.clock, settings.login_limits
-        )
+        registry = HubRegistry(settings.hub_path, settings.name, self.clock, settings.login_limits)
         registry.tell_status(self.status)
         return registry
 

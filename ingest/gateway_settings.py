@@ -72,3 +72,8 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     status_path: Path | None = None
     beat_path: Path | None = None
     control_path: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """Of this gateway, among all there are."""
+        return self.node if self.workers == 1 else f"{self.node}/{self.worker}"

@@ -1,7 +1,8 @@
-"""The gateway as a process: chargers on one port, their frames into the spool."""
+"""The gateway as a process, or one of several (`FILE WORKER`): chargers on its ports, their frames into its spool."""
 
 import asyncio
 import contextlib
+import sys
 
 import uvloop
 
@@ -23,15 +24,16 @@ LOOK_EVERY_S = 1.0
 def run_gateway(role: RoleSettings) -> None:
     """Serve chargers until told to stop."""
     try:
-        uvloop.run(_serve_chargers(role))
+        uvloop.run(_serve_chargers(role, int(sys.argv[2]) if len(sys.argv) > 2 else 0))
     except TlsFileError as error:
         # The files were good when the platform started; its owner reads this line, not where it was raised.
         raise SystemExit(f"tls_certificate, tls_key or tls_client_ca: {error}") from error
 
 
-async def _serve_chargers(role: RoleSettings) -> None:
+async def _serve_chargers(role: RoleSettings, worker: int) -> None:
     settings = role.settings
-    spool = Spool(role.spool, clock=now_ms, node=settings.node, max_bytes=settings.spool_max_bytes)
+    share = settings.spool_max_bytes // settings.workers
+    spool = Spool(role.spool / str(worker), clock=now_ms, node=settings.node, max_bytes=share)
     commit = GroupCommit(spool, interval_ms=settings.group_commit_ms, bill_interval_ms=settings.bill_commit_ms)
     commit.start()
     directory = refreshed_directory(role, welcoming=settings.accept_unknown_piles)
@@ -40,7 +42,7 @@ async def _serve_chargers(role: RoleSettings) -> None:
         spool,
         commit,
         now_ms,
-        _gateway_settings(role),
+        _gateway_settings(role, worker),
         decide_start=StartTable(settings.start_accounts),
         aaf5_values=Aaf5ValueTable(settings.aaf5_values),
     )
@@ -63,10 +65,14 @@ def _ports(settings: Settings) -> Ports:
     return Ports(ykc=settings.ykc_port, aaf5=settings.aaf5_port, detect=settings.detect_port, tls=settings.tls_port)
 
 
-def _gateway_settings(role: RoleSettings) -> GatewaySettings:
+def _gateway_settings(role: RoleSettings, worker: int) -> GatewaySettings:
     settings = role.settings
+    is_alone = settings.workers == 1
     return GatewaySettings(
         node=settings.node,
+        worker=worker,
+        workers=settings.workers,
+        hub_path=None if is_alone else role.hub_socket,
         idle_timeout_ms=settings.idle_timeout_s * MS_PER_S,
         login_timeout_ms=settings.login_timeout_s * MS_PER_S,
         max_connections=settings.max_connections,
@@ -74,9 +80,11 @@ def _gateway_settings(role: RoleSettings) -> GatewaySettings:
         login_limits=LoginLimits(per_pile=settings.logins_per_pile, per_address=settings.logins_per_address),
         charger_networks=settings.charger_networks,
         tls=tls_files(settings),
-        status_path=role.run / "gateway.json",
-        beat_path=role.run / "beat.json",
-        control_path=role.run / "gateway.sock",
+        status_path=role.run / ("gateway.json" if is_alone else f"gateway-{worker}.json"),
+        # The first one goes on with the beat of a gateway that served alone.
+        beat_path=role.run / (f"beat-{worker}.json" if worker else "beat.json"),
+        # The hub serves it where there are several.
+        control_path=role.run / "gateway.sock" if is_alone else None,
     )
 
 

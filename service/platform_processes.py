@@ -17,8 +17,10 @@ from dashboard.loopback import require_loopback
 from service.charger_access import require_safe_access
 from service.child_process import ChildProcess
 from service.database_process import DatabaseProcess
+from service.descriptor_limit import raise_descriptor_limit
 from service.errors import AlreadyRunsError, StartError
 from service.master_data import Publisher
+from service.reserved_ports import ReservedPorts
 from service.role import RoleSettings
 from service.settings import Settings
 
@@ -28,7 +30,9 @@ PORT_NAMES = {
     "detect": "chargers (any):       ",
     "tls": "chargers (any, TLS):  ",
 }
-ROLES = ("gateway", "loader", "biller", "dashboard")
+GATEWAY = "gateway"
+HUB = "hub"
+BEHIND_GATEWAYS = ("loader", "biller", "dashboard")
 STOP_WITHIN_S = 4.5
 DATABASE_STOP_S = 1.5
 WATCH_EVERY_S = 0.25
@@ -39,6 +43,7 @@ class Platform:
 
     `start` brings them up in that order, `stop` ends them so that nothing received is left behind: the gateway
     first (no new bytes), then the loader (the spool is emptied), the biller, the dashboard, and ClickHouse last.
+    With several workers there are as many gateways, side by side, and a hub that starts before and ends after them.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -52,6 +57,7 @@ class Platform:
         self._database: DatabaseProcess | None = None
         self._publisher: Publisher | None = None
         self._lock = FolderLock(self.folder)
+        self._reserved = ReservedPorts()
 
     def prepare(self) -> ClickHouseAddress:
         """Start ClickHouse, bring both schemas up to date, publish the master data; gives where ClickHouse answers."""
@@ -89,17 +95,29 @@ class Platform:
         Raises `SettingsError` before anything starts when the chargers' ports must not be opened as they are set.
         """
         require_safe_access(self.settings)
+        self._lock.take()
+        if self._is_shared:
+            self.settings = self._reserved.reserve(self.settings)
         if self.address is None:
             self.prepare()
-        role_file = self._write_role_file()
+        warning = raise_descriptor_limit(self.settings)
+        if warning:
+            print(f"pilestream: {warning}", file=sys.stderr, flush=True)
         try:
-            for role in ROLES:
-                self._launch(role, role_file)
-            answers = {name: child.await_ready() for name, child in self._children.items()}
+            self._forget_other_workers()
+            role_file = self._write_role_file()
+            if self._is_shared:
+                self._launch(HUB, HUB, role_file)
+                self._children[HUB].await_ready()
+            for worker, name in enumerate(self._gateways):
+                self._launch(name, GATEWAY, role_file, str(worker))
+            for role in BEHIND_GATEWAYS:
+                self._launch(role, role, role_file)
+            answers = {name: child.await_ready() for name, child in self._children.items() if name != HUB}
         except StartError:
             self.stop()
             raise
-        self.ports = answers["gateway"]["ports"]
+        self.ports = answers[self._gateways[0]]["ports"]
         self.dashboard_port = answers["dashboard"]["port"]
         # A process that is started again must be found where it was.
         found = {f"{kind}_port": port for kind, port in self.ports.items()}
@@ -133,11 +151,13 @@ class Platform:
         dashboard = self._children.get("dashboard")
         if dashboard is not None:
             dashboard.ask_to_stop()
-        for name in ROLES:
-            child = self._children.pop(name, None)
-            if child is not None:
+        for names in (self._gateways, (HUB,), *((role,) for role in BEHIND_GATEWAYS)):
+            ending = [self._children.pop(name) for name in names if name in self._children]
+            for child in ending:
                 child.ask_to_stop()
+            for child in ending:
                 child.wait_stopped(deadline - time.monotonic())
+        self._reserved.release()
 
     def stop(self) -> None:
         """End everything."""
@@ -148,10 +168,31 @@ class Platform:
         self.address = None
         self._lock.release()
 
-    def _launch(self, role: str, role_file: Path) -> None:
-        child = ChildProcess(role, ["-m", f"service.{role}_role", str(role_file)], self.folder / "logs")
+    @property
+    def _is_shared(self) -> bool:
+        """Whether several gateways share the ports."""
+        return self.settings.workers > 1
+
+    @property
+    def _gateways(self) -> tuple[str, ...]:
+        """The names of their processes."""
+        workers = self.settings.workers
+        return tuple(f"{GATEWAY}-{worker}" for worker in range(workers)) if workers > 1 else (GATEWAY,)
+
+    def _forget_other_workers(self) -> None:
+        """A worker that is not started any more must not look like one that has fallen silent."""
+        workers = range(self.settings.workers) if self._is_shared else ()
+        kept = {f"{kind}-{worker}.json" for kind in (GATEWAY, "beat") for worker in workers}
+        for kind in (GATEWAY, "beat"):
+            for path in (self.folder / "run").glob(f"{kind}-*.json"):
+                if path.name not in kept:
+                    path.unlink(missing_ok=True)
+
+    def _launch(self, name: str, role: str, role_file: Path, *arguments: str) -> None:
+        words = ["-m", f"service.{role}_role", str(role_file), *arguments]
+        child = ChildProcess(name, words, self.folder / "logs")
         child.launch()
-        self._children[role] = child
+        self._children[name] = child
 
     def _write_role_file(self) -> Path:
         assert self.address is not None

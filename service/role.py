@@ -39,6 +39,11 @@ class RoleSettings(msgspec.Struct, frozen=True):
         """The folder of what the running processes tell each other."""
         return self.settings.folder / "run"
 
+    @property
+    def hub_socket(self) -> Path:
+        """Where the workers find their hub."""
+        return self.run / "hub.sock"
+
 
 def now_ms() -> int:
     """UTC epoch milliseconds by the machine's clock."""

@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     no `aaf5_port` gets no port for AAF5: two platforms on one machine then never want the same one.
     `charger_networks` are the only ones that chargers may connect from, a list (in the environment with commas);
     `allow_plain` opens plain ports on a `bind` that other machines reach without it (`service.charger_access`).
+    `workers` gateway processes share the ports; limits hold for all of them together.
     `logins_per_pile` and `logins_per_address` are limits per minute. `idle_timeout_s` 0: a charger is silent after
     three missed heartbeats of its protocol. A connection must log in within `login_timeout_s`; there may be
     `max_connections`, and `unidentified_per_address` of one address that have not logged in (0 = any number).
@@ -62,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_zone: str = "Asia/Shanghai"
     accept_unknown_piles: bool = False
     node: str = "node-1"
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     idle_timeout_s: int = 0
     login_timeout_s: Annotated[int, msgspec.Meta(ge=1)] = 30
     max_connections: Annotated[int, msgspec.Meta(ge=1)] = 50_000

@@ -1,11 +1,13 @@
 """`pilestream status`: what runs on a data folder, and how it goes."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from analytics.embedded import EmbeddedServer
+from ingest.gateway_status import GatewayStatus, sum_of
 from ingest.loader_status import read_loader_status
 from ingest.spool_status import read_spool_status
 from service.role import now_ms
@@ -49,9 +51,22 @@ def _clickhouse_state(settings: Settings) -> str:
 
 
 def _gateway_counters(settings: Settings) -> dict[str, Any]:
-    path = settings.folder / "run" / "gateway.json"
+    run = settings.folder / "run"
+    counters = _fresh(run / "gateway.json")
+    if counters:
+        return counters
+    # Of several workers the hub writes the sum. Without it they serve on, and each has its own file.
+    workers = [found for path in sorted(run.glob("gateway-*.json")) if (found := _fresh(path))]
+    if not workers:
+        return {}
+    each = msgspec.convert(workers, list[GatewayStatus])
+    total: dict[str, Any] = msgspec.to_builtins(sum_of(each[0].node, now_ms(), each))
+    return total
+
+
+def _fresh(path: Path) -> dict[str, Any]:
+    """Counters are written every second; old ones are those of a gateway that ended, in order or not."""
     if not path.exists():
         return {}
     counters: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    # A gateway writes its counters every second; old ones are those of one that ended, in order or not.
     return counters if abs(now_ms() - counters["now_ms"]) < FRESH_MS and counters["port"] else {}

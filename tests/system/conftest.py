@@ -24,7 +24,7 @@ START_S = 40.0
 class RunningPlatform:
     """`pilestream serve` on its own folder."""
 
-    def __init__(self, folder: Path, piles: list[str]) -> None:
+    def __init__(self, folder: Path, piles: list[str], *flags: str) -> None:
         self.settings = Settings(data=str(folder))
         folder.mkdir(parents=True, exist_ok=True)
         engine = open_database(self.settings.database_url)
@@ -32,7 +32,7 @@ class RunningPlatform:
             register_pile(engine, code, "ykc", 2)
         engine.dispose()
         self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "pilestream.py"), "serve", "--ykc-port", "0", "--dashboard-port", "0"],
+            [sys.executable, str(ROOT / "pilestream.py"), "serve", "--ykc-port", "0", "--dashboard-port", "0", *flags],
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "PILESTREAM_DATA": str(folder)},
