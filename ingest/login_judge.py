@@ -21,7 +21,7 @@ class Key(NamedTuple):
     connection_id: int
 
 
-class Holder(msgspec.Struct, frozen=True):
+class Holder(msgspec.Struct, frozen=True, gc=False):
     """A connection that speaks for a charger."""
 
     key: Key
@@ -54,7 +54,7 @@ class LoginJudge:
         self._limiter = LoginLimiter(limits)
         self._worker_of = worker_of
         self._holders: dict[Key, Holder] = {}
-        self._of_pile: dict[int, dict[Key, Holder]] = {}
+        self._of_pile: dict[int, tuple[Holder, ...]] = {}
         self._contests: dict[Key, _Contest] = {}
         self._by_challenge: dict[int, _Contest] = {}
         self._numbers = itertools.count(1)
@@ -136,7 +136,7 @@ class LoginJudge:
 
     def holders(self, pile_id: int) -> list[Holder]:
         """The connections that speak for a charger, in the order of their connectors."""
-        return sorted(self._of_pile.get(pile_id, {}).values(), key=lambda holder: holder.claim.connector)
+        return sorted(self._of_pile.get(pile_id, ()), key=lambda holder: holder.claim.connector)
 
     def __len__(self) -> int:
         return len(self._holders)
@@ -144,12 +144,9 @@ class LoginJudge:
     # Inside
 
     def _rivals(self, key: Key, claim: Claim) -> list[Holder]:
-        of_pile = self._of_pile.get(claim.pile_id)
-        if not of_pile:
-            return []
         return [
             holder
-            for holder in of_pile.values()
+            for holder in self._of_pile.get(claim.pile_id, ())
             if holder.key != key and same_place(holder.claim.connector, claim.connector)
         ]
 
@@ -221,17 +218,21 @@ class LoginJudge:
             worker.displaced(verdict.connection_id, verdict.refusal, ", ".join(verdict.rivals))
 
     def _hold(self, holder: Holder) -> None:
+        self._drop(holder.key)
         self._holders[holder.key] = holder
-        self._of_pile.setdefault(holder.claim.pile_id, {})[holder.key] = holder
+        pile_id = holder.claim.pile_id
+        self._of_pile[pile_id] = (*self._of_pile.get(pile_id, ()), holder)
 
     def _drop(self, key: Key) -> None:
         holder = self._holders.pop(key, None)
         if holder is None:
             return
-        of_pile = self._of_pile[holder.claim.pile_id]
-        del of_pile[key]
-        if not of_pile:
-            del self._of_pile[holder.claim.pile_id]
+        pile_id = holder.claim.pile_id
+        others = tuple(other for other in self._of_pile[pile_id] if other is not holder)
+        if others:
+            self._of_pile[pile_id] = others
+        else:
+            del self._of_pile[pile_id]
 
 
 def _by_worker(rivals: Iterable[Holder]) -> list[tuple[str, list[Holder]]]:

@@ -5,6 +5,7 @@ as it answers a probe. Old systems drop the true charger instead, which lets any
 """
 
 import ipaddress
+import itertools
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
@@ -24,6 +25,7 @@ PATIENCE_PROBES: Final = 10
 LOOK_MS: Final = 100
 # Keys that a limiter counts at once. Beyond it the oldest are forgotten: memory is bounded before fairness is.
 MAX_KEYS: Final = 65_536
+FORGOTTEN_PARTS: Final = 16
 IPV6_NETWORK_BITS: Final = 64
 _HOSTS: Final = 4_096  # many chargers share the address of their network's way out
 
@@ -65,15 +67,15 @@ class SlidingLimit:
         allowed = weight + self._window_ms <= self._limit * self._window_ms
         self._counts[key] = (window, current + allowed, previous)
         if len(self._counts) > self._max_keys:
-            self._forget(window)
+            self._forget()
         return allowed
 
     def __len__(self) -> int:
         return len(self._counts)
 
-    def _forget(self, window: int) -> None:
-        stale = [key for key, (seen, _, _) in self._counts.items() if seen < window - 1]
-        for key in stale or [next(iter(self._counts))]:
+    def _forget(self) -> None:
+        # In the order of their last use. Many at once: each search for the first one walks over those that went before.
+        for key in list(itertools.islice(self._counts, max(1, self._max_keys // FORGOTTEN_PARTS))):
             del self._counts[key]
 
 

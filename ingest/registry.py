@@ -25,7 +25,7 @@ Outcome = Literal["alive", "silent", "unheard", "gone"]
 """What became of a challenge: it answered; it stayed silent for the whole probe; it could not be judged; it is over."""
 
 
-class Claim(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class Claim(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """A connection wants to speak for a charger, for one gun of it or (connector 0) for all.
 
     `pile_id` 0: the login named nobody that may log in; it only counts for the limit of its address.
