@@ -22,8 +22,8 @@ from ingest.spool_folders import lock_for_loading, spool_folders
 BATCH_RECORDS = 1_000_000
 INTERVAL_S = 0.2
 LONGEST_INTERVAL_S = 2.0
-# A pass that used so much processor time is followed by a pause of that many times as long: two hundredths of a core.
-PAUSE_PER_WORK = 50
+# A pass that used so much processor time is followed by a pause of that many times as long: a hundredth of a core.
+PAUSE_PER_WORK = 100
 BACKLOG_BYTES = 16 * 1024 * 1024
 """With so much waiting after a pass there is no pause: few large inserts cost ClickHouse less than many small ones."""
 PASS_S = 5.0

@@ -111,4 +111,4 @@ def _of_one_charger(random: np.random.Generator, pile: int, count: int) -> dict[
 def _wander(random: np.random.Generator, count: int, step: int) -> NDArray[np.int64]:
     """A random walk that is drawn back to 0."""
     walk = np.cumsum(random.integers(-step, step + 1, count))
-    return np.asarray(walk - np.convolve(walk, np.full(64, 1 / 64), mode="same"), np.int64)
+    return np.asarray(walk - np.convolve(walk, np.full(64, 1 / 64), mode="same")[:count], np.int64)

@@ -110,3 +110,15 @@ def test_folders_are_found_by_what_lies_in_them(tmp_path: Path) -> None:
     (tmp_path / "loaded").mkdir()
     assert [path.name for path in spool_folders(tmp_path)] == [tmp_path.name, "2", "10", "restored"]
     assert len(close_unattended(tmp_path / "restored", Disk(), NOW_MS)) == 1
+
+
+def test_what_the_limit_cost_is_shown(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path / "spool" / "0", segment_bytes=400, max_bytes=2_000)
+    for number in range(60):
+        add_frame(spool, heartbeat(), receive_ms=NOW_MS + number)
+        spool.commit()
+    shed = spool.shed
+    spool.close()
+    assert shed.records > 0
+    shown = read_status(Settings(data=str(tmp_path)))["spool"]["folders"]["0"]["shed"]
+    assert shown == {"segments": shed.segments, "records": shed.records, "bytes": shed.bytes}
