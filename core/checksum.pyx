@@ -14,11 +14,10 @@ cdef extern from "core/folding.h" nogil:
     void fill_foldings() noexcept
     bint machine_folds() noexcept
     bint machine_folds_wide() noexcept
-    # The register of the checksum behind `length` bytes; it was `start` before them.
-    uint32_t folded_register16(const uint8_t* data, Py_ssize_t length, uint32_t start) noexcept
-    uint32_t folded_register32(const uint8_t* data, Py_ssize_t length, uint32_t start) noexcept
-    uint32_t wide_register16(const uint8_t* data, Py_ssize_t length, uint32_t start) noexcept
-    uint32_t wide_register32(const uint8_t* data, Py_ssize_t length, uint32_t start) noexcept
+    uint16_t crc16_by_folding(const uint8_t* data, Py_ssize_t length) noexcept
+    uint16_t crc16_by_wide_folding(const uint8_t* data, Py_ssize_t length) noexcept
+    uint32_t crc32_by_folding(uint32_t crc, const uint8_t* data, Py_ssize_t length) noexcept
+    uint32_t crc32_by_wide_folding(uint32_t crc, const uint8_t* data, Py_ssize_t length) noexcept
 
 WIDE_CARRY_LESS = "wide carry-less"
 CARRY_LESS = "carry-less"
@@ -108,22 +107,6 @@ cdef uint32_t crc32_by_tables(uint32_t crc, const uint8_t* data, Py_ssize_t leng
         data += 1
         length -= 1
     return ~crc
-
-
-cdef uint16_t crc16_by_folding(const uint8_t* data, Py_ssize_t length) noexcept nogil:
-    return <uint16_t>folded_register16(data, length, 0xFFFF)
-
-
-cdef uint32_t crc32_by_folding(uint32_t crc, const uint8_t* data, Py_ssize_t length) noexcept nogil:
-    return ~folded_register32(data, length, ~crc)
-
-
-cdef uint16_t crc16_by_wide_folding(const uint8_t* data, Py_ssize_t length) noexcept nogil:
-    return <uint16_t>wide_register16(data, length, 0xFFFF)
-
-
-cdef uint32_t crc32_by_wide_folding(uint32_t crc, const uint8_t* data, Py_ssize_t length) noexcept nogil:
-    return ~wide_register32(data, length, ~crc)
 
 
 def implementations():

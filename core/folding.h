@@ -22,6 +22,7 @@ typedef struct {
     uint64_t behind[FOLDED_BLOCKS][2]; /* x^(128 i + 64 + w - 1), x^(128 i + w - 1) mod P: i blocks follow */
     uint64_t descending[FOLDED_BLOCKS][2]; /* the same, the last block last */
     uint64_t behind_start[FOLDED_BYTES + 1]; /* x^(8 n - 1) mod P: n bytes follow the register; n is not 0 */
+    uint32_t of_zeros[FOLDED_BYTES + 1]; /* the register behind n zeros that began with all ones */
     uint64_t behind_word[2];           /* x^63 mod P */
     uint64_t inverse[2];               /* 1/P as a power series of 64 - w bits, shifted by w */
     uint64_t polynomial[2];            /* P, lowest bit first, with its highest power */
@@ -37,9 +38,14 @@ static uint64_t power_of_x(int exponent, uint64_t reversed, int width) {
     return value << (64 - width);
 }
 
+static inline uint32_t all_ones(int width) {
+    return 0xFFFFFFFF >> (32 - width);
+}
+
 static void fill_folding(Folding *folding, uint64_t reversed, int width) {
     uint64_t polynomial = reversed << 1 | 1, inverse = 0, rest = 1;
-    int i;
+    uint32_t ones;
+    int i, bit;
     for (i = 0; i < FOLDED_BLOCKS; i++) {
         folding->behind[i][0] = power_of_x(128 * i + 64 + width - 1, reversed, width);
         folding->behind[i][1] = power_of_x(128 * i + width - 1, reversed, width);
@@ -48,6 +54,12 @@ static void fill_folding(Folding *folding, uint64_t reversed, int width) {
     }
     for (i = 1; i <= FOLDED_BYTES; i++)
         folding->behind_start[i] = power_of_x(8 * i - 1, reversed, width);
+    ones = all_ones(width);
+    for (i = 0; i <= FOLDED_BYTES; i++) {
+        folding->of_zeros[i] = ones;
+        for (bit = 0; bit < 8; bit++)
+            ones = (ones >> 1) ^ (ones & 1 ? (uint32_t)reversed : 0);
+    }
     for (i = 0; i < 64 - width; i++) {
         if (rest >> i & 1) {
             rest ^= polynomial << i;
@@ -164,8 +176,7 @@ FOLDS_WIDE __m512i wide_times(__m512i blocks, const uint64_t *powers) {
 
 /* The same, four blocks with one instruction. What is missing to 64 bytes is zeros in front that are never read. */
 FOLDS_WIDE uint64_t folded_wide(const uint8_t *data, size_t length, uint32_t start, const Folding *folding, int width) {
-    __m128i sum = _mm_clmulepi64_si128(_mm_cvtsi64_si128((long long)((uint64_t)start << (64 - width))),
-                                       _mm_cvtsi64_si128((long long)folding->behind_start[length]), 0x00);
+    __m128i sum, start_word;
     __m512i wide = _mm512_setzero_si512();
     __m256i half;
     size_t odd = length % 64, blocks = length / 64 * 4;
@@ -182,24 +193,38 @@ FOLDS_WIDE uint64_t folded_wide(const uint8_t *data, size_t length, uint32_t sta
         data += 64;
     }
     half = _mm256_xor_si256(_mm512_castsi512_si256(wide), _mm512_extracti64x4_epi64(wide, 1));
-    sum = _mm_xor_si128(sum, _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1)));
+    sum = _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    if (start == all_ones(width)) /* nearly always: what goes on where another call ended is rare */
+        return reduced(sum, folding, width) ^ folding->of_zeros[length];
+    start_word = _mm_cvtsi64_si128((long long)((uint64_t)start << (64 - width)));
+    sum = _mm_xor_si128(
+        sum, _mm_clmulepi64_si128(start_word, _mm_cvtsi64_si128((long long)folding->behind_start[length]), 0x00));
     return reduced(sum, folding, width);
 }
 
-#define FOLDED_REGISTER(name, machine, piece, folding, width)                                                          \
-    __attribute__((target(machine))) static uint32_t name(const uint8_t *data, ptrdiff_t length, uint32_t start) {     \
-        while (length > FOLDED_BYTES) {                                                                                \
-            start = (uint32_t)piece(data, FOLDED_BYTES, start, folding, width);                                        \
-            data += FOLDED_BYTES;                                                                                      \
-            length -= FOLDED_BYTES;                                                                                    \
-        }                                                                                                              \
-        return length > 0 ? (uint32_t)piece(data, (size_t)length, start, folding, width) : start;                      \
+#define IN_PIECES(piece, folding, width)                                                                               \
+    while (length > FOLDED_BYTES) {                                                                                    \
+        value = (uint32_t)piece(data, FOLDED_BYTES, value, folding, width);                                            \
+        data += FOLDED_BYTES;                                                                                          \
+        length -= FOLDED_BYTES;                                                                                        \
+    }                                                                                                                  \
+    if (length > 0)                                                                                                    \
+        value = (uint32_t)piece(data, (size_t)length, value, folding, width);
+
+#define FOLDED_CHECKSUMS(name16, name32, machine, piece)                                                               \
+    __attribute__((target(machine))) static uint16_t name16(const uint8_t *data, ptrdiff_t length) {                   \
+        uint32_t value = 0xFFFF;                                                                                       \
+        IN_PIECES(piece, &folding16, 16)                                                                               \
+        return (uint16_t)value;                                                                                        \
+    }                                                                                                                  \
+    __attribute__((target(machine))) static uint32_t name32(uint32_t crc, const uint8_t *data, ptrdiff_t length) {     \
+        uint32_t value = ~crc;                                                                                         \
+        IN_PIECES(piece, &folding32, 32)                                                                               \
+        return ~value;                                                                                                 \
     }
 
-FOLDED_REGISTER(folded_register16, FOLDING_MACHINE, folded, &folding16, 16)
-FOLDED_REGISTER(folded_register32, FOLDING_MACHINE, folded, &folding32, 32)
-FOLDED_REGISTER(wide_register16, WIDE_MACHINE, folded_wide, &folding16, 16)
-FOLDED_REGISTER(wide_register32, WIDE_MACHINE, folded_wide, &folding32, 32)
+FOLDED_CHECKSUMS(crc16_by_folding, crc32_by_folding, FOLDING_MACHINE, folded)
+FOLDED_CHECKSUMS(crc16_by_wide_folding, crc32_by_wide_folding, WIDE_MACHINE, folded_wide)
 
 #else
 
@@ -211,17 +236,19 @@ static int machine_folds_wide(void) {
     return 0;
 }
 
-/* Never called: they give what they got. */
-#define UNFOLDED_REGISTER(name)                                                                                        \
-    static uint32_t name(const uint8_t *data, ptrdiff_t length, uint32_t start) {                                      \
+/* Never called. */
+#define NO_CHECKSUMS(name16, name32)                                                                                   \
+    static uint16_t name16(const uint8_t *data, ptrdiff_t length) {                                                    \
         (void)data, (void)length;                                                                                      \
-        return start;                                                                                                  \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
+    static uint32_t name32(uint32_t crc, const uint8_t *data, ptrdiff_t length) {                                      \
+        (void)data, (void)length;                                                                                      \
+        return crc;                                                                                                    \
     }
 
-UNFOLDED_REGISTER(folded_register16)
-UNFOLDED_REGISTER(folded_register32)
-UNFOLDED_REGISTER(wide_register16)
-UNFOLDED_REGISTER(wide_register32)
+NO_CHECKSUMS(crc16_by_folding, crc32_by_folding)
+NO_CHECKSUMS(crc16_by_wide_folding, crc32_by_wide_folding)
 #endif
 
 #endif

@@ -1,8 +1,9 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from core.ykc.realtime_fields cimport REALTIME_FRAME_BYTES, RealtimePointers
+
 
 cdef enum:
-    REALTIME_FRAME_BYTES = 68
     REALTIME_TYPE = 0x13
     ORDER_WRONG = 0
     ORDER_LE = 1
@@ -49,31 +50,6 @@ cdef Py_ssize_t write_realtime(const Realtime* row, uint8_t* out) noexcept nogil
 cdef inline uint8_t connector_of_gun(uint8_t gun_bcd) noexcept nogil:
     """The connector's number: gun 0x12 is connector 12."""
     return (gun_bcd >> 4) * 10 + (gun_bcd & 0x0F)
-
-
-cdef struct RealtimePointers:
-    uint64_t* trade_hi
-    uint64_t* trade_lo
-    uint64_t* frame_pile
-    uint64_t* cable_id
-    uint32_t* energy_e4kwh
-    uint32_t* loss_energy_e4kwh
-    uint32_t* amount_e4yuan
-    uint16_t* seq
-    uint16_t* voltage_dv
-    uint16_t* current_da
-    uint16_t* charge_minutes
-    uint16_t* remain_minutes
-    uint16_t* fault_bits
-    uint8_t* checksum_order
-    uint8_t* gun_bcd
-    uint8_t* state
-    uint8_t* gun_home
-    uint8_t* plugged
-    uint8_t* cable_temp_raw
-    uint8_t* soc
-    uint8_t* battery_temp_raw
-    uint8_t* exact
 
 
 cdef class RealtimeColumns:

@@ -8,16 +8,14 @@ import numpy as np
 
 from core.checksum cimport crc16_modbus_c
 from core.wire.integers cimport read_u16, read_u32, read_u64_high_first, write_u16, write_u32, write_u64_high_first
-
+from core.ykc.realtime_fields cimport GROUP, HEADER_BYTES, Group, is_exact, put, put_group
 from core.ykc.splitter cimport ENCRYPTED, FrameSplitter, Span
 
 from core.ykc.errors import YkcBufferError, YkcEncodeError
 
 cdef enum:
-    HEADER_BYTES = 6
     LENGTH_BYTE = 64
     CHECKSUM_BYTES = 2
-    ENVELOPE_BYTES = 4  # start, length byte, checksum
     PAGE_BYTES = 4096
     CACHE_LINE_BYTES = 64
 
@@ -71,12 +69,6 @@ cdef inline bint is_reading(const uint8_t* frame, Py_ssize_t length) noexcept no
     if length < REALTIME_FRAME_BYTES or frame[0] != 0x68 or frame[1] + 4 != length:
         return False
     return frame[4] == 0 and frame[5] == REALTIME_TYPE
-
-
-cdef inline bint is_exact(Py_ssize_t length) noexcept nogil:
-    """Each byte of the table goes to a column as wide as itself, and the checksum is known to be right in the order that
-    is noted: only what stands behind the table is not kept."""
-    return length == REALTIME_FRAME_BYTES
 
 
 cdef bint parse_verified(const uint8_t* frame, Py_ssize_t length, uint8_t checksum_order, Realtime* out) noexcept nogil:
@@ -208,33 +200,6 @@ def _check_fits(str name, values):
         raise YkcEncodeError(f"realtime: column {name} holds {wrong}; allowed are {low}..{high}")
 
 
-cdef inline void put(const RealtimePointers* to, Py_ssize_t i, const uint8_t* frame, uint8_t order) noexcept nogil:
-    """The fields of a frame into row `i`, without a stop on the way: the compiler keeps none of them back."""
-    cdef const uint8_t* body = frame + HEADER_BYTES
-    to.seq[i] = read_u16(frame + 2)
-    to.checksum_order[i] = order
-    to.trade_hi[i] = read_u64_high_first(body)
-    to.trade_lo[i] = read_u64_high_first(body + 8)
-    to.frame_pile[i] = read_u64_high_first(body + 16) >> 8
-    to.gun_bcd[i] = body[23]
-    to.state[i] = body[24]
-    to.gun_home[i] = body[25]
-    to.plugged[i] = body[26]
-    to.voltage_dv[i] = read_u16(body + 27)
-    to.current_da[i] = read_u16(body + 29)
-    to.cable_temp_raw[i] = body[31]
-    to.cable_id[i] = read_u64_high_first(body + 32)
-    to.soc[i] = body[40]
-    to.battery_temp_raw[i] = body[41]
-    to.charge_minutes[i] = read_u16(body + 42)
-    to.remain_minutes[i] = read_u16(body + 44)
-    to.energy_e4kwh[i] = read_u32(body + 46)
-    to.loss_energy_e4kwh[i] = read_u32(body + 50)
-    to.amount_e4yuan[i] = read_u32(body + 54)
-    to.fault_bits[i] = read_u16(body + 58)
-    to.exact[i] = is_exact(frame[1] + ENVELOPE_BYTES)
-
-
 cdef class RealtimeColumns:
     def __init__(self, Py_ssize_t capacity):
         if capacity < 1:
@@ -340,17 +305,27 @@ cdef class RealtimeColumns:
         cdef Py_ssize_t before = self.count
         cdef Py_ssize_t i, to = before
         cdef Span* span
-        cdef const uint8_t* frame
+        cdef Group group
+        cdef int in_group = 0
         if splitter.count > self.capacity - before:
             raise YkcBufferError(f"{splitter.count} spans, but only {self.capacity - before} rows are left")
         with nogil:
             for i in range(splitter.count):
                 span = &splitter.spans[i]
-                frame = splitter.buffer + span.start
-                if span.kind < ENCRYPTED and is_reading(frame, span.length):
-                    self._source_at[to] = <uint32_t>i
-                    put(&self._at, to, frame, span.kind)
-                    to += 1
+                # What else is_reading asks the splitter has found already.
+                if span.kind >= ENCRYPTED or span.frame_type != REALTIME_TYPE or span.length < REALTIME_FRAME_BYTES:
+                    continue
+                self._source_at[to] = <uint32_t>i
+                group.frames[in_group] = splitter.buffer + span.start
+                group.orders[in_group] = span.kind
+                group.exacts[in_group] = is_exact(span.length)
+                to += 1
+                in_group += 1
+                if in_group == GROUP:
+                    put_group(&self._at, to - GROUP, &group)
+                    in_group = 0
+            for i in range(in_group):
+                put(&self._at, to - in_group + i, group.frames[i], group.orders[i])
         self.count = to
         return self.count - before
 

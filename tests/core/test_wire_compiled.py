@@ -11,10 +11,6 @@ ROOT = Path(__file__).parents[2]
 HOT = [
     ("core/checksum.pyx", "crc16_by_tables"),
     ("core/checksum.pyx", "crc32_by_tables"),
-    ("core/checksum.pyx", "crc16_by_folding"),
-    ("core/checksum.pyx", "crc32_by_folding"),
-    ("core/checksum.pyx", "crc16_by_wide_folding"),
-    ("core/checksum.pyx", "crc32_by_wide_folding"),
     ("core/wire/splitter.pyx", "grow"),
     ("core/wire/splitter.pyx", "_take_frame"),
     ("core/wire/splitter.pyx", "_refuse"),
@@ -35,7 +31,6 @@ HOT = [
     ("core/ykc/realtime.pyx", "parse_realtime"),
     ("core/ykc/realtime.pyx", "is_reading"),
     ("core/ykc/realtime.pyx", "parse_verified"),
-    ("core/ykc/realtime.pyx", "put"),
     ("core/ykc/realtime.pyx", "write_content"),
     ("core/ykc/realtime.pyx", "write_realtime"),
     ("core/ykc/realtime.pyx", "append_c"),
