@@ -1,10 +1,10 @@
 /* Checksums by carry-less multiplication, for CRCs whose bits are reflected (CRC-16/MODBUS and the CRC-32 of zlib).
  *
  * Bits are polynomials over GF(2), the first bit on the line has the highest power. Each 16 bytes of a message are
- * multiplied by the power of x that stands behind them, modulo P, and all products are added: they do not wait for each
- * other, unlike a chain of folds, and a frame is too short to hide a chain. What comes out has 64 + w bits and is reduced
- * to the w bits of the checksum by three more multiplications. Bytes that are missing to whole blocks are zeros in
- * front, which change nothing.
+ * multiplied by the power of x that stands behind them, modulo P, and all products are added: they do not wait for
+ * each other, unlike a chain of folds, and a frame is too short to hide a chain. What comes out has 64 + w bits and is
+ * reduced to the w bits of the checksum by three more multiplications. Bytes that are missing to whole blocks are zeros
+ * in front, which change nothing.
  *
  * A reflected 64-bit word has x^63 at bit 0; the product of two has x^126 at bit 0 of 128, so it lacks one factor x.
  */
@@ -93,7 +93,7 @@ static int machine_folds_wide(void) {
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("vpclmulqdq");
 }
 
-/* With it as a shuffle's control: from 16 - n on, the first n bytes, zeros before; from 16 + n on, what follows them. */
+/* The control of a shuffle: read from n on, the first n bytes behind zeros; from 16 + n on, what follows them. */
 static const uint8_t shifts[48] = {
     0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
     0,    1,    2,    3,    4,    5,    6,    7,    8,    9,    10,   11,   12,   13,   14,   15,
