@@ -57,6 +57,7 @@ class Comparison(msgspec.Struct, frozen=True):
             unexplained_e4kwh=self.behind(measured.unexplained_e4kwh),
             jumped_e4kwh=self.behind(measured.jumped_e4kwh),
             flowed_in_jumps_e4kwh=self.behind(measured.flowed_in_jumps_e4kwh),
+            short_by_e4kwh=self.behind(measured.short_by_e4kwh),
             counter_e4kwh=None if counter is None else self.behind(counter),
         )
 

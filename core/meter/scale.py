@@ -91,10 +91,15 @@ def _is_about(one: int, other: int) -> bool:
 
 
 def _goes_on(begin: int, previous_end: int, scale: Scale, profile: MeterProfile, *, told: bool) -> bool:
-    """The register at the begin is the previous end in the other unit, to the coarser quantum of the two."""
+    """The register at the begin is the previous end in the other unit, and is not the previous end as it stands.
+
+    Near 0 both hold of a register, and then the previous end tells nothing about its unit.
+    """
     if not previous_end:
         return False
-    play = 2 * profile.quantum_e4kwh * max(scale.times, scale.per)
-    if not told:
-        play += profile.energy_at_pmax(profile.gap_ms) * max(scale.times, scale.per)
-    return -play <= begin * scale.per - previous_end * scale.times <= play
+    unheard = 0 if told else profile.energy_at_pmax(profile.gap_ms)
+    quanta = 2 * profile.quantum_e4kwh
+    in_other_unit = abs(begin * scale.per - previous_end * scale.times)
+    as_it_stands = abs(begin - previous_end)
+    fits = in_other_unit <= quanta * max(scale.times, scale.per) + unheard * scale.times
+    return fits and as_it_stands > quanta + unheard

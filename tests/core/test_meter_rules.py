@@ -64,6 +64,16 @@ def test_a_register_in_another_unit_goes_on_where_the_previous_session_ended(tim
     assert charge(values, REGISTER, told=told).quality == Quality.QUESTIONABLE
 
 
+@pytest.mark.parametrize("before", [5_000, 20_000])
+def test_a_register_near_zero_proves_no_other_unit(before: int) -> None:
+    """A current told in tenths makes the register of a new meter look ten times too large."""
+    facts = RegisterFacts(previous_end_e4kwh=before)
+    measured = charge(line(80, first=before), REGISTER, facts=facts, power_w=7_200)
+    assert Flag.SCALE in measured.flags
+    assert measured.quality == Quality.QUESTIONABLE
+    assert measured.low_e4kwh <= 79 * STEP <= measured.high_e4kwh
+
+
 def test_one_jump_is_no_other_unit() -> None:
     assert Flag.SCALE not in charge(line(40) + line(40, first=10 * 79 * STEP)).flags
 
