@@ -72,10 +72,10 @@ class Records:
     """Records found in a piece of a segment: one array per header field, `count` long.
 
     `payload_offset` and `offset` count from the start of the piece. `offset` is where the record begins or, of a frame
-    in a run, its entry: no two share it; `record_offset` is where the whole record begins. `frame_type` and `seq` (YKC: two
-    wire bytes, little-endian; AAF5: one) are those of the frame in the payload, 0 for other kinds. `end` is where the
-    reading stopped, `stop` why: "end" (nothing left), "limit" (`max_records`), "incomplete" (the piece ends inside a
-    record), or damage: "length", "kind", "checksum".
+    in a run, its entry: no two share it; `record_offset` is where the whole record begins. `frame_type` and `seq` (YKC:
+    two wire bytes, little-endian; AAF5: one) are those of the frame in the payload, 0 for other kinds. `end` is where
+    the reading stopped, `stop` why: "end" (nothing left), "limit" (`max_records`), "incomplete" (the piece ends inside
+    a record), or damage: "length", "kind", "checksum".
     """
 
     count: int
