@@ -166,7 +166,9 @@ def measure_session(session: SessionInput) -> Measurement:
 def _as_measured(session: SessionInput) -> SessionInput:
     told = session.bill.told if session.bill else None
     readings = session.readings if session.placed else at_times_taken(session.readings, told)
-    profile = session.profile.as_counted(standing_registers(readings), flowing=bool(readings.power_w.any()))
+    profile = session.profile
+    if not profile.is_certain:
+        profile = profile.as_counted(standing_registers(readings), flowing=bool(readings.power_w.any()))
     return msgspec.structs.replace(session, readings=readings, profile=profile)
 
 

@@ -107,6 +107,11 @@ class MeterProfile(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, quantum_e4kwh=quantum) if quantum > self.quantum_e4kwh else self
 
     @property
+    def is_certain(self) -> bool:
+        """No reading shows a better quantum (`as_counted`): a session counter's is what was configured or learned."""
+        return not self.quantum_is_assumed and self.register_kind == "session"
+
+    @property
     def gap_ms(self) -> int:
         """Silence longer than this is a gap: max(60 s, 3 periods)."""
         return max(60_000, 3 * self.period_ms)

@@ -53,6 +53,8 @@ def at_times_taken(readings: ReadingArrays, told: ToldSpan | None = None) -> Rea
     event_ms = readings.receive_ms.copy()
     stored = np.zeros(len(readings), dtype=np.uint8)
     minutes = readings.charge_minutes
+    if _all_came_at_their_pace(readings):
+        return msgspec.structs.replace(readings, event_ms=event_ms, stored=stored)
     timed = readings.device_timed
     if timed.any():
         event_ms[timed], stored[timed] = device_times(
@@ -70,6 +72,22 @@ def at_times_taken(readings: ReadingArrays, told: ToldSpan | None = None) -> Rea
         event_ms[places[kept]] = taken_ms[kept]
         stored[places[kept]] = 1
     return msgspec.structs.replace(readings, event_ms=event_ms, stored=stored)
+
+
+def _all_came_at_their_pace(readings: ReadingArrays) -> bool:
+    """Whether they arrived in this order, none of them back to back with another, and the last after no silence.
+
+    Then each is steady (`_minute_zero`), none repeats another, and so none was kept: as it is with most charges.
+    """
+    charging = readings.charging
+    arrived_ms = readings.receive_ms if charging.all() else readings.receive_ms[charging]
+    if len(arrived_ms) < 2 or readings.start_ms.any():
+        return False
+    minutes = readings.charge_minutes
+    if minutes.min() < 0 or minutes.max() > LONGEST_CHARGE_MINUTES:
+        return False
+    gaps_ms = arrived_ms[1:] - arrived_ms[:-1]
+    return bool(gaps_ms.min() > max(REPEAT_MS, PACED_FROM_MS) and gaps_ms[-1] <= PACED_TO_MS)
 
 
 def counted_begin_ms(readings: ReadingArrays, first_ms: int) -> int:

@@ -132,6 +132,8 @@ class ReadingArrays(msgspec.Struct, frozen=True, eq=False):
     @property
     def device_timed(self) -> Bools:
         """Which of them carry a time of their own that a charge can have."""
+        if not self.start_ms.any():  # no YKC reading has one
+            return np.zeros(len(self), dtype=np.bool_)
         plausible = (self.start_ms > 0) & (self.duration_s >= 0) & (self.duration_s <= LONGEST_CHARGE_S)
         return np.asarray(self.charging & plausible)
 
@@ -174,8 +176,9 @@ def in_order(readings: ReadingArrays) -> OrderedReadings:
         _drop_same_moment(ordered, kept, flags)
         _drop_repeated_frames(ordered, kept, flags)
         _drop_late_repeats(ordered, kept, flags)
-        latest_arrival = np.maximum.accumulate(ordered.receive_ms)
-        flags[ordered.receive_ms < latest_arrival] |= OUT_OF_ORDER
+        if (ordered.receive_ms[1:] < ordered.receive_ms[:-1]).any():
+            latest_arrival = np.maximum.accumulate(ordered.receive_ms)
+            flags[ordered.receive_ms < latest_arrival] |= OUT_OF_ORDER
     return OrderedReadings(ordered, kept, flags)
 
 
@@ -267,6 +270,9 @@ def _drop_repeated_frames(ordered: ReadingArrays, kept: Bools, flags: npt.NDArra
     places = np.flatnonzero(kept)
     if len(places) < 2:
         return
+    event_ms = ordered.event_ms[places]
+    if (event_ms[1:] - event_ms[:-1]).min() > REPEAT_MS:
+        return
     before, after = places[:-1], places[1:]
     repeated = after[
         _same_frame(ordered, before, after) & (ordered.event_ms[after] - ordered.event_ms[before] <= REPEAT_MS)
@@ -283,6 +289,8 @@ def _drop_late_repeats(ordered: ReadingArrays, kept: Bools, flags: npt.NDArray[n
     """
     places = np.flatnonzero(kept)
     counter = ordered.counter_e4kwh[places]
+    if (counter[1:] > counter[:-1]).all():
+        return
     suspect = np.zeros(len(places), dtype=np.bool_)
     suspect[1:] = (counter[1:] < counter[:-1]) & (counter[1:] != 0)
     if _are_numbered(ordered):
