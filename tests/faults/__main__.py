@@ -1,0 +1,107 @@
+"""`python -m tests.faults [--rounds N] [--seed N] [--only NAME,…] [--json FILE] [--folder DIR]`: the whole fault suite.
+
+Prints the seed first and the tally last; writes the tally as JSON. Exit code 1 when a promise was broken.
+"""
+
+import argparse
+import os
+import platform
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from tests.faults.damaged_segments import damaged_segments
+from tests.faults.database_faults import database_away, disk_full, lost_answers
+from tests.faults.kills import kill_rounds
+from tests.faults.line_faults import bad_line, clock_steps, ended_under_load
+from tests.faults.power_cuts import gateway_without_power, power_cuts
+from tests.faults.tally import Row, as_table, write
+
+DEFAULT_ROUNDS: Final = 200
+ROUNDS_OF_A_PLATFORM: Final = 40
+
+
+def fault_functions(rounds: int, seed: int, workers: int) -> dict[str, Callable[[Path], list[Row]]]:
+    """The faults by name."""
+    few = max(rounds // 20, 2)
+    return {
+        "kill": lambda folder: _kills(folder, rounds, seed, workers),
+        "power": lambda folder: [power_cuts(folder, few, seed, workers=workers)],
+        "mutation": lambda folder: [_early_ack_is_found(folder, seed)],
+        "answers": lambda folder: [lost_answers(folder, rounds // 4, seed)],
+        "away": lambda folder: [database_away(folder, float(rounds) / 3, seed)],
+        "full": lambda folder: [disk_full(folder, seed)],
+        "line": lambda folder: [bad_line(folder, float(rounds) / 4, seed, workers=workers)],
+        "clock": lambda folder: [clock_steps(folder, seed)],
+        "segments": lambda folder: [damaged_segments(folder, few // 2, seed)],
+        "sigterm": lambda folder: [ended_under_load(folder, few // 2, seed)],
+    }
+
+
+def main() -> int:
+    """Run what was asked for."""
+    options = _options()
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1_000_000)
+    print(f"seed {seed}, {options.rounds} rounds, {options.workers} worker(s)", flush=True)
+    functions = fault_functions(options.rounds, seed, options.workers)
+    unknown = set(options.only) - set(functions)
+    if unknown:
+        print(f"no fault is called {', '.join(sorted(unknown))}; there are {', '.join(functions)}", file=sys.stderr)
+        return 2
+    rows: list[Row] = []
+    folder = Path(tempfile.mkdtemp(prefix="pilestream-faults-", dir=options.folder))
+    for name in options.only or functions:
+        for row in functions[name](folder / name):
+            rows.append(row)
+            print(f"{row.fault}: {'; '.join(row.wrong[:5]) or 'as promised'}  {row.notes or ''}", flush=True)
+        about = {"seed": seed, "rounds": options.rounds, "workers": options.workers, "machine": platform.platform()}
+        write(rows, options.json, **about, cores=os.cpu_count(), only=options.only)
+    print("\n" + as_table(rows))
+    if any(row.wrong for row in rows):
+        print(f"what it left is in {folder}", file=sys.stderr)
+        return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+def _kills(folder: Path, rounds: int, seed: int, workers: int) -> list[Row]:
+    """In pieces, each on a platform of its own, so that no piece compares more than a few ten thousand frames."""
+    total: dict[str, Row] = {}
+    for first in range(0, rounds, ROUNDS_OF_A_PLATFORM):
+        piece = kill_rounds(
+            folder / str(first), min(ROUNDS_OF_A_PLATFORM, rounds - first), seed + first, workers=workers
+        )
+        for row in piece:
+            total.setdefault(row.fault, Row(row.fault)).add(row)
+    return list(total.values())
+
+
+def _early_ack_is_found(folder: Path, seed: int) -> Row:
+    """The suite has teeth: a gateway that tells chargers before the sync is found out."""
+    row = gateway_without_power(folder / "honest", seed)
+    early = gateway_without_power(folder / "early", seed, early_ack=True)
+    row.fault = "mutation: acknowledged before the sync"
+    row.notes = {"acknowledged early": early.acknowledged, "found missing of these": early.missing}
+    row.require(early.missing > 0, "an acknowledgement before the sync was not found out")
+    return row
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=DEFAULT_ROUNDS, help="kills; the other faults take shares of it")
+    parser.add_argument("--seed", type=int, help="default: a random one, printed")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="names of faults, with commas")
+    parser.add_argument("--json", type=Path, default=Path("build/faults.json"))
+    parser.add_argument("--folder", type=Path, help="where data folders are made; default: the usual temporary one")
+    options = parser.parse_args()
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
