@@ -1,5 +1,7 @@
 """`timeline --export`: wrong use is said before anything is read, and a file is there whole or not at all."""
 
+import os
+import resource
 import stat
 from pathlib import Path
 
@@ -71,11 +73,74 @@ def test_a_file_that_is_there_is_replaced_and_keeps_its_rights_and_its_name(tmp_
     assert (real.read_bytes(), stat.S_IMODE(real.stat().st_mode)) == (b"new", 0o640)
 
 
-def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+def test_a_failure_leaves_the_old_file_and_nothing_else_and_names_what_was_typed(tmp_path: Path) -> None:
+    old = tmp_path / "a.zip"
+    old.write_bytes(b"old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as failed:
+            write_whole(old, bytes(2_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert failed.value.filename == str(old)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+    assert old.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_no_regular_file_is_left_as_it_is(tmp_path: Path, linked: bool) -> None:
+    pipe = tmp_path / "pipe.html"
+    os.mkfifo(pipe)
+    typed = tmp_path / "link.html" if linked else pipe
+    if linked:
+        typed.symlink_to(pipe)
+    with pytest.raises(ServiceError, match="no regular file") as told:
+        check_place(typed)
+    assert str(typed) in str(told.value)
+    with pytest.raises(ServiceError, match="no regular file"):
+        write_whole(typed, b"new")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert len(list(tmp_path.iterdir())) == 1 + linked
+
+
+def test_a_folder_is_never_replaced(tmp_path: Path) -> None:
     taken = tmp_path / "a.zip"
     taken.mkdir()
-    (taken / "inside").touch()
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(ServiceError, match="is a folder"):
         write_whole(taken, b"new")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
-    assert [path.name for path in taken.iterdir()] == ["inside"]
+    assert taken.is_dir()
+
+
+def test_a_link_to_itself_is_said_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loop = tmp_path / "loop.html"
+    loop.symlink_to(loop)
+    assert pilestream.main(["timeline", NUMBER, "--data", str(tmp_path), "--export", str(loop)]) == 1
+    assert f"{loop} is a link that leads back to itself" in capsys.readouterr().err
+
+
+def test_a_link_into_a_folder_that_is_not_there_names_the_link_and_the_folder(tmp_path: Path) -> None:
+    link, missing = tmp_path / "link.html", tmp_path / "none"
+    link.symlink_to(missing / "page.html")
+    with pytest.raises(ServiceError, match="is no folder") as told:
+        check_place(link)
+    assert str(link) in str(told.value)
+    assert str(told.value).endswith(f"is no folder {missing}")
+
+
+def test_a_link_to_a_file_that_is_not_there_yet_makes_it(tmp_path: Path) -> None:
+    link, page = tmp_path / "link.html", tmp_path / "page.html"
+    link.symlink_to(page)
+    check_place(link)
+    write_whole(link, b"new")
+    assert link.is_symlink()
+    assert page.read_bytes() == b"new"
+
+
+def test_a_name_of_any_length_that_the_disk_takes_is_written(tmp_path: Path) -> None:
+    longest = tmp_path / f"{'n' * 250}.html"
+    check_place(longest)
+    write_whole(longest, b"new")
+    assert longest.read_bytes() == b"new"
+    with pytest.raises(ServiceError, match=r"nn\.html cannot be written: File name too long"):
+        check_place(tmp_path / f"{'n' * 251}.html")
