@@ -2,7 +2,10 @@
 -- Innermost: the readings of a session on one day, each once, in the order of their receipt; zeros show nothing of a meter.
 -- Then what they show by themselves. Values and times are each put in order and a tenth of them left out at either end, so
 -- that spikes weigh nothing; power that the register does not bear out within a quarter is no evidence.
--- Then beside the session before on the same connector, which may be of the day before: the register restarted where it
+-- A register that is off the power by more than a factor of four counts in another unit, or does not count (metering.md,
+-- "unit change"): it teaches neither steps nor power nor digits. An honest one of whole quanta is never so far off once it
+-- rose by two. An alternating current is told for one phase of one or of three, hence two fifths to five times.
+-- Then beside the session before on the same connector and in the same unit, which may be of the day before: the register restarted where it
 -- can have come from 0 and fell by more than any quantum, it went on where it cannot. Outermost: the sum of the day.
 -- 66667 e4kWh a minute are 400 kW, more than any connector delivers; 500000 (50 kWh) are no step between two readings, so
 -- that a register which comes from just below 10^n kWh to just above 0 rolled over.
@@ -19,29 +22,30 @@ LEFT JOIN
     SELECT
         pile_id, connector, day,
         count() AS sessions,
-        sum(length(steps)) AS differences,
+        sum(length(taught)) AS differences,
         [
-            sum(arrayCount(step -> step %% 10000 = 0, steps)), sum(arrayCount(step -> step %% 1000 = 0, steps)),
-            sum(arrayCount(step -> step %% 100 = 0, steps)), sum(arrayCount(step -> step %% 10 = 0, steps))
+            sum(arrayCount(step -> step %% 10000 = 0, taught)), sum(arrayCount(step -> step %% 1000 = 0, taught)),
+            sum(arrayCount(step -> step %% 100 = 0, taught)), sum(arrayCount(step -> step %% 10 = 0, taught))
         ] AS divisible,
         sumMap(kilowatts, arrayWithConstant(length(kilowatts), toUInt64(1))) AS powers,
         countIf(has_before AND NOT rolled AND from_zero AND first_value + 20000 < before_value) AS restarted,
         countIf(has_before AND NOT from_zero AND first_value + 20000 >= before_value
             AND toInt64(first_value) - toInt64(before_value)
                 <= 20000 + 66667 * (2 + intDiv(greatest(first_ms - before_ms, 0), 60000))) AS continued,
-        max(greatest(digits_inside, rolled ? digits_before : 0)) AS rollover_digits,
-        max(highest) AS highest_e4kwh
+        maxIf(greatest(digits_inside, rolled ? digits_before : 0), off = 0) AS rollover_digits,
+        maxIf(highest, off = 0) AS highest_e4kwh
     FROM
     (
         SELECT
             *,
             lagInFrame(last_value) OVER in_turn AS before_value,
             lagInFrame(last_ms) OVER in_turn AS before_ms,
-            before_value > 0 AND (lagInFrame(trade_hi) OVER in_turn != trade_hi OR lagInFrame(trade_lo) OVER in_turn != trade_lo)
+            lagInFrame(off) OVER in_turn = off AS same_unit,
+            before_value > 0 AND same_unit AND (lagInFrame(trade_hi) OVER in_turn != trade_hi OR lagInFrame(trade_lo) OVER in_turn != trade_lo)
                 AS has_before,
             first_value <= 66667 * (2 + toUInt64(first_minutes)) AS from_zero,
             arrayFirstIndex(modulus -> before_value < modulus, moduli) AS place,
-            place > 0 AND first_value + moduli[place] - before_value <= 500000 AS rolled,
+            same_unit AND place > 0 AND first_value + moduli[place] - before_value <= 500000 AS rolled,
             place + 3 AS digits_before
         FROM
         (
@@ -56,6 +60,16 @@ LEFT JOIN
                 arrayFilter(step -> step <= 500000, arrayPopFront(arrayDifference(arrayDistinct(in_order)))) AS steps,
                 intDiv(size, 10) + 1 AS low_place,
                 size - intDiv(size, 10) AS high_place,
+                arraySlice(arraySort(seen.3), low_place, high_place - low_place + 1) AS usual_powers,
+                intDiv(intDiv(arraySum(usual_powers), length(usual_powers)) * lasted_ms, 360000) AS could_rise,
+                toInt64(arraySum(steps)) * 20 AS rose_twenty_times,
+                multiIf(
+                    could_rise <= 0, 0,
+                    rose_twenty_times < could_rise * if(is_ac, 8, 5), -1,
+                    rose_twenty_times > could_rise * if(is_ac, 100, 80), 1,
+                    0
+                ) AS off,
+                if(off = 0, steps, []) AS taught,
                 in_order[high_place] AS highest,
                 highest - in_order[low_place] AS risen,
                 seen[high_place].1 - seen[low_place].1 AS elapsed_ms,
@@ -64,6 +78,7 @@ LEFT JOIN
                 size >= 20 AND elapsed_ms >= 300000 AND risen >= 40000 AS is_long,
                 intDiv(risen * 360000, greatest(elapsed_ms, 1)) AS risen_w,
                 multiIf(
+                    off != 0, [],
                     is_long AND abs(toInt64(risen) - toInt64(flowed)) * 4 <= flowed,
                         arrayMap(power_w -> toUInt16(intDiv(power_w + 999, 1000)), arrayFilter(power_w -> power_w BETWEEN 1 AND 1000000, seen.3)),
                     is_long AND is_ac AND risen_w <= 100000,
@@ -83,6 +98,7 @@ LEFT JOIN
                     pile_id, connector, trade_hi, trade_lo,
                     toDate(fromUnixTimestamp64Milli(receive_ms, %(zone)s)) AS day,
                     pile_id IN (SELECT pile_id FROM piles WHERE is_ac = 1) AS is_ac,
+                    max(event_ms) - min(event_ms) AS lasted_ms,
                     arraySort(groupUniqArray((
                         receive_ms,
                         if(pile_id IN (SELECT pile_id FROM piles WHERE absolute = 1), register_e4kwh, toUInt64(told_energy_e4kwh)) AS value,

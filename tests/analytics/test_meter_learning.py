@@ -358,6 +358,54 @@ def test_days_of_two_zones_close_at_their_own_midnight(database: Client) -> None
     assert [learner.learn_closed_days(closed + 7 * HOUR), learner.due_ms(closed + 7 * HOUR)] == [1, closed + DAY]
 
 
+@pytest.mark.parametrize(("times", "per"), [(1, 1_000), (1, 100), (1, 10), (10, 1), (100, 1), (1_000, 1)])
+def test_a_charge_in_another_unit_teaches_nothing(database: Client, times: int, per: int) -> None:
+    """Its own day teaches nothing, and honest days what the meter is, in whatever order they come."""
+    facts = Facts(database, learning())
+    strange = [
+        {**row, "energy_e4kwh": row["energy_e4kwh"] * times // per}
+        for row in charge(facts, T0, 1, minutes=120, quantum=KWH)
+    ]
+    honest = [row for day in (1, 2) for row in charge(facts, T0 + day * DAY, 1 + day, minutes=60, quantum=KWH)]
+    learner = MeterLearner(database, facts.directory, clock=lambda: 5)
+    found = []
+    for parts in ((strange, honest), (honest, strange), ((*honest[::2], *strange), (*honest[1::2], *strange))):
+        for part in parts:
+            facts.insert("readings", [dict(row) for row in part])
+            learner.learn_closed_days(MIDNIGHT + 4 * DAY, [4])
+        assert learner.learn_closed_days(MIDNIGHT + 4 * DAY, [4]) == 0
+        in_force = InForce(stored_profiles(database, [4])[4, 1])
+        found.append([in_force.at(MIDNIGHT + day * DAY + HOUR) for day in (1, 2, 3)])
+        for table in ("readings", "meter_days", "meter_profiles"):
+            database.execute(f"TRUNCATE TABLE {table}")
+    first, second, third = found[0]
+    assert (first.quantum_e4kwh, second.quantum_e4kwh, third.quantum_e4kwh) == (0, KWH, KWH)
+    assert (third.pmax_w, third.register_digits) == (0, 0)
+    assert found[1:] == [found[0]] * 2
+
+
+def test_power_of_one_phase_of_three_is_no_other_unit(database: Client) -> None:
+    facts = Facts(database, learning(current_kind="ac"))
+    rows = [{**row, "current_da": row["current_da"] // 3} for row in days_of(facts, 2, power_w=22_000, quantum=KWH)]
+    strange = charge(facts, T0 + 2 * DAY, 99, power_w=7_000, minutes=200, quantum=KWH)
+    facts.insert("readings", [*rows, *({**row, "energy_e4kwh": row["energy_e4kwh"] * 10 // 1_000} for row in strange)])
+    MeterLearner(database, facts.directory).learn_closed_days(MIDNIGHT + 4 * DAY)
+    assert values_at(database, MIDNIGHT + 4 * DAY)[:2] == ("session", KWH)
+
+
+def test_a_register_in_another_unit_neither_restarted_nor_rolled_over(database: Client) -> None:
+    facts = RegisterFacts(database, register_pile(learns=EVERYTHING))
+    rows = []
+    for place in range(16):
+        own = facts.charge(T0 + place * HOUR, 20, number=f"SN-{place}", before=(9_000 + 20 * place) * KWH)
+        per = 1_000 if place in (3, 7, 11) else 1
+        rows += [{**status, "register_e4kwh": status["register_e4kwh"] // per} for status in own]
+    facts.insert("readings", rows)
+    MeterLearner(database, facts.directory).learn_closed_days(MIDNIGHT + 2 * DAY)
+    assert values_at(database, MIDNIGHT + 2 * DAY, 5) == ("", 100, 0, 0), "nine pairs are too few to tell the kind"
+    assert database.execute("SELECT restarted, continued FROM meter_days") == [(0, 9)]
+
+
 def test_readings_that_name_no_session_are_looked_at_once(database: Client) -> None:
     facts = Facts(database, learning())
     high, low = session_halves("0" * 32)
