@@ -7,6 +7,7 @@ sorted on the disk in between.
 
 import hashlib
 import os
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from heapq import merge
 from operator import attrgetter
@@ -31,6 +32,14 @@ FIRST_MS: Final = 946_684_800_000  # the year 2000
 LAST_MS: Final = 4_102_444_800_000  # the year 2100: what lies beyond is no time in milliseconds
 ReceiveMs = Annotated[int, msgspec.Meta(ge=FIRST_MS, le=LAST_MS)]
 
+
+_COMPRESSED: Final = {
+    b"\x1f\x8b": "gunzip",
+    b"\x28\xb5\x2f\xfd": "unzstd",
+    b"\xfd7zXZ\x00": "unxz",
+    b"PK\x03\x04": "unzip",
+}
+"""How files begin that are compressed, and what unpacks them."""
 
 LONGEST_LINE_BYTES: Final = 16 << 20
 READ_BYTES: Final = 4 << 20
@@ -107,8 +116,12 @@ class CaptureFile:
             digests += _identity(line)
             in_order &= line.ts >= until_ms
             until_ms = max(until_ms, line.ts)
-        if not digests and not other_protocols:
-            raise CaptureError(f"there is nothing in the capture {self._path}: it has no line with a frame")
+        if not digests:
+            others = ", ".join(f"{count} lines of {name!r}" for name, count in other_protocols.items())
+            held = (
+                f"only {others}, and {' and '.join(sorted(PROTOCOLS))} are read" if others else "no line with a frame"
+            )
+            raise CaptureError(f"there is nothing in the capture {self._path}: it has {held}")
         return Survey(np.frombuffer(digests, dtype="<u8"), in_order, until_ms, other_protocols)
 
     def frames(self, survey: Survey, wanted: npt.NDArray[np.bool_], scratch: Path) -> Iterator[CapturedFrame]:
@@ -170,6 +183,8 @@ class CaptureFile:
             for block in _blocks(self._file, READ_BYTES, self._path):
                 for text in block:
                     number += 1
+                    if number == 1:
+                        text = self._first_line(text)
                     if text and not text.isspace():
                         yield self._decode(text), text
                 if self._progress is not None:
@@ -178,6 +193,13 @@ class CaptureFile:
             raise CaptureError(f"{self._path}, line {number}: {error}") from error
         except OSError as error:
             raise CaptureError(f"cannot read the capture {self._path}: {error.strerror}") from error
+
+    def _first_line(self, text: bytes) -> bytes:
+        """Without the mark that editors put before UTF-8; raises `CaptureError` for a compressed file."""
+        for begin, command in _COMPRESSED.items():
+            if text.startswith(begin):
+                raise CaptureError(f"the capture {self._path} is compressed; unpack it first, with {command}")
+        return text.removeprefix(BOM_UTF8)
 
     def _stamp(self) -> tuple[int, int]:
         state = os.fstat(self._file.fileno())

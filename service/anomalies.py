@@ -27,6 +27,8 @@ Format = Literal["table", "csv", "json"]
 _FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 _LARGEST = 3
 _MOST_BILLS = 50
+_HIGHEST_CODE = 255
+_MOST_ASKED_FOR = 10_000_000
 _DAY_OR_MONTH: Final = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?")
 
 
@@ -77,8 +79,7 @@ def add_anomalies_parser(commands: Any, run: Callable[[argparse.Namespace], int]
     )
     parser.add_argument(
         "--limit",
-        type=_at_least_one,
-        default=_MOST_BILLS,
+        type=_number_of_bills,
         metavar="N",
         help=f"with --bills, --orphans and --findings: at most N, the newest (default {_MOST_BILLS})",
     )
@@ -93,6 +94,11 @@ def print_anomalies(settings: Settings, options: argparse.Namespace) -> int:
         name = f"--{options.beside or 'bills'}"
         print(f"pilestream: {name} takes days only, neither --by nor --only", file=sys.stderr)
         return WRONG_USE
+    if options.limit is not None and options.bills is None and not options.beside:
+        print(
+            "pilestream: --limit goes with --bills, --orphans or --findings; the table is always whole", file=sys.stderr
+        )
+        return WRONG_USE
     kinds = [kind for kind, _name in options.only]
     twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
     if twice:
@@ -103,15 +109,16 @@ def print_anomalies(settings: Settings, options: argparse.Namespace) -> int:
         return WRONG_USE
     computed_at = datetime.now(UTC).isoformat(timespec="seconds")
     days = options.from_day, options.to_day
+    told = {"from": _iso(options.from_day), "to": _iso(options.to_day), "computed_at": computed_at}
+    limit = _MOST_BILLS if options.limit is None else options.limit
     with running_client(settings) as client:
         if options.beside:
-            lines = beside_bills(client, PLATFORM_SCOPE, options.beside, *days, limit=options.limit)
-            told = {"from": _iso(options.from_day), "to": _iso(options.to_day), "computed_at": computed_at}
+            lines = beside_bills(client, PLATFORM_SCOPE, options.beside, *days, limit=limit)
             print(render_beside_bills(options.beside, lines, options.format, told))
             return DONE
         if options.bills is not None:
-            for trade_no in bills_with(client, PLATFORM_SCOPE, options.bills, *days, limit=options.limit):
-                print(trade_no)
+            trade_nos = bills_with(client, PLATFORM_SCOPE, options.bills, *days, limit=limit)
+            _print_trade_nos(trade_nos, options.bills, options.format, told)
             return DONE
         table = anomaly_table(
             client,
@@ -127,6 +134,15 @@ def print_anomalies(settings: Settings, options: argparse.Namespace) -> int:
         print(f"pilestream: no bill of this period is of {chosen}", file=sys.stderr)
     print(render(table, options.format))
     return DONE
+
+
+def _print_trade_nos(trade_nos: Sequence[str], codes: Sequence[int], output: Format, told: dict[str, Any]) -> None:
+    """One a line; CSV has a head, JSON is one object."""
+    if output == "json":
+        print(json.dumps({"set": ",".join(map(str, codes)), "bills": list(trade_nos), **told}))
+        return
+    for line in ("trade_no", *map(safe_cell, trade_nos)) if output == "csv" else map(printable, trade_nos):
+        print(line)
 
 
 def render(table: AnomalyTable, output: Format) -> str:
@@ -269,14 +285,18 @@ def _last_day(text: str) -> date:
 
 def _codes(text: str) -> list[int]:
     try:
-        return [int(code) for code in text.split(",")]
+        codes = [int(code) for code in text.split(",")]
+        if not all(0 < code <= _HIGHEST_CODE for code in codes):
+            raise ValueError(text)
+        return codes
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no set of codes; write for example 8,9,6") from None
 
 
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of bills; write 1 or more")
+def _number_of_bills(text: str) -> int:
+    # the length first: int() refuses thousands of digits with words of its own
+    if not (text.isascii() and text.isdecimal() and len(text) < 20 and 1 <= int(text) <= _MOST_ASKED_FOR):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of bills; write 1 to {_MOST_ASKED_FOR:,}")
     return int(text)
 
 

@@ -296,9 +296,13 @@ def test_a_time_that_is_not_in_milliseconds_is_refused_by_line(tmp_path: Path) -
 
 def test_lines_of_other_protocols_are_counted_and_not_marked_as_taken(tmp_path: Path) -> None:
     here = Here(tmp_path)
-    report = here.replay(write_capture(tmp_path / "a.jsonl", session(), protocol="ocpp"))
-    assert (report.frames, report.other_protocols) == (0, {"ocpp": 43})
-    assert here.replay(write_capture(tmp_path / "b.jsonl", session())).frames == 43
+    other, known = (write_capture(tmp_path / f"{name}.jsonl", session(), protocol=name) for name in ("ocpp", "ykc"))
+    lines = known.read_text("utf-8").splitlines(keepends=True)
+    mixed = tmp_path / "mixed.jsonl"
+    mixed.write_text(lines[0] + other.read_text("utf-8"), "utf-8")
+    report = here.replay(mixed)
+    assert (report.frames, report.other_protocols) == (1, {"ocpp": 43})
+    assert here.replay(known).frames == 42
 
 
 def write_mixed(path: Path, lines: Iterable[Line]) -> Path:

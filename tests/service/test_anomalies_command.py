@@ -45,6 +45,10 @@ def test_groups_and_choices() -> None:
         (("--to", "20190305"), "is no day; write 2019-03-01"),
         (("--to", "2019-W10"), "is no day; write 2019-03-01"),
         (("--limit", "0"), "is no number of bills"),
+        (("--limit", "99999999999999999999"), "is no number of bills; write 1 to 10,000,000"),
+        (("--limit", "9" * 5_000), "is no number of bills"),
+        (("--limit", "٣"), "is no number of bills"),
+        (("--bills", "99999999999999999999"), "is no set of codes"),
         (("--by", "vendor,colour"), "'colour' is not one of day, month"),
         (("--only", "vendor"), "is no choice; write KIND=NAME"),
         (("--only", "colour=red"), "'colour' is not one of day, month"),
@@ -84,6 +88,11 @@ def test_the_command(
     assert "final bills: 2 (the begin to now; computed at 20" in run()
     assert run("--bills", "8") == f"{trade_no(2)}\n"
     assert run("--bills", "7,5") == ""
+    assert run("--bills", "8", "--format", "csv") == f"trade_no\n{trade_no(2)}\n"
+    listed = json.loads(run("--bills", "8", "--format", "json", "--to", "2023-11", "--limit", "10000000"))
+    assert listed.pop("computed_at") > "2023"
+    assert listed == {"set": "8", "bills": [trade_no(2)], "from": None, "to": "2023-11-30"}
+    assert json.loads(run("--json", "--bills", "7,5"))["bills"] == []
     assert json.loads(run("--json"))["bills"] == 2
     assert json.loads(run("--json", "--only", "vendor=nobody"))["bills"] == 0
     assert json.loads(run("--format", "json", "--to", "2023-10"))["bills"] == 0
@@ -98,6 +107,7 @@ def test_the_command(
     [
         (("--only", "vendor=A", "--only", "vendor=B"), "each kind once, not vendor twice"),
         (("--from", "2019-04", "--to", "2019-03"), "ends before it begins"),
+        (("--limit", "5"), "--limit goes with --bills, --orphans or --findings"),
     ],
 )
 def test_what_contradicts_itself_is_refused(
