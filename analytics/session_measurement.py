@@ -3,12 +3,12 @@
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from analytics.meter_profiles import PMAX_PERCENT, MeterInForce, meter_in_force
-from analytics.session_facts import CHARGING, SessionFacts
+from analytics.session_facts import SessionFacts
 from analytics.thresholds import MINUTE_MS, Thresholds
-from core.meter.readings import ReadingArrays
+from core.meter.reading_times import at_times_taken
+from core.meter.readings import ReadingArrays, in_order
 from core.session import PileBill, SessionInput, SessionResult, evaluate_session
 from core.tariff import TariffTimeline
 from core.tariff_version import TariffVersion
@@ -47,24 +47,27 @@ def measure(facts: SessionFacts, versions: dict[int, TariffVersion], thresholds:
         period_ms=thresholds.reading_period_ms,
     )
     timeline = _timeline(facts, versions)
-    readings = facts.readings
+    bill = _pile_bill(facts)
+    readings = ReadingArrays.of(**facts.readings, stored=facts.stored)
+    if facts.stored is None:
+        readings = at_times_taken(readings, bill.told if bill else None)
     result = evaluate_session(
         SessionInput(
             trade_no=facts.key.trade_no,
             profile=profile,
             zone=facts.pile.zone,
-            readings=ReadingArrays.of(**readings, stored=facts.stored),
+            readings=readings,
             timeline=timeline,
-            bill=_pile_bill(facts),
+            bill=bill,
             after_ms=_over_by_ms(facts, profile.gap_ms, thresholds),
             previous_end_e4kwh=facts.previous_end.register_e4kwh,
             previous_end_ms=max(facts.previous_end.at_ms, 0),
             previous_was_over=facts.previous_end.was_over,
-            placed=facts.stored is not None,
+            placed=True,
             comparison=thresholds.comparison,
         )
     )
-    columns = {**_columns(result), "begin_missed_e4kwh": _begin_missed_e4kwh(facts, result, profile.register_kind)}
+    columns = {**_columns(result), "begin_missed_e4kwh": _begin_missed_e4kwh(readings, result, profile.register_kind)}
     return Measured(result, columns, profile.gap_ms, timeline, meter)
 
 
@@ -117,14 +120,19 @@ def _over_by_ms(facts: SessionFacts, gap_ms: int, thresholds: Thresholds) -> int
     return over_ms or last_ms
 
 
-def _begin_missed_e4kwh(facts: SessionFacts, result: SessionResult, register_kind: str) -> int:
-    """What the register had counted of the charge before its first charging reading; 0 where its begin is unknown."""
-    charging = np.flatnonzero(facts.readings["state"] == CHARGING)
+def _begin_missed_e4kwh(readings: ReadingArrays, result: SessionResult, register_kind: str) -> int:
+    """What the register had counted of the charge before its first trusted charging reading; 0 where nothing tells.
+
+    The readings are those of the naive figure, in its order and without repetitions. One that lies outside what the
+    charge can have counted, as a spike or a false zero does, says nothing of its begin.
+    """
     begin_e4kwh = 0 if register_kind == "session" else result.register_start_e4kwh
-    if not charging.size or not (begin_e4kwh or register_kind == "session"):
+    if not (begin_e4kwh or register_kind == "session"):
         return 0
-    first = charging[np.argmin(facts.readings["event_ms"][charging])]
-    return max(0, int(facts.readings["counter_e4kwh"][first]) - begin_e4kwh)
+    ordered = in_order(readings)
+    counted_e4kwh = ordered.readings.counter_e4kwh[ordered.kept & ordered.readings.charging] - begin_e4kwh
+    possible = counted_e4kwh[(counted_e4kwh >= 0) & (counted_e4kwh <= result.high_e4kwh)]
+    return int(possible[0]) if len(possible) else 0
 
 
 def _columns(result: SessionResult) -> dict[str, Any]:
