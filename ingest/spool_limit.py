@@ -1,5 +1,7 @@
 """What happens at the disk limit: the oldest telemetry goes first, counted; facts stay (DESIGN invariant 3)."""
 
+import logging
+import os
 from pathlib import Path
 
 import msgspec
@@ -10,6 +12,10 @@ from ingest.record_buffer import LANE_TELEMETRY, count_records
 from ingest.segment import SEGMENT_HEADER_BYTES, Segment, list_segments
 
 SHED_FILE = "shed.json"
+SHED_FILE_BYTES = 128
+"""Padded, so that a full disk has room for the next count."""
+
+_log = logging.getLogger(__name__)
 
 
 class Shed(msgspec.Struct, frozen=True):
@@ -21,10 +27,10 @@ class Shed(msgspec.Struct, frozen=True):
 
 
 def read_shed(folder: Path) -> Shed:
-    """What was given up in this spool so far."""
+    """What was given up in this spool so far; nothing, when the file is torn."""
     try:
         return msgspec.json.decode((folder / SHED_FILE).read_bytes(), type=Shed)
-    except FileNotFoundError:
+    except (FileNotFoundError, msgspec.DecodeError):
         return Shed()
 
 
@@ -62,8 +68,18 @@ def _records_after(segment: Segment, start: int) -> int:
 
 
 def _remember(folder: Path, disk: Disk, shed: Shed) -> None:
+    """The counter must not stand in the way of the space that was just made for facts."""
+    path = folder / SHED_FILE
+    data = msgspec.json.encode(shed).ljust(SHED_FILE_BYTES)
     try:
-        disk.replace(folder / SHED_FILE, msgspec.json.encode(shed))
+        disk.replace(path, data)
     except OSError:
-        # On a full disk the counter must not stand in the way of the space that was just made for facts.
-        (folder / SHED_FILE).write_bytes(msgspec.json.encode(shed))
+        # A loader that has the deleted segment open keeps its space. Bytes that are there already can be written over.
+        try:
+            file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+            try:
+                os.pwrite(file, data, 0)
+            finally:
+                os.close(file)
+        except OSError:
+            _log.exception("%s: that %d records were given up could not be written down", folder, shed.records)
