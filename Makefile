@@ -6,9 +6,12 @@ BUILT := $(VENV)/.built
 # How long `make fuzz` looks for bad input, all its targets together.
 SECONDS ?= 90
 JOBS ?= 1
+# How many kills `make faults` does (its other faults take shares of that), and the seed of a run before.
+ROUNDS ?= 200
+SEED ?=
 SOURCES := pyproject.toml setup.py $(shell find core ingest -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 
-.PHONY: install demo serve test test-all fuzz lint format clean
+.PHONY: install demo serve test test-all faults fuzz lint format clean
 
 install: $(BUILT)
 
@@ -39,7 +42,11 @@ test: install
 test-all: install
 	@sh scripts/browser.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests
+	$(MAKE) faults
 	$(MAKE) fuzz SECONDS=600
+
+faults: install
+	$(BIN)/python -m tests.faults --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 $(VENV)/.fuzzer: $(VENV)/.packages
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=3,<4"

@@ -57,6 +57,7 @@ def bad_line(folder: Path, seconds: float, seed: int, *, workers: int = 1) -> Ro
 def clock_steps(folder: Path, seed: int, pause_s: float = 2.0) -> Row:
     """The clock of all processes of the platform jumps by an hour, back, a day back, and home again."""
     row = Row("clock steps of -1 d to +1 h")
+    folder.mkdir(exist_ok=True)
     clock = folder / "clock"
     write_clock(clock, 0.0)
     serve = ServeProcess(folder / "data", PILES, points=FaultPoints(clock=str(clock)))

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ ROLE: Final = re.compile(r"service\.(\w+)_role")
 
 @dataclass(frozen=True)
 class Held:
-    """What the processes hold at a moment."""
+    """What long-lived processes hold at a moment; `processes` counts all, `resident_kib` is of `serve` itself."""
 
     processes: int
     descriptors: int
@@ -200,12 +200,13 @@ class ServeProcess:
         """What `pilestream status` says of the spool, as the processes see it."""
         return read_spool_status(self.spool)
 
-    def held(self) -> Held:
-        """What the processes hold now."""
-        pids = [self.pid, *(pid for pids in self.roles().values() for pid in pids)]
+    def held(self, but: Collection[str] = ()) -> Held:
+        """What `serve` and its children hold now, but those of these roles (which begin anew, or have caches)."""
+        roles = self.roles()
+        pids = [self.pid, *(pid for role, pids in roles.items() if role not in but for pid in pids)]
         scratch = [path for path in self.folder.rglob("*") if path.suffix in (".part", ".new", ".tmp")]
         return Held(
-            len(pids),
+            1 + sum(map(len, roles.values())),
             sum(_count(pid, "fd") for pid in pids),
             sum(_count(pid, "task") for pid in pids),
             _resident_kib(self.pid),

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from tests.faults.balance import require_balance
 from tests.faults.kills import PILES
 from tests.faults.load import Load
@@ -54,7 +56,12 @@ def judge_unkilled(row: Row, serve: ServeProcess, log: SenderLog, *, balanced: b
     client = serve.client()
     verdict = compare(client, log)
     client.disconnect()
-    shed = sum(folder.get("shed", {}).get("records", 0) for folder in serve.spool_status()["folders"].values())
+    try:
+        folders = serve.spool_status()["folders"].values()
+    except msgspec.DecodeError as error:
+        row.wrong.append(f"the state of the spool cannot be read: {error}")
+        folders = []
+    shed = sum(folder.get("shed", {}).get("records", 0) for folder in folders)
     lost, verdict.telemetry_missing = len(verdict.telemetry_missing), []
     row.judge(verdict, [], 0.0)
     row.lost_allowed += lost
