@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "analytics": {"analytics", "core"},
     "backoffice": {"backoffice", "analytics", "core"},
     "dashboard": {"dashboard", "analytics", "backoffice", "core"},
-    "benchmarks": {"benchmarks", "ingest", "core"},
+    "benchmarks": {"benchmarks", "analytics", "ingest", "core"},
     "service": set(PACKAGES),
 }
 
