@@ -118,6 +118,7 @@ cdef class TrustedLine:
         cdef int64_t risen = self.rise(self.reference_value, value)
         cdef int64_t known = risen if risen < self.overcounted_e4kwh else self.overcounted_e4kwh
         cdef int64_t flowed = (self.rest.twice_w_ms + self.power.since_twice_w_ms) // (2 * W_MS_PER_E4KWH)
+        cdef bint silent = (self.reading_flags | self.passed_flags | self.later_flags) & FLAG_GAP
         cdef int64_t owed, rises
         cdef Interval interval
         if value < self.reference_value:
@@ -143,7 +144,9 @@ cdef class TrustedLine:
         self.reach_since_ms = event_ms
         owed, rises = self.rest.owed, self.rest.owed_rises
         clear_rest(&self.rest)
-        self.rest.ahead = clip(risen - flowed, 0, HIGHEST_VALUE)
+        if self.power.since_seen_ms >= event_ms - from_ms and not silent:
+            # What rose before anyone told of power flowed unseen: the register is not ahead of it.
+            self.rest.ahead = clip(risen - flowed, 0, HIGHEST_VALUE)
         if owed:
             self.rest.owed = owed
             self.rest.owed_rises = rises + 1

@@ -108,7 +108,8 @@ class Line:
             from_ms, estimated, more, flags = self._end_rest(
                 place, old.ms, risen, step_power if observed else 0, counter
             )
-            self.rest.ahead = max(0, risen - flowed)
+            if reading.charging and self._power_was_told(place, old):
+                self.rest.ahead = max(0, risen - flowed)
             known = min(risen, self.overcounted)
             self.overcounted -= known
             self.accepted += risen - known
@@ -164,6 +165,12 @@ class Line:
         self.wider_low += self.last_unexplained
         self.unsure_low += self.last_unexplained
         self.unexplained += self.last_unexplained
+
+    def _power_was_told(self, place: int, old: Reading) -> bool:
+        """From the reference to this reading, without a silence."""
+        told_ms = sum(self._step(a, b)[0] for a, b in pairwise(self._charging_since(old, place)))
+        silent = any(self.flags[at] & Flag.GAP for at in (*self.passed, place))
+        return told_ms >= self.readings[place].ms - old.ms and not silent
 
     def _cover_reset(self, place: int, elapsed_ms: int, risen: int, stood_at: int) -> None:
         """A rollover of a register whose digits nobody knows may have been a restart."""
