@@ -163,6 +163,8 @@ class _Witnesses:
     def _repeats_the_failure(self, bill: int) -> bool:
         """The bill lies in the interval only because that covers what the register may have failed to count."""
         measured = self._measured
+        if Flag.POWER_CONTRADICTS in measured.flags and abs(bill - measured.best_e4kwh) <= self._tolerance(bill):
+            return True
         jumped = measured.jumped_e4kwh - measured.flowed_in_jumps_e4kwh
         if jumped > 0 and bill > measured.best_e4kwh + measured.flowed_in_jumps_e4kwh + jumped // 2:
             return True

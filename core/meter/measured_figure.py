@@ -9,11 +9,11 @@ from core.meter.calculator import MeterCalculator
 from core.meter.flags import Flag
 from core.meter.profile import MeterProfile
 from core.meter.readings import Int64s
+from core.meter.seen_power import POWER_E4KWH, POWER_SHARE, SeenSteps
 
 MINUTE_MS = 60_000
 LATE_BASELINE_MS = 60_000
 MANY_STEPS = 10
-POWER_SHARE, POWER_E4KWH = 10, 1_000
 TOO_MANY_JUMPS = 5  # one step in five: the rated power is wrong (metering.md, "Check of these rules")
 
 
@@ -54,6 +54,7 @@ class MeasuredFigure:
         facts: RegisterFacts,
         begin: Begin,
         end_high_ms: int,
+        seen: SeenSteps,
         is_valid: bool,
     ) -> None:
         self._calculator = calculator
@@ -74,7 +75,7 @@ class MeasuredFigure:
             self.flags |= Flag.POWER_RATING_DOUBTFUL
         self.low, self.high = self._low(), self._high()
         if is_valid and calculator.power_energy_e4kwh and begin.began_ms <= begin.first_ms:
-            self._hear_power()
+            self._hear_power(seen)
 
     # ---- the begin --------------------------------------------------------------------------------------------
 
@@ -154,20 +155,22 @@ class MeasuredFigure:
         most = self._profile.energy_at_pmax(span_ms) + 2 * self._profile.quantum_e4kwh
         return self._calculator.accepted_e4kwh - self._calculator.overcounted_e4kwh > most
 
-    def _hear_power(self) -> None:
+    def _hear_power(self, seen: SeenSteps) -> None:
         """Voltage x current, the second instrument: where it excludes the interval, one is wrong (metering.md, 10).
 
         It is good to 5 %, and up to 8 % are lost between a meter on the AC side and the vehicle. Power may have been
-        another between two readings, and anything up to Pmax in the time that nobody saw. The interval covers both.
+        another between two readings, and anything up to Pmax in the time that nobody saw: that explains nothing of what
+        the register rose in the steps that were seen. The interval covers both.
         """
         calculator, profile = self._calculator, self._profile
         power = calculator.seen_power_energy_e4kwh
         play = power // POWER_SHARE + calculator.power_play_e4kwh + POWER_E4KWH
         unseen_ms = calculator.gaps_ms + self._begin.first_ms - self._begin.began_ms + self._tail_to_ms - self._last_ms
-        if power - play > self.high or power + play + profile.energy_at_pmax(unseen_ms) < self.low:
+        most = power + play + profile.energy_at_pmax(unseen_ms)
+        if power - play > self.high or most < self.low or seen.power_contradicts:
             self.flags |= Flag.POWER_CONTRADICTS
             self.low = max(0, min(self.low, power - play))
-            self.high = max(self.high, power + play + profile.energy_at_pmax(unseen_ms))
+            self.high = max(self.high, most)
 
     @property
     def proven(self) -> int:

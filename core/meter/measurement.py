@@ -14,6 +14,7 @@ from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 from core.meter.reading_times import counted_begin_ms
 from core.meter.readings import Bools, Int64s, OrderedReadings, ReadingArrays, in_order
 from core.meter.scale import AS_SHOWN, Scale, profile_in_unit, scale_of, scaled
+from core.meter.seen_power import seen_steps
 
 MINUTE_MS = 60_000
 LONGEST_CHARGE_MINUTES = 2160  # 36 h (anomaly-codes.md, code 5)
@@ -135,7 +136,8 @@ def measure(
     unquestioned = ordered.kept & all_charge & (raised == 0)
     is_valid = calculator.has_reference and (filled > 0 or bool(unquestioned.any()))
     begin = Begin(began_ms, first_ms, last_ms, _counted_at(kept, count, calculator.baseline_ms))
-    figure = MeasuredFigure(calculator, profile, facts, begin, max(end_high_ms, last_ms), is_valid)
+    seen = seen_steps(charged, rows[1 : 1 + filled], profile)
+    figure = MeasuredFigure(calculator, profile, facts, begin, max(end_high_ms, last_ms), seen, is_valid)
     steps = figure.with_both_ends(rows, filled)
     if calculator.forgiven:
         accepted = _without_forgiven(steps, all_readings.event_ms)

@@ -290,7 +290,7 @@ def test_a_delayed_burst_is_no_jump() -> None:
     profile = MeterProfile("session", 1, 132_000)
     values = [5_000 * place for place in range(12)]
     seconds = [0, 15, 30, 45, 85, 85, 90, 105, 120, 135, 150, 165]
-    measured = session(values, profile, at_s=seconds)
+    measured = session(values, profile, at_s=seconds, power_w=120_000)
     assert measured.best_e4kwh == 55_000
     assert measured.quality == Quality.VALID
 

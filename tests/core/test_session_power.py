@@ -111,6 +111,38 @@ def test_power_in_another_unit_is_held_and_both_are_covered(kind: RegisterKind, 
     assert result.final_energy_e4kwh == (TRUE_E4KWH * gain if flag == "SCALE" else TRUE_E4KWH)
 
 
+@pytest.mark.parametrize("unheard_s", [90, 180, 300, 900])
+@pytest.mark.parametrize("at", [0, 120])
+@pytest.mark.parametrize("gain", [0.75, 0.8, 0.85, 1.0, 1.25])
+def test_time_that_nobody_saw_explains_nothing_of_the_time_that_was_seen(gain: float, at: int, unheard_s: int) -> None:
+    """40 kW at a connector of 132 kW, first heard late or silent for a while; Pmax times that would hide any power."""
+    places = np.arange(240)
+    elapsed_ms = PERIOD_MS * places + 1_000 * unheard_s * (places >= at)
+    shown = 40_000 * elapsed_ms // 360_000
+    readings = ReadingArrays.of(
+        T0 + elapsed_ms,
+        shown // 100 * 100,
+        power_w=np.full(240, int(40_000 * gain)),
+        charge_minutes=elapsed_ms // 60_000,
+        seq=places,
+    )
+    end_ms = int(readings.event_ms[-1]) + 2_000
+    result = evaluate_session(
+        SessionInput(
+            "3" * 32,
+            MeterProfile("session", 100, PMAX_W),
+            "Asia/Shanghai",
+            readings,
+            TariffTimeline(()),
+            bill=PileBill(end_ms + 3_000, T0 - 10_000, end_ms, int(shown[-1]) // 100 * 100),
+            after_ms=end_ms,
+        )
+    )
+    assert ("POWER_CONTRADICTS" in result.flags) is (gain != 1.0)
+    assert is_held(result) is (gain != 1.0)
+    assert result.low_e4kwh <= shown[-1] * min(gain, 1.0) and result.high_e4kwh >= shown[-1]
+
+
 @pytest.mark.parametrize(("last_rise_s", "is_billed"), [(0, True), (45, False)])
 def test_a_counter_of_whole_kwh_stands_where_its_last_quantum_leaves_room(last_rise_s: int, is_billed: bool) -> None:
     """60 kW are 0.25 kWh in 15 s: 45 s after the counter rose it may be short by a whole kWh, and more flows on."""

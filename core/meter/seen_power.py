@@ -1,0 +1,74 @@
+"""What power says beside a register, of the steps that were seen whole."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
+from core.meter.readings import Bools, Int64s, ReadingArrays
+
+POWER_SHARE, POWER_E4KWH = 10, 1_000
+"""Power is good to 5 %, and up to 8 % are lost between a meter on the AC side and the vehicle (metering.md, 10)."""
+PLAY_MS = 15_000  # the register is not read at the moment of the power beside it
+
+
+class SeenSteps(NamedTuple):
+    """The steps in which nothing was unseen: what the register rose in them lies in [low, high], 1e-4 kWh.
+
+    `power_e4kwh` flowed meanwhile by voltage and current, good to `play_e4kwh`.
+    """
+
+    low_e4kwh: int = 0
+    high_e4kwh: int = 0
+    power_e4kwh: int = 0
+    play_e4kwh: int = 0
+
+    @property
+    def power_contradicts(self) -> bool:
+        """One of both is wrong: no time that nobody saw explains the difference."""
+        power, play = self.power_e4kwh, self.play_e4kwh
+        return power > 0 and not self.low_e4kwh - play <= power <= self.high_e4kwh + play
+
+
+def seen_steps(charged: ReadingArrays, rows: Int64s, profile: MeterProfile) -> SeenSteps:
+    """Those of the steps (`rows` of `MeterCalculator.run`) that lie between two readings without a silence.
+
+    `charged`: the charging readings in the order of time. Each stretch of such steps is good to one quantum, and to the
+    time between the reading of the register and that of power. One that the charger kept is good to a minute only.
+    """
+    event_ms, power_w = charged.event_ms, charged.power_w
+    size = len(event_ms)
+    if size < 2 or not len(rows) or not power_w.any():
+        return SeenSteps()
+    step_ms = event_ms[1:] - event_ms[:-1]
+    unseen = _running(step_ms > profile.gap_ms)
+    flowed = _running((power_w[1:] + power_w[:-1]) * step_ms)
+    changed = _running(np.abs(power_w[1:] - power_w[:-1]) * step_ms)
+    first, last = np.searchsorted(event_ms, rows[:, 0]), np.searchsorted(event_ms, rows[:, 1])
+    at_first, at_last = np.minimum(first, size - 1), np.minimum(last, size - 1)
+    is_seen = (event_ms[at_first] == rows[:, 0]) & (event_ms[at_last] == rows[:, 1])
+    is_seen &= unseen[at_first] == unseen[at_last]
+    inexact = (charged.stored != 0) & ~charged.device_timed
+    if inexact.any():
+        is_seen &= ~inexact[at_first] & ~inexact[at_last]
+    if not is_seen.any():
+        return SeenSteps()
+    from_place, to_place, seen = at_first[is_seen], at_last[is_seen], rows[is_seen]
+    stretches = 1 + int(np.count_nonzero(seen[1:, 0] != seen[:-1, 1]))
+    quantum = profile.quantum_e4kwh
+    risen = int(seen[:, 2].sum())
+    less = int(np.maximum(seen[:, 2] - quantum - seen[:, 3], 0).sum())
+    more = int(np.maximum(seen[:, 4] - quantum - seen[:, 2], 0).sum())
+    power = int((flowed[to_place] - flowed[from_place]).sum()) // (2 * W_MS_PER_E4KWH)
+    play = int((changed[to_place] - changed[from_place]).sum()) // (2 * W_MS_PER_E4KWH)
+    play += int(power_w.max()) * PLAY_MS * stretches // W_MS_PER_E4KWH
+    return SeenSteps(
+        low_e4kwh=risen - less - quantum * stretches,
+        high_e4kwh=risen + more + quantum * stretches,
+        power_e4kwh=power,
+        play_e4kwh=power // POWER_SHARE + play + POWER_E4KWH,
+    )
+
+
+def _running(values: Int64s | Bools) -> Int64s:
+    return np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(values)))
