@@ -9,7 +9,7 @@ from core.meter.calculator import MeterCalculator
 from core.meter.flags import Flag
 from core.meter.profile import MeterProfile
 from core.meter.readings import Int64s
-from core.meter.seen_power import POWER_E4KWH, POWER_SHARE, SeenSteps
+from core.meter.seen_power import POWER_E4KWH, POWER_SHARE, FlowedBefore, SeenSteps
 
 MINUTE_MS = 60_000
 LATE_BASELINE_MS = 60_000
@@ -35,13 +35,14 @@ class Begin(NamedTuple):
     """What is known of the time between the begin of the charge and the first trusted reading of its register.
 
     `first_ms`, `last_ms`: the first and the last charging reading; `counted_e4kwh`: what the charger by itself had
-    counted when the register was first read, -1 = nothing.
+    counted when the register was first read, -1 = nothing. `flowed`: what power says, None = it was not told.
     """
 
     began_ms: int
     first_ms: int
     last_ms: int
     counted_e4kwh: int = -1
+    flowed: FlowedBefore | None = None
 
 
 class MeasuredFigure:
@@ -63,6 +64,7 @@ class MeasuredFigure:
         self._last_ms = begin.last_ms
         self.is_valid = is_valid
         self.baseline_extra = 0
+        self.excluded_at_begin = 0  # so much more the register came since its last known value
         self._begin_flags = 0
         self._begin_low = self._begin_high = 0
         if is_valid:
@@ -105,7 +107,7 @@ class MeasuredFigure:
         """The previous end, the bill's start, or the charger's own count, where it can have come from there.
 
         A register that read 0 before lacks its begin however soon it answers; one that is first heard at its second
-        reading does not.
+        reading does not. What flowed while it read 0 is what power says, wherever power was told.
         """
         quantum = self._profile.quantum_e4kwh
         reach = self._profile.energy_at_pmax(delay_ms + self._profile.time_tolerance_ms) + 2 * quantum
@@ -121,17 +123,54 @@ class MeasuredFigure:
             known.append((first - facts.previous_end_e4kwh, Flag.BASELINE_PREV_END))
         if is_late and facts.bill_start_e4kwh:
             known.append((first - facts.bill_start_e4kwh, Flag.BASELINE_BILL_START))
-        if self._begin.counted_e4kwh >= 0:
-            known.append((self._begin.counted_e4kwh, Flag.BASELINE_BACKCAST))
+        excluded = 0
         for extra, flag in known:
-            if 0 <= extra <= reach:
-                self.baseline_extra = extra
-                self._begin_flags |= flag
-                if flag == Flag.BASELINE_BACKCAST:
-                    self._begin_low = min(quantum, extra)
-                    self._begin_high = quantum
-                return True
-        return False
+            if not 0 <= extra <= reach:
+                continue
+            if extra > self._most_before_first_value(delay_ms):
+                excluded = excluded or extra
+                continue
+            self._begin_flags |= flag
+            self.baseline_extra = extra
+            self._begin_low = self._beyond_power(extra)
+            return True
+        if 0 <= self._begin.counted_e4kwh <= reach:
+            extra = self.baseline_extra = self._begin.counted_e4kwh
+            self._begin_flags |= Flag.BASELINE_BACKCAST
+            self._begin_low = min(quantum, extra)
+            self._begin_high = quantum
+            return True
+        if excluded:
+            self._take_what_power_allows(excluded)
+        return bool(excluded)
+
+    @property
+    def _hears_power_at_begin(self) -> bool:
+        """The charge was heard from its begin on, so that only its register is late."""
+        return self._begin.first_ms - self._begin.began_ms < LATE_BASELINE_MS
+
+    def _most_before_first_value(self, delay_ms: int) -> int:
+        """What can have flowed before the register showed its first value, 1e-4 kWh."""
+        flowed, quanta = self._begin.flowed, 2 * self._profile.quantum_e4kwh
+        if not self._hears_power_at_begin:
+            return self._profile.energy_at_pmax(delay_ms + self._profile.time_tolerance_ms) + quanta
+        if flowed is None:
+            return self._profile.energy_at_pmax(delay_ms) + quanta
+        return flowed.allowed_e4kwh + flowed.play_e4kwh + quanta
+
+    def _beyond_power(self, extra: int) -> int:
+        """How much of it only the play of power allows: that may be no energy of this charge."""
+        flowed = self._begin.flowed
+        return max(0, extra - flowed.allowed_e4kwh) if flowed and self._hears_power_at_begin else 0
+
+    def _take_what_power_allows(self, extra: int) -> None:
+        """The register came further than power can have brought it: something else took the rest, or power is wrong."""
+        flowed = self._begin.flowed
+        allowed = min(extra, flowed.allowed_e4kwh) if flowed else 0
+        self.baseline_extra = allowed
+        self._begin_flags |= Flag.LATE_BASELINE | Flag.AMBIGUOUS
+        self._begin_low = max(0, allowed - flowed.told_e4kwh) if flowed else 0
+        self._begin_high = self.excluded_at_begin = extra - allowed
 
     # ---- the end ----------------------------------------------------------------------------------------------
 

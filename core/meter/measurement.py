@@ -14,7 +14,7 @@ from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 from core.meter.reading_times import counted_begin_ms
 from core.meter.readings import Bools, Int64s, OrderedReadings, ReadingArrays, in_order
 from core.meter.scale import AS_SHOWN, Scale, profile_in_unit, scale_of, scaled
-from core.meter.seen_power import seen_steps
+from core.meter.seen_power import flowed_before, seen_steps
 
 MINUTE_MS = 60_000
 LONGEST_CHARGE_MINUTES = 2160  # 36 h (anomaly-codes.md, code 5)
@@ -39,8 +39,9 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     count say was delivered while the register rested; part of it is estimated, part only covered by `high`.
     `seen_power_e4kwh` is the integral of power without silences, `unseen_power_ms` how long those lasted between the
     first and the last reading, `last_power_w` the power at the last. `unexplained_e4kwh`: of the best figure, what the
-    register rose in single steps beyond what power can have brought. `jumped_e4kwh`: what it rose in jumps, which the
-    best figure leaves out; `flowed_in_jumps_e4kwh` what power says of that time, Pmax where it says nothing.
+    register rose in single steps beyond what power can have brought. `jumped_e4kwh`: what it rose in jumps, and beyond
+    power since it was last known before the charge, which the best figure leaves out; `flowed_in_jumps_e4kwh` what power
+    says of the time of jumps, Pmax where it says nothing.
     `short_by_e4kwh`: by how much the counter may have been short at its last reading, by what flowed since it rose.
     """
 
@@ -135,7 +136,8 @@ def measure(
     raised = flags & NOT_TRUSTED
     unquestioned = ordered.kept & all_charge & (raised == 0)
     is_valid = calculator.has_reference and (filled > 0 or bool(unquestioned.any()))
-    begin = Begin(began_ms, first_ms, last_ms, _counted_at(kept, count, calculator.baseline_ms))
+    flowed = None if profile.register_kind == "session" else flowed_before(charged, began_ms, calculator.baseline_ms)
+    begin = Begin(began_ms, first_ms, last_ms, _counted_at(kept, count, calculator.baseline_ms), flowed)
     seen = seen_steps(charged, rows[1 : 1 + filled], profile)
     figure = MeasuredFigure(calculator, profile, facts, begin, max(end_high_ms, last_ms), seen, is_valid)
     steps = figure.with_both_ends(rows, filled)
@@ -195,7 +197,7 @@ def measure(
         unseen_power_ms=calculator.gaps_ms,
         last_power_w=calculator.last_power_w,
         unexplained_e4kwh=max(_unexplained(calculator, kept, kept_flags), not_certain.risen_e4kwh),
-        jumped_e4kwh=jumped.risen_e4kwh,
+        jumped_e4kwh=jumped.risen_e4kwh + figure.excluded_at_begin,
         flowed_in_jumps_e4kwh=jumped.flowed_e4kwh,
         short_by_e4kwh=_short_by(kept, count, profile),
     )

@@ -1,4 +1,4 @@
-"""What power says beside a register, of the steps that were seen whole."""
+"""What power says beside a register: of the steps that were seen whole, and of the time before its first value."""
 
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from core.meter.readings import Bools, Int64s, ReadingArrays
 
 POWER_SHARE, POWER_E4KWH = 10, 1_000
 """Power is good to 5 %, and up to 8 % are lost between a meter on the AC side and the vehicle (metering.md, 10)."""
+BEGIN_SHARE, BEGIN_PLAY_MS = 20, 5_000
 PLAY_MS = 15_000  # the register is not read at the moment of the power beside it
 
 
@@ -68,6 +69,41 @@ def seen_steps(charged: ReadingArrays, rows: Int64s, profile: MeterProfile) -> S
         power_e4kwh=power,
         play_e4kwh=power // POWER_SHARE + play + POWER_E4KWH,
     )
+
+
+class FlowedBefore(NamedTuple):
+    """What flowed before the first value of an absolute register, 1e-4 kWh.
+
+    `told_e4kwh`: by power as it was told. `allowed_e4kwh`: the same with the highest power of that time in the seconds
+    before the first reading, and where power was zero as the register was. `play_e4kwh`: by so much more it may be.
+    """
+
+    told_e4kwh: int
+    allowed_e4kwh: int
+    play_e4kwh: int
+
+
+def flowed_before(charged: ReadingArrays, began_ms: int, value_ms: int) -> FlowedBefore | None:
+    """Between the begin of the charge and the first value of its register at `value_ms`; None: no power was told.
+
+    `charged`: the charging readings in the order of time.
+    """
+    if not charged.power_w.any():
+        return None
+    until = int(np.searchsorted(charged.event_ms, value_ms, side="right"))
+    event_ms, power_w = charged.event_ms[:until], charged.power_w[:until]
+    if not until:
+        return None
+    step_ms = event_ms[1:] - event_ms[:-1]
+    peak_w = int(power_w.max())
+    is_mute = (power_w == 0) & (charged.counter_e4kwh[:until] == 0)
+    most_w = np.where(is_mute, peak_w, power_w)
+    unseen = peak_w * max(0, int(event_ms[0]) - began_ms) // W_MS_PER_E4KWH
+    told = int(((power_w[1:] + power_w[:-1]) * step_ms).sum()) // (2 * W_MS_PER_E4KWH)
+    allowed = int(((most_w[1:] + most_w[:-1]) * step_ms).sum()) // (2 * W_MS_PER_E4KWH) + unseen
+    changed = int((np.abs(most_w[1:] - most_w[:-1]) * step_ms).sum()) // (2 * W_MS_PER_E4KWH)
+    late = peak_w * BEGIN_PLAY_MS // W_MS_PER_E4KWH
+    return FlowedBefore(told, allowed, allowed // BEGIN_SHARE + changed + late)
 
 
 def _running(values: Int64s | Bools) -> Int64s:

@@ -112,6 +112,42 @@ def test_a_register_that_answers_after_zeros_starts_at_the_previous_end(zeros: i
     assert measured.quality == Quality.DERIVED
 
 
+@pytest.mark.parametrize("zeros", [1, 2])
+@pytest.mark.parametrize("power_w", [7_000, 20_000])
+@pytest.mark.parametrize("unbilled", [3_000, 8_000, 15_000])
+def test_what_power_excludes_of_the_way_from_the_previous_end_is_not_proven(
+    zeros: int, power_w: int, unbilled: int
+) -> None:
+    """Something else took energy between two charges: a zero in the first reading does not make it this one's."""
+    flowed = power_w * 15_000 * np.arange(80) // 360_000
+    values = (BEFORE + unbilled + flowed) // 100 * 100
+    values[:zeros] = 0
+    readings = charge(values=values, before=0, power_w=np.full(80, power_w), session_e4kwh=np.zeros(80, dtype=np.int64))
+    measured = measure(readings, PROFILE, register=RegisterFacts(previous_end_e4kwh=BEFORE))
+    true, repeated = int(flowed[-1]), int(flowed[-1]) + unbilled
+    assert abs(measured.best_e4kwh - true) <= 100
+    assert measured.low_e4kwh <= true and repeated <= measured.high_e4kwh + 100
+    assert measured.quality == Quality.ESTIMATED
+    assert Flag.LATE_BASELINE in measured.flags and Flag.BASELINE_PREV_END not in measured.flags
+    assert abs(measured.register_start_e4kwh - BEFORE - unbilled) <= 200, "no charge took what came before"
+    end_ms = int(readings.event_ms[-1])
+    for bill in (None, repeated):
+        figure = final_figure(measured, bill, PROFILE, duration_ms=1_200_000, end_high_ms=end_ms)
+        assert figure.quality <= Quality.ESTIMATED
+    right = final_figure(measured, true, PROFILE, duration_ms=1_200_000, end_high_ms=end_ms)
+    assert (right.rule, right.energy_e4kwh) == (1, true)
+
+
+@pytest.mark.parametrize(("unbilled", "is_taken"), [(0, True), (8_000, False)])
+def test_zeros_without_any_power_reach_as_far_as_pmax(unbilled: int, is_taken: bool) -> None:
+    values = BEFORE + unbilled + STEP_E4KWH * np.arange(80)
+    values[0] = 0
+    readings = charge(values=values, before=0, power_w=np.zeros(80, dtype=np.int64))
+    measured = measure(readings, PROFILE, register=RegisterFacts(previous_end_e4kwh=BEFORE))
+    assert (Flag.BASELINE_PREV_END in measured.flags) is is_taken
+    assert measured.low_e4kwh <= STEP_E4KWH * 79 <= measured.high_e4kwh
+
+
 def test_a_late_first_reading_without_a_told_begin_starts_at_the_previous_end() -> None:
     measured = measure(charge(before=0, first=20), PROFILE, register=RegisterFacts(BEFORE))
     assert measured.best_e4kwh == STEP_E4KWH * 79

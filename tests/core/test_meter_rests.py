@@ -108,7 +108,7 @@ def test_a_jump_after_a_rise_that_power_excludes_is_not_the_way_back_of_a_spike(
 @pytest.mark.parametrize("quantum", [100, 10_000])
 @pytest.mark.parametrize("is_silence", [False, True])
 def test_what_rose_unheard_is_no_advance_on_power(quantum: int, is_silence: bool) -> None:
-    """4.5 kWh before the first reading, or in a silence at the end of which power had fallen; then a rest of 2.8 kWh."""
+    """4.5 kWh before the first reading, or in a silence at whose end power had fallen; then a rest of 2.8 kWh."""
     heard_ms, rested = 600_000, 38
     early = [0, 15_000] if is_silence else []
     times = [*early, *[heard_ms + 15_000 * place for place in range(120)]]
