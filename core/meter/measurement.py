@@ -40,8 +40,8 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     `seen_power_e4kwh` is the integral of power without silences, `unseen_power_ms` how long those lasted between the
     first and the last reading, `last_power_w` the power at the last. `unexplained_e4kwh`: of the best figure, what the
     register rose in single steps beyond what power can have brought. `jumped_e4kwh`: what it rose in jumps, and beyond
-    power since it was last known before the charge, which the best figure leaves out; `flowed_in_jumps_e4kwh` what power
-    says of the time of jumps, Pmax where it says nothing.
+    power since it was last known before the charge, which the best figure leaves out; `flowed_in_jumps_e4kwh` what
+    power says of the time of jumps, Pmax where it says nothing.
     `short_by_e4kwh`: by how much the counter may have been short at its last reading, by what flowed since it rose.
     """
 
