@@ -14,7 +14,7 @@ from ingest.spool import Spool, SpoolBrokenError
 from ingest.start_decision import StartTable
 from ingest.tls import TlsFileError
 from service.charger_access import tls_files
-from service.lifeline import on_stop, say_ready
+from service.lifeline import say_ready, stopped_in_loop
 from service.role import MS_PER_S, RoleSettings, now_ms, refreshed_directory, run_role
 from service.settings import Settings
 
@@ -46,13 +46,7 @@ async def _serve_chargers(role: RoleSettings, worker: int) -> None:
         decide_start=StartTable(settings.start_accounts),
         aaf5_values=Aaf5ValueTable(settings.aaf5_values),
     )
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-
-    def stop() -> None:
-        loop.call_soon_threadsafe(stopped.set)
-
-    on_stop(stop)
+    stopped = stopped_in_loop()
     await gateway.start(settings.bind, _ports(settings))
     say_ready(ports=gateway.ports)
     await _until_stopped(stopped, spool)

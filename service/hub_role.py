@@ -1,12 +1,10 @@
 """The hub of several gateways as a process: who holds which charger, and where orders come in."""
 
-import asyncio
-
 import uvloop
 
 from ingest.hub import Hub, HubSettings
 from ingest.login_rules import LoginLimits
-from service.lifeline import on_stop, say_ready
+from service.lifeline import say_ready, stopped_in_loop
 from service.role import RoleSettings, now_ms, run_role
 
 
@@ -30,13 +28,7 @@ async def _serve_workers(role: RoleSettings) -> None:
         ),
         now_ms,
     )
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-
-    def stop() -> None:
-        loop.call_soon_threadsafe(stopped.set)
-
-    on_stop(stop)
+    stopped = stopped_in_loop()
     await hub.start()
     say_ready()
     await stopped.wait()

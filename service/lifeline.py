@@ -1,5 +1,7 @@
 """How a child process of the platform learns that it should stop: a signal, or the end of its parent."""
 
+import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -26,6 +28,20 @@ def on_stop(callback: Callable[[], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: call_once())
     on_parent_end(call_once)
+
+
+def stopped_in_loop() -> asyncio.Event:
+    """An event of the running loop that is set when this process should end."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+
+    def stop() -> None:
+        # A parent may end while this process does so by itself: the loop is closed then, and nobody waits.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(stopped.set)
+
+    on_stop(stop)
+    return stopped
 
 
 def on_parent_end(callback: Callable[[], None]) -> None:

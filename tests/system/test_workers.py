@@ -59,6 +59,18 @@ class Shared(RunningPlatform):
         """The gateway's part of `pilestream status`."""
         return dict(read_status(self.settings)["gateway"])
 
+    async def status_where(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The first status that the hub shows and that is so: it shows none in its first second."""
+        found: dict[str, Any] = {}
+
+        def look() -> bool:
+            found.clear()
+            found.update(self.status())
+            return bool(found) and condition(found)
+
+        await until(look)
+        return found
+
     async def connect(self) -> Charger:
         return Charger(*await asyncio.open_connection("127.0.0.1", self.ykc_port))
 
@@ -111,8 +123,7 @@ def test_the_kernel_spreads_chargers_over_all_workers_and_status_shows_each(shar
         chargers = [await shared.logged_in(code) for code in PILES]
         for number, (charger, code) in enumerate(zip(chargers, PILES, strict=True)):
             await shared.bill(charger, code, number)
-        await until(lambda: shared.status()["bills_acked"] == len(PILES))
-        status = shared.status()
+        status = await shared.status_where(lambda status: status["bills_acked"] == len(PILES))
         assert status["logged_in"] == len(PILES)
         assert [each["worker"] for each in status["workers"]] == [0, 1]
         assert all(each["logged_in"] > 0 for each in status["workers"])
@@ -157,7 +168,7 @@ def test_chargers_of_a_killed_worker_come_back_to_any_and_it_is_started_again(sh
             await charger.close()
         assert 0 < served < len(PILES)
         await until(lambda: shared.pid_of("gateway", 1) not in (0, killed))
-        await until(lambda: len(shared.status().get("workers", [])) == 2)
+        await shared.status_where(lambda status: len(status["workers"]) == 2)
 
     run(talk())
 
@@ -171,7 +182,7 @@ def test_a_killed_hub_stops_nobody_and_the_next_one_knows_who_is_there(shared: S
         newcomer = await shared.come_back(PILES[8])
         await shared.bill(newcomer, PILES[8], 308)
         await until(lambda: shared.pid_of("hub") not in (0, killed))
-        await until(lambda: shared.status().get("logged_in") == len(chargers) + 1)
+        await shared.status_where(lambda status: status["logged_in"] == len(chargers) + 1)
         # A rival on whichever worker: the new hub knows the holder, which answers.
         rival = await shared.connect()
         await rival.send(login(PILES[0]))
@@ -197,10 +208,11 @@ def test_a_charger_that_is_new_in_the_master_data_is_served_by_every_worker(shar
 
     async def talk() -> None:
         await asyncio.sleep(6)  # a directory is read again every five seconds
-        before = {each["worker"]: each["logins_accepted"] for each in shared.status()["workers"]}
+        status = await shared.status_where(lambda status: len(status["workers"]) == 2)
+        before = {each["worker"]: each["logins_accepted"] for each in status["workers"]}
         chargers = [await shared.logged_in(code) for code in LATE_PILES]
-        await until(lambda: shared.status()["logged_in"] == len(chargers))
-        after = {each["worker"]: each["logins_accepted"] for each in shared.status()["workers"]}
+        status = await shared.status_where(lambda status: status["logged_in"] == len(chargers))
+        after = {each["worker"]: each["logins_accepted"] for each in status["workers"]}
         assert all(after[worker] > before[worker] for worker in after)
         for charger in chargers:
             await charger.close()
