@@ -9,9 +9,12 @@ JOBS ?= 1
 # How many kills `make faults` does (its other faults take shares of that), and the seed of a run before.
 ROUNDS ?= 200
 SEED ?=
+# Of `make bench`: names of workloads, or how they begin; FULL=1 measures the goals at their full length (about two hours).
+ONLY ?=
+FULL ?=
 SOURCES := pyproject.toml setup.py $(shell find core ingest -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 
-.PHONY: install demo serve test test-all faults fuzz lint format clean
+.PHONY: install demo serve test test-all faults fuzz bench lint format clean
 
 install: $(BUILT)
 
@@ -54,6 +57,9 @@ $(VENV)/.fuzzer: $(VENV)/.packages
 
 fuzz: install $(VENV)/.fuzzer
 	$(BIN)/python scripts/fuzz.py --seconds $(SECONDS) --jobs $(JOBS)
+
+bench: install
+	$(BIN)/python -m benchmarks.report $(if $(ONLY),--only $(ONLY)) $(if $(FULL),--full)
 
 lint: install
 	$(BIN)/ruff check .

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import platform
 import statistics
 import sys
@@ -10,7 +9,7 @@ import time
 from importlib.metadata import version
 from typing import Any, Final
 
-from benchmarks.frames.contestants import COPIED, MEMCPY, PYTHON_C_CRC, UNCHECKED, contestants, pilestream
+from benchmarks.frames.contestants import MEMCPY, PILESTREAM, PYTHON_C_CRC, UNCHECKED, contestants
 from benchmarks.frames.stream import Stream, stream
 from core import checksum
 
@@ -62,20 +61,31 @@ def measured(sent: Stream, rounds: int, seconds: float) -> dict[str, Any]:
             busy_s = sum(contestant(sent, False)[0] for _ in range(passes))
             rates[name].append(round(passes * sent.frames / busy_s))
     medians = {name: round(statistics.median(values)) for name, values in rates.items()}
-    own = pilestream()
+    own = rates[PILESTREAM]
     return {
         "workload": "frames",
         "contestants": {
             name: {"unit": "frames/s", "values": values, "median": medians[name]} for name, values in rates.items()
         },
-        "ratios": {f"{own} / {name}": round(medians[own] / medians[name], 3) for name in medians if name != own}
-        | {f"{COPIED} / {PYTHON_C_CRC}": round(medians[COPIED] / medians[PYTHON_C_CRC], 3)},
-        "goal": {f"{own} / {PYTHON_C_CRC}": 75, f"{own} / {UNCHECKED}": 0.5},
+        "ratios": {
+            f"{PILESTREAM} / {name}": round(medians[PILESTREAM] / medians[name], 3)
+            for name in medians
+            if name != PILESTREAM
+        },
+        "measures": {
+            name: {
+                "unit": "×",
+                "values": [round(mine / others, 3) for mine, others in zip(own, rates[other], strict=True)],
+            }
+            for name, other in (("vs_python", PYTHON_C_CRC), ("vs_unchecked", UNCHECKED))
+        },
         "checksum": checksum.implementation(),
         "frames": sent.frames,
         "bytes_per_frame": round(sum(map(len, sent.reads)) / sent.frames, 1),
-        "machine": {"processor": platform.processor() or platform.machine(), "cpus": os.cpu_count()},
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in ("cython", "fastcrc")}},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("cython", "fastcrc", "construct")},
+        },
     }
 
 

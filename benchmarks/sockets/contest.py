@@ -1,9 +1,11 @@
 """The contestants of one workload, in turn and again, so that a change of the machine meets them all."""
 
+import platform
 import shutil
 import statistics
 import tempfile
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,8 +37,11 @@ def bulk(connections: int, readings: int, rounds: int, seed: int, folder: Path =
         }
         runs = _in_turn(commands, Path(name), rounds, "bulk", sent, PROBES)
     rates = {name: [sent.frames / run.cpu_s for run in found] for name, found in runs.items()}
-    goals = {"gateway / floor": 0.6, "longest wait of a probe": "100 ms"}
-    return _report("bulk", runs, rates, FLOOR, seed=seed, goal=goals, connections=connections, frames=sent.frames)
+    measures = {
+        "vs_floor": _in_each_round(rates, FLOOR),
+        "longest_ack_ms": {"unit": "ms", "values": [run.wait_ms["max"] for run in runs[GATEWAY]]},
+    }
+    return _report("bulk", runs, rates, measures, seed=seed, connections=connections, frames=sent.frames)
 
 
 def segments(connections: int, seconds: float, rounds: int) -> dict[str, Any]:
@@ -53,8 +58,8 @@ def segments(connections: int, seconds: float, rounds: int) -> dict[str, Any]:
         }
         runs = _in_turn(commands, Path(name), rounds, "segments", sent, seconds)
     rates = {name: [run.answers / run.cpu_s for run in found] for name, found in runs.items()}
-    goals = {"gateway / floor": 0.8, f"gateway / {SEGMENTS_PLAIN}": 4}
-    return _report("segments", runs, rates, FLOOR, goal=goals, connections=connections)
+    measures = {"vs_floor": _in_each_round(rates, FLOOR), "vs_asyncio": _in_each_round(rates, SEGMENTS_PLAIN)}
+    return _report("segments", runs, rates, measures, connections=connections)
 
 
 def _in_turn(
@@ -71,8 +76,14 @@ def _in_turn(
     return runs
 
 
+def _in_each_round(rates: dict[str, list[float]], other: str) -> dict[str, Any]:
+    """The gateway's rate by another's, where both took their turn."""
+    pairs = zip(rates[GATEWAY], rates[other], strict=True)
+    return {"unit": "×", "values": [round(own / others, 3) for own, others in pairs]}
+
+
 def _report(
-    workload: str, runs: dict[str, list[Run]], rates: dict[str, list[float]], baseline: str, **more: Any
+    workload: str, runs: dict[str, list[Run]], rates: dict[str, list[float]], measures: dict[str, Any], **more: Any
 ) -> dict[str, Any]:
     medians = {name: statistics.median(values) for name, values in rates.items()}
     return {
@@ -89,6 +100,10 @@ def _report(
             }
             for name, found in runs.items()
         },
-        "ratios": {f"{name} / {baseline}": round(medians[name] / medians[baseline], 3) for name in medians},
+        "ratios": {
+            f"{GATEWAY} / {name}": round(medians[GATEWAY] / medians[name], 3) for name in medians if name != GATEWAY
+        },
+        "measures": measures,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in ("uvloop", "cython")}},
         **more,
     }

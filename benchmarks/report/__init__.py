@@ -1,0 +1,1 @@
+"""Runs the benchmarks as processes, keeps what each printed, and renders `benchmarks/RESULTS.md` from it."""
