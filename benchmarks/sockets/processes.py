@@ -20,6 +20,7 @@ SERVER_CORE: Final = 0
 SENDER_CORE: Final = 1
 PATIENCE_S: Final = 180
 HOST: Final = "127.0.0.1"
+WAITS: Final = ("p50", "p99", "max")
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -47,20 +48,27 @@ class Server(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What one run of the sender gave. `cpu_s`: of the server, while it ran."""
+    """What one run of the sender gave. `cpu_s`: of the server, while it ran.
+
+    `wait_ms`: for acknowledgements. `login_ms`: from connecting to the answer to the login.
+    """
 
     seconds: float
     cpu_s: float
     answers: int
     wait_ms: dict[str, float]
+    login_ms: dict[str, float]
 
 
 def compiled(name: str) -> Path:
-    """The program of a C file of this folder, compiled when it is older than its source."""
+    """The program of a C file of this folder, compiled when it is older than its sources."""
     source, program = HERE / f"{name}.c", BUILD_FOLDER / name
-    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+    newest = max(path.stat().st_mtime for path in (source, *HERE.glob("*.h")))
+    if not program.exists() or program.stat().st_mtime < newest:
         BUILD_FOLDER.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["gcc", *C_FLAGS, "-o", program, source], check=True)
+        part = program.with_suffix(f".{os.getpid()}")  # two that compile at once replace a whole program by a whole one
+        subprocess.run(["gcc", *C_FLAGS, "-o", part, source], check=True)
+        part.replace(program)
     return program
 
 
@@ -116,4 +124,5 @@ def send(server: Server, workload: str, traffic: Traffic, last: float) -> Run:
     if sender.returncode or not line:
         raise BenchmarkError("the sender did not finish; what it says is on stderr")
     result: dict[str, Any] = msgspec.json.decode(line)
-    return Run(result["seconds"], cpu_s, result["answers"], result["wait_ms"])
+    waits = [{part: result[kind][part] for part in WAITS} for kind in ("wait_ms", "login_ms")]
+    return Run(result["seconds"], cpu_s, result["answers"], *waits)

@@ -51,38 +51,41 @@ def directory(count: int) -> PileDirectory:
 def write_backlog(path: Path, connections: int, readings: int, probes: int, seed: int) -> Traffic:
     """Each charger was offline for a whole charge: its stored readings, then its record. Probes send one heartbeat."""
     rng = np.random.default_rng(seed)
-    login = len(_login(0))
+    login = len(login_frame(0))
     ended_ms = time.time_ns() // 1_000_000  # a record from another time would be an alarm
-    tail = len(_record(0, 0, ended_ms, ended_ms))
+    tail = len(record_frame(0, 0, ended_ms, ended_ms))
     with path.open("wb") as file:
         for first in range(0, connections, CHUNK):
             numbers = np.arange(first, min(first + CHUNK, connections))
-            energies = np.cumsum(_steps(rng, len(numbers), readings), axis=1)
-            frames = _readings(numbers, energies)
+            energies = np.cumsum(energy_steps(rng, len(numbers), readings), axis=1)
+            frames = reading_frames(numbers, energies)
             for row, number in enumerate(numbers.tolist()):
-                file.write(_login(number))
+                file.write(login_frame(number))
                 file.write(b"".join(frames[row * readings : (row + 1) * readings]))
-                file.write(_record(number, int(energies[row, -1]), ended_ms - readings * READING_EVERY_MS, ended_ms))
+                file.write(
+                    record_frame(number, int(energies[row, -1]), ended_ms - readings * READING_EVERY_MS, ended_ms)
+                )
         for number in range(connections, connections + probes):
-            body = _login(number) + _heartbeat(number)
+            body = login_frame(number) + heartbeat_frame(number)
             file.write(body.ljust(login + readings * FRAME_BYTES + tail, b"\0"))
     return Traffic(path, connections, login, readings * FRAME_BYTES, tail, connections * (readings + 1))
 
 
 def write_heartbeats(path: Path, connections: int) -> Traffic:
     """Each charger has one heartbeat that it sends again and again."""
-    login, heartbeat = len(_login(0)), len(_heartbeat(0))
-    path.write_bytes(b"".join(_login(number) + _heartbeat(number) for number in range(connections)))
+    login, heartbeat = len(login_frame(0)), len(heartbeat_frame(0))
+    path.write_bytes(b"".join(login_frame(number) + heartbeat_frame(number) for number in range(connections)))
     return Traffic(path, connections, login, heartbeat, 0, 0)
 
 
-def _steps(rng: np.random.Generator, chargers: int, readings: int) -> npt.NDArray[np.int64]:
+def energy_steps(rng: np.random.Generator, chargers: int, readings: int) -> npt.NDArray[np.int64]:
     """Energy from reading to reading, e4kwh: power that falls slowly and is never quite still."""
     course = np.linspace(1.0, 0.4, readings) * rng.normal(1.0, 0.02, (chargers, readings))
     return (course * POWER_W / 1_000 * READING_EVERY_MS / 3_600_000 * 10_000).astype(np.int64)
 
 
-def _readings(numbers: npt.NDArray[np.int64], energies: npt.NDArray[np.int64]) -> list[bytes]:
+def reading_frames(numbers: npt.NDArray[np.int64], energies: npt.NDArray[np.int64]) -> list[bytes]:
+    """The stored readings of a charge of each of those chargers, in turn; `energies` by charger and reading."""
     chargers, readings = energies.shape
     steps = np.diff(energies, axis=1, prepend=0)
     power_w = steps * 3_600_000 // READING_EVERY_MS // 10
@@ -113,7 +116,8 @@ def _trade_no(number: int) -> str:
     return f"{code_of(number)}01260922{number:010d}"
 
 
-def _login(number: int) -> bytes:
+def login_frame(number: int) -> bytes:
+    """0x01 of the charger behind a connection."""
     fields: dict[str, Any] = {
         "pile_code": code_of(number),
         "pile_type": 0,
@@ -127,13 +131,15 @@ def _login(number: int) -> bytes:
     return encode_raw("login", fields, seq=SEQ, checksum_order="le")
 
 
-def _heartbeat(number: int) -> bytes:
+def heartbeat_frame(number: int) -> bytes:
+    """0x03 of the charger behind a connection."""
     return encode_raw(
         "heartbeat", {"pile_code": code_of(number), "gun_no": "01", "gun_fault": 0}, seq=SEQ, checksum_order="le"
     )
 
 
-def _record(number: int, energy_e4kwh: int, start_ms: int, end_ms: int) -> bytes:
+def record_frame(number: int, energy_e4kwh: int, start_ms: int, end_ms: int) -> bytes:
+    """0x3B of the one charge of the charger behind a connection."""
     end = ms_to_cp56(end_ms, ZONE)
     fields: dict[str, Any] = {
         "trade_no": _trade_no(number),

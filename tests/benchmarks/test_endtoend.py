@@ -1,0 +1,74 @@
+"""The benchmarks of the whole platform: they lose nothing unseen, and each runs with a handful of chargers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clickhouse_driver import Client
+
+from benchmarks.backlog.run import backlog
+from benchmarks.endtoend.errors import EndToEndError
+from benchmarks.endtoend.stored import require_all
+from benchmarks.endtoend.traffic import Sent, digest_of, write_stored
+from benchmarks.fleet.readings import FRAME_BYTES
+from core.ykc.realtime import RealtimeColumns
+
+CHARGERS, READINGS = 3, 20
+
+
+def stored_frames(path: Path) -> tuple[bytes, Sent]:
+    """The realtime frames of all chargers, without what is around them."""
+    traffic, sent = write_stored(path, CHARGERS, READINGS, 5)
+    data = path.read_bytes()
+    each = traffic.login_bytes + traffic.body_bytes + traffic.tail_bytes
+    assert len(data) == CHARGERS * each
+    begin = traffic.login_bytes + traffic.body_bytes - READINGS * FRAME_BYTES
+    parts = [data[n * each + begin :][: READINGS * FRAME_BYTES] for n in range(CHARGERS)]
+    return b"".join(parts), sent
+
+
+def insert_readings(database: Client, frames: bytes) -> None:
+    columns = RealtimeColumns(len(frames) // FRAME_BYTES)
+    starts = np.arange(0, len(frames), FRAME_BYTES, dtype=np.uint64)
+    assert columns.decode_many(frames, starts, np.full(len(starts), FRAME_BYTES, np.uint32)) == len(starts)
+    names = ("trade_hi", "trade_lo", "seq", "energy_e4kwh")
+    data = [columns.columns()[name].tolist() for name in names]
+    database.execute(f"INSERT INTO readings ({', '.join(names)}) VALUES", data, columnar=True)
+
+
+@pytest.mark.server
+def test_a_reading_that_is_lost_changed_or_stored_twice_is_found(tmp_path: Path, database: Client) -> None:
+    frames, sent = stored_frames(tmp_path / "traffic")
+    assert sent.readings == CHARGERS * READINGS
+    assert sent.digest == digest_of(frames)
+    expected = sent._replace(records=0)
+    insert_readings(database, frames)
+    require_all(database, expected)
+
+    database.execute("TRUNCATE TABLE readings")
+    insert_readings(database, frames[FRAME_BYTES:] + frames[-FRAME_BYTES:])  # one lost, another twice
+    with pytest.raises(EndToEndError, match="stored"):
+        require_all(database, expected)
+
+    database.execute("TRUNCATE TABLE readings")
+    insert_readings(database, frames[FRAME_BYTES:])
+    with pytest.raises(EndToEndError, match="stored"):
+        require_all(database, expected)
+
+    database.execute("TRUNCATE TABLE readings")
+    insert_readings(database, frames)
+    database.execute("INSERT INTO pile_bill_uploads (pile_id, connector, trade_no) VALUES", [(1, 1, "1"), (1, 1, "1")])
+    with pytest.raises(EndToEndError, match="of 1 charges"):
+        require_all(database, expected._replace(records=2))
+
+
+@pytest.mark.server
+@pytest.mark.long
+def test_a_backlog_comes_to_the_database(tmp_path: Path) -> None:
+    found = backlog(4, 50, rounds=1, seconds=60, workers=1, seed=1, folder=tmp_path)
+    assert found["stored"]["readings"] == 200
+    assert found["stored"]["records"] == 4
+    assert found["measures"]["frames_per_s"]["values"][0] > 0
+    assert {"serve", "gateway", "loader", "clickhouse", "biller", "dashboard", "sender", "others"} == {
+        *found["processes"]
+    }
