@@ -23,6 +23,11 @@ class Disk:
         finally:
             os.close(descriptor)
 
+    def free_bytes(self, folder: Path) -> int:
+        """What the disk below the folder still takes."""
+        found = os.statvfs(folder)
+        return found.f_bavail * found.f_frsize
+
     def replace(self, path: Path, data: bytes) -> None:
         """Put a small file in place of `path`, whole or not at all, on the disk when this returns."""
         part = path.with_name(path.name + ".part")

@@ -203,5 +203,8 @@ class Loader:
             differences[-1] if differences else "",
         )
         part = self._root / f"{STATUS_FILE}.part"
-        part.write_bytes(msgspec.json.encode(status))
-        part.replace(self._root / STATUS_FILE)
+        try:
+            part.write_bytes(msgspec.json.encode(status))
+            part.replace(self._root / STATUS_FILE)
+        except OSError as error:  # a full disk: emptying it is what this loader is for
+            self._note_error(f"{type(error).__name__}: {error}")

@@ -1,5 +1,6 @@
 """The spool: append-only segment files between the sockets and the database, the ledger of what was heard."""
 
+import errno
 import os
 import secrets
 import threading
@@ -21,12 +22,14 @@ from ingest.segment import (
     segment_path,
 )
 from ingest.spool_folders import SpoolInUseError, lock_for_writing
-from ingest.spool_limit import Shed, read_shed, shed_oldest_telemetry
+from ingest.spool_limit import Shed, read_shed, reserve_count, shed_oldest_telemetry
 from ingest.spool_recovery import TornTail, recover_segments
 
 DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024
 DEFAULT_MAX_BYTES = 20 * 1024**3
 SMALLEST_SEGMENTS_OF_LIMIT = 8
+KEPT_FREE_BYTES = 1024 * 1024
+"""Of a disk that fills: what the loader needs to note how far it is. Without that it could never empty the disk."""
 
 
 class SpoolBrokenError(IngestError):
@@ -77,6 +80,7 @@ class Spool:
         self._lock_file = lock_for_writing(folder)
         self._durable_file = os.open(folder / DURABLE_FILE, os.O_WRONLY | os.O_CREAT, 0o644)
         self.torn_tails = recover_segments(folder, self._disk, clock())
+        reserve_count(folder, self._disk)
         recovered = list_segments(folder)
         for segment in recovered:
             if not segment.closed:
@@ -189,6 +193,7 @@ class Spool:
         if lane.file >= 0 and not lane.middle_of_chunk and lane.size + len(lane.unwritten) > self._segment_bytes:
             self._finish(lane)
         try:
+            self._leave_room_for_the_loader(len(lane.unwritten))
             if lane.file < 0:
                 self._begin(lane)
             count = self._disk.write(lane.file, lane.unwritten)
@@ -203,6 +208,10 @@ class Spool:
         if not lane.middle_of_chunk:
             lane.whole_records = lane.size
         self._written += count
+
+    def _leave_room_for_the_loader(self, needed: int) -> None:
+        if self._disk.free_bytes(self.folder) < needed + KEPT_FREE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _begin(self, lane: "_LaneFile") -> None:
         self._keep_limit(max(self._segment_bytes, len(lane.unwritten)))

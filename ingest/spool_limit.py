@@ -34,6 +34,16 @@ def read_shed(folder: Path) -> Shed:
         return Shed()
 
 
+def reserve_count(folder: Path, disk: Disk) -> None:
+    """Give the count its bytes while there is room: the first one may have to be written on a disk that is full."""
+    path = folder / SHED_FILE
+    try:
+        if not path.exists() or path.stat().st_size < SHED_FILE_BYTES:
+            disk.replace(path, _encoded(read_shed(folder)))
+    except OSError as error:
+        _log.warning("%s: no room for the count of what will be given up: %s", folder, error)
+
+
 def shed_oldest_telemetry(folder: Path, disk: Disk, *, at_least_bytes: int = 0, segments: int = 0) -> int:
     """Delete closed segments of telemetry, oldest first, until `at_least_bytes` and `segments` are reached.
 
@@ -70,7 +80,7 @@ def _records_after(segment: Segment, start: int) -> int:
 def _remember(folder: Path, disk: Disk, shed: Shed) -> None:
     """The counter must not stand in the way of the space that was just made for facts."""
     path = folder / SHED_FILE
-    data = msgspec.json.encode(shed).ljust(SHED_FILE_BYTES)
+    data = _encoded(shed)
     try:
         disk.replace(path, data)
     except OSError:
@@ -83,3 +93,7 @@ def _remember(folder: Path, disk: Disk, shed: Shed) -> None:
                 os.close(file)
         except OSError:
             _log.exception("%s: that %d records were given up could not be written down", folder, shed.records)
+
+
+def _encoded(shed: Shed) -> bytes:
+    return msgspec.json.encode(shed).ljust(SHED_FILE_BYTES)

@@ -8,7 +8,7 @@ import pytest
 
 from ingest.disk import Disk
 from ingest.spool import Spool
-from ingest.spool_limit import SHED_FILE, read_shed, shed_oldest_telemetry
+from ingest.spool_limit import SHED_FILE, Shed, read_shed, shed_oldest_telemetry
 from tests.ingest.charger_frames import heartbeat
 from tests.ingest.spool_parts import add_frame, open_spool
 
@@ -28,6 +28,21 @@ def spool(tmp_path: Path) -> Spool:
         add_frame(made, heartbeat())
         made.commit()
     return made
+
+
+def test_the_first_count_has_its_bytes_before_the_disk_is_full(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.pwrite
+
+    def only_over_bytes_that_are_there(file: int, data: bytes, at: int) -> int:
+        if at + len(data) > os.fstat(file).st_size:
+            raise OSError(errno.ENOSPC, "no space left")
+        return write(file, data, at)
+
+    monkeypatch.setattr(os, "pwrite", only_over_bytes_that_are_there)
+    assert spool.shed == Shed()
+    assert shed_oldest_telemetry(spool.folder, FullDisk(), segments=1) == 1
+    assert spool.shed.segments == 1
+    spool.close()
 
 
 def test_a_full_disk_counts_on_in_the_bytes_that_are_there(spool: Spool) -> None:
