@@ -11,6 +11,7 @@ from clickhouse_driver.errors import Error as DriverError
 from sqlalchemy import Engine
 
 from analytics.client import ClickHouseAddress, DatabaseUnreachable, connect
+from backoffice.changes import ChangeWatch
 from backoffice.database import open_database
 from backoffice.directory import read_directory, register_pile
 from backoffice.master_file import load_master_file
@@ -42,13 +43,17 @@ class Publisher:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._watch = ChangeWatch(engine)
+        self._looked_at = ""
         self._shown = b""
         self._next_look = 0.0
 
     def publish(self, client: Client) -> None:
         """Show it now."""
+        looked_at = self._watch.mark()
         digest = self._digest()
         publish(self._engine, client)
+        self._looked_at = looked_at
         self._shown = digest
         self._next_look = time.monotonic() + LOOK_EVERY_S
 
@@ -57,7 +62,11 @@ class Publisher:
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + LOOK_EVERY_S
+        looked_at = self._watch.mark()
+        if looked_at == self._looked_at:
+            return
         if self._digest() == self._shown:
+            self._looked_at = looked_at
             return
         try:
             client = connect(address)
