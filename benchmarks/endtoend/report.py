@@ -14,12 +14,12 @@ PACKAGES: Final = ("uvloop", "numpy", "clickhouse-driver", "chdb-core", "msgspec
 
 
 def report(
-    workload: str, rate: list[float], unit: str, measures: dict[str, list[Any]], processes: dict[str, Any], **more: Any
+    workload: str, rates: list[float], unit: str, measures: dict[str, list[Any]], processes: dict[str, Any], **more: Any
 ) -> dict[str, Any]:
-    """`rate`: the figure of each run; `measures`: what goals are judged by, its unit first, then a value a run."""
+    """`rates`: the figure of each run; `measures`: what goals are judged by, its unit first, then a value a run."""
     return {
         "workload": workload,
-        "contestants": {PRODUCT: {"values": rate, "median": statistics.median(rate), "unit": unit}},
+        "contestants": {PRODUCT: {"values": rates, "median": statistics.median(rates), "unit": unit}},
         "ratios": {},
         "measures": {name: {"unit": values[0], "values": values[1:]} for name, values in measures.items()},
         "processes": processes,

@@ -25,6 +25,9 @@ class Pace(NamedTuple):
     records_per_s: float = 0.0
     probes: int = 0
     probes_per_s: float = 0.0
+    seed: int = 1
+    charges: int = 0
+    """So many each charger has had before."""
 
 
 class SenderProcess:
@@ -51,6 +54,11 @@ class SenderProcess:
         assert self._process.stdin is not None
         self._process.stdin.write("go\n")
         self._process.stdin.flush()
+
+    def stop(self) -> None:
+        """Let a pacer end before its time; it waits for answers that are missing."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
 
     def result(self) -> dict[str, Any]:
         """Wait for its end and give its account; raises `EndToEndError` when it failed."""
@@ -87,7 +95,7 @@ def paced(port: int, path: Path, pace: Pace, number: int = 0) -> SenderProcess:
     """Chargers that live at a pace; `path` is of `traffic.write_lives`."""
     rates = (pace.readings_per_s, pace.heartbeats_per_s, pace.records_per_s, pace.probes_per_s)
     counts = (pace.connections, pace.charging, pace.probes)
-    return SenderProcess("pacer", port, [path, *counts, pace.seconds, *rates], number)
+    return SenderProcess("pacer", port, [path, *counts, pace.seconds, *rates, pace.seed, pace.charges], number)
 
 
 def sending(port: int, mode: str, traffic: Traffic, connections: int, last: float, number: int = 0) -> SenderProcess:

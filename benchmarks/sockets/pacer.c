@@ -2,13 +2,16 @@
  * Chargers that live at a given pace, in one process: heartbeats, readings and records of charges, each when it is due,
  * whether the platform keeps up or not; and what they wait for their answers, by this process's clock.
  *
- *   pacer HOST PORT TRAFFIC CONNECTIONS CHARGING PROBES SECONDS READINGS HEARTBEATS RECORDS PER_S_OF_PROBES [SOURCE]
+ *   pacer HOST PORT TRAFFIC CONNECTIONS CHARGING PROBES SECONDS READINGS HEARTBEATS RECORDS PER_S_OF_PROBES SEED CHARGES
+ *         [SOURCE]
  *
  * TRAFFIC holds five frames for each connection, the same number of bytes each: login, tariff check, heartbeat, realtime
  * frame, record. All connect, log in and check their tariff first; then "ready" is printed, and a line on stdin begins
  * what is measured. READINGS, HEARTBEATS, RECORDS: so many a second of all together, in turn: realtime frames and
- * records by the first CHARGING connections, heartbeats by all. A record ends a charge, and its charger begins the next.
- * PROBES connections behind the others connect, log in and hang up, in turn, PER_S_OF_PROBES a second.
+ * records by the first CHARGING connections, heartbeats by all. A record ends a charge, and its charger begins the next;
+ * charges are numbered from CHARGES + 1 on. SOURCE: the address to connect from.
+ * PROBES connections behind the others connect, log in and hang up, in turn, PER_S_OF_PROBES a second. A second line on
+ * stdin, or its end, ends it before SECONDS are over.
  *
  * What finds no room in the socket is not sent and counted (`no_room`); a heartbeat or record whose predecessor is
  * unanswered when it is due counts that one as missed. `behind_ms`: the longest that this process was late itself.
@@ -44,6 +47,7 @@ enum {
     TOTAL_AMOUNT_AT = BODY_AT + 120,
     TRADE_TIME_AT = BODY_AT + 142,
     AT_ONCE = 64, /* frames sent before answers are looked at */
+    CATCH_UP_US = 500000,
     LINGER_US = 5000000,
     ZONE_S = 8 * 3600,
 };
@@ -74,8 +78,8 @@ struct kind {
 static const uint8_t *traffic;
 static size_t each, frame_at[FRAMES + 1];
 static struct charger *chargers;
-static int count, charging, probes, lost, refusals;
-static uint64_t digest, random_state = 88172645463325252u;
+static int count, charging, probes, lost, refusals, is_told_to_end;
+static uint64_t digest, random_state;
 static struct waits login_waits;
 static uint16_t crc_table[256];
 static int64_t clock_offset_us; /* from the monotonic clock to that of the world */
@@ -304,7 +308,12 @@ static void go_on(struct charger *charger, uint32_t events) {
 static void handle_events(int timeout_ms) {
     struct epoll_event events[EVENTS];
     int ready = epoll_wait(poller, events, EVENTS, timeout_ms);
-    for (int i = 0; i < ready; i++) go_on(events[i].data.ptr, events[i].events);
+    for (int i = 0; i < ready; i++) {
+        if (events[i].data.ptr)
+            go_on(events[i].data.ptr, events[i].events);
+        else
+            is_told_to_end = 1;
+    }
 }
 
 static void log_all_in(void) {
@@ -350,11 +359,15 @@ static int some_wait(void) {
 
 static void live(double seconds) {
     int64_t begin_us = now_us(), length_us = (int64_t)(seconds * 1e6), elapsed_us = 0, behind_us = 0;
-    while (elapsed_us < length_us) {
+    struct epoll_event told = {.events = EPOLLIN | EPOLLONESHOT};
+    if (epoll_ctl(poller, EPOLL_CTL_ADD, STDIN_FILENO, &told) < 0) die("stdin");
+    while (elapsed_us < length_us && !is_told_to_end) {
         int is_done = do_what_is_due(elapsed_us, &behind_us);
         handle_events(is_done ? 1 : 0);
         elapsed_us = now_us() - begin_us;
     }
+    int64_t until_us = begin_us + length_us + CATCH_UP_US; /* what is later still is not sent */
+    while (!is_told_to_end && now_us() < until_us && !do_what_is_due(length_us, &behind_us)) handle_events(0);
     int64_t end_us = now_us();
     while (some_wait() && now_us() - end_us < LINGER_US) handle_events(10);
     for (int i = 0; i < count; i++) {
@@ -376,9 +389,9 @@ static void live(double seconds) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 12 && argc != 13) {
+    if (argc != 14 && argc != 15) {
         fprintf(stderr, "usage: pacer HOST PORT TRAFFIC CONNECTIONS CHARGING PROBES SECONDS READINGS HEARTBEATS RECORDS "
-                        "PER_S_OF_PROBES [SOURCE]\n");
+                        "PER_S_OF_PROBES SEED CHARGES [SOURCE]\n");
         return 2;
     }
     program = "pacer";
@@ -394,14 +407,18 @@ int main(int argc, char **argv) {
         kinds[i].per_s = atof(argv[8 + i]);
         kinds[i].of = of[i];
     }
+    random_state = 0x9E3779B97F4A7C15u * (strtoull(argv[12], NULL, 10) + 1);
     make_crc_table();
-    open_lines(argv[1], argv[2], argc > 12 ? argv[12] : NULL);
+    open_lines(argv[1], argv[2], argc > 14 ? argv[14] : NULL);
     struct timespec world;
     clock_gettime(CLOCK_REALTIME, &world);
     clock_offset_us = (int64_t)world.tv_sec * 1000000 + world.tv_nsec / 1000 - now_us();
     chargers = calloc(count + probes, sizeof *chargers);
     if (chargers == NULL) die("memory");
-    for (int i = 0; i < count + probes; i++) chargers[i].line.traffic = traffic + i * each;
+    for (int i = 0; i < count + probes; i++) {
+        chargers[i].line.traffic = traffic + i * each;
+        chargers[i].charge = atoi(argv[13]);
+    }
     log_all_in();
     printf("ready\n");
     fflush(stdout);

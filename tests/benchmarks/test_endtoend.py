@@ -10,7 +10,9 @@ from benchmarks.backlog.run import backlog
 from benchmarks.endtoend.errors import EndToEndError
 from benchmarks.endtoend.stored import require_all
 from benchmarks.endtoend.traffic import Sent, digest_of, write_stored
+from benchmarks.endtoend.watching import Sample, growth
 from benchmarks.fleet.readings import FRAME_BYTES
+from benchmarks.live.run import live
 from core.ykc.realtime import RealtimeColumns
 
 CHARGERS, READINGS = 3, 20
@@ -72,3 +74,21 @@ def test_a_backlog_comes_to_the_database(tmp_path: Path) -> None:
     assert {"serve", "gateway", "loader", "clickhouse", "biller", "dashboard", "sender", "others"} == {
         *found["processes"]
     }
+
+
+@pytest.mark.server
+@pytest.mark.long
+def test_live_traffic_comes_to_the_database_and_is_acknowledged(tmp_path: Path) -> None:
+    found = live(20, rate=200, seconds=3, records=10, workers=1, seed=1, folder=tmp_path)
+    assert found["stored"]["readings"] == 600 + 150
+    assert found["stored"]["records"] == 30 + 15
+    assert found["measures"]["missed_acks"]["values"] == [0]
+    assert found["half_rate"]["wait_ms"]["records"]["count"] == 15
+    assert len(found["full_rate"]["samples"]["rows"]) >= 3
+
+
+def test_a_backlog_that_grows_is_seen_and_the_steps_of_the_loader_are_not() -> None:
+    in_steps = [Sample(at_s, at_s // 2 * 2 * 1_000, 1.0, 0) for at_s in range(1, 101)]
+    assert growth(in_steps, 1_000) == 0
+    too_slow = [Sample(at_s, at_s * 900, 1.0, 0) for at_s in range(1, 101)]
+    assert growth(too_slow, 1_000) == pytest.approx(100)
