@@ -16,8 +16,9 @@ from typing import Final
 
 from tests.faults.damaged_segments import damaged_segments
 from tests.faults.database_faults import database_away, disk_full, lost_answers
-from tests.faults.kills import kill_rounds
+from tests.faults.kills import TARGETS_OF_WORKERS, kill_rounds
 from tests.faults.line_faults import bad_line, clock_steps, ended_under_load
+from tests.faults.overload import full_speed, gone_without_a_word, never_read, storm
 from tests.faults.power_cuts import gateway_without_power, power_cuts
 from tests.faults.tally import Row, as_table, write
 
@@ -30,6 +31,7 @@ def fault_functions(rounds: int, seed: int, workers: int) -> dict[str, Callable[
     few = max(rounds // 20, 2)
     return {
         "kill": lambda folder: _kills(folder, rounds, seed, workers),
+        "workers": lambda folder: _kills(folder, max(rounds * 2 // 5, len(TARGETS_OF_WORKERS)), seed, 2),
         "power": lambda folder: [power_cuts(folder, few, seed, workers=workers)],
         "mutation": lambda folder: [_early_ack_is_found(folder, seed)],
         "answers": lambda folder: [lost_answers(folder, rounds // 4, seed)],
@@ -39,6 +41,10 @@ def fault_functions(rounds: int, seed: int, workers: int) -> dict[str, Callable[
         "clock": lambda folder: [clock_steps(folder, seed)],
         "segments": lambda folder: [damaged_segments(folder, few // 2, seed)],
         "sigterm": lambda folder: [ended_under_load(folder, few // 2, seed)],
+        "storm": lambda folder: [storm(folder, 100 * rounds, seed, workers=workers)],
+        "deaf": lambda folder: [never_read(folder, 10 + few, seed)],
+        "gone": lambda folder: [gone_without_a_word(folder, 4 * rounds, seed, workers=workers)],
+        "flood": lambda folder: [full_speed(folder, 20_000 * rounds, seed)],
     }
 
 

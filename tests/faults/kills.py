@@ -13,6 +13,7 @@ from tests.faults.verdict import compare
 
 PILES: Final = tuple(f"3201060099{number:04d}" for number in range(1, 9))
 TARGETS: Final = ("gateway", "loader", "clickhouse")
+TARGETS_OF_WORKERS: Final = ("gateway", "hub", "loader", "clickhouse")
 TOGETHER: Final = "+"
 """Between the names of roles that are killed in one round, one soon after the other."""
 PAUSE_BETWEEN_S: Final = 0.3
@@ -27,12 +28,15 @@ MAY_GROW_KIB: Final = 30_000
 MAY_VARY: Final = 6
 
 
-def kill_rounds(
-    folder: Path, rounds: int, seed: int, *, targets: Sequence[str] = TARGETS, workers: int = 1
-) -> list[Row]:
-    """Kill the targets in turn, `rounds` times in all; gives a row for each target, and one for all together."""
+def kill_rounds(folder: Path, rounds: int, seed: int, *, targets: Sequence[str] = (), workers: int = 1) -> list[Row]:
+    """Kill the targets in turn, `rounds` times in all; gives a row for each target, and one for all together.
+
+    Without `targets` everything that holds data, or knows who is there.
+    """
     chance = random.Random(seed)
-    rows = {target: Row(f"kill -9 {target}") for target in targets}
+    targets = targets or (TARGETS_OF_WORKERS if workers > 1 else TARGETS)
+    where = f", {workers} workers" if workers > 1 else ""
+    rows = {target: Row(f"kill -9 {target}{where}") for target in targets}
     serve = ServeProcess(folder / "data", PILES, workers=workers)
     load = Load(folder / "sent", PILES, seed)
     try:
@@ -49,6 +53,7 @@ def kill_rounds(
     finally:
         load.close()
         serve.close()
+    whole.fault += where
     return [*rows.values(), whole]
 
 

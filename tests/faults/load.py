@@ -39,8 +39,11 @@ class Load:
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
 
-    def finish(self, drain_s: float = 30.0) -> SenderLog:
-        """Let them stop, and wait up to `drain_s` for acknowledgements; gives what this run sent (`ever` has all)."""
+    def finish(self, drain_s: float = 30.0, *logs: SenderLog) -> SenderLog:
+        """Let them stop, and wait up to `drain_s` for acknowledgements; gives what this run sent (`ever` has all).
+
+        Adds it to `logs` as well.
+        """
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         self._process.communicate(f"{drain_s}\n", timeout=drain_s + END_S)
@@ -49,7 +52,7 @@ class Load:
         self._process = None
         path = self._folder / f"sent-{self._run}.log"
         log = SenderLog()
-        for kept in (log, self.ever):
+        for kept in (log, self.ever, *logs):
             kept.add_file(path)
         return log
 

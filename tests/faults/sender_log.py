@@ -28,10 +28,11 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass
 class SentRecord:
-    """A record of a charge: its bytes, how often it was sent, when it was first acknowledged (0: never)."""
+    """A record of a charge: its bytes, when and how often it was sent, when it was first acknowledged (0: never)."""
 
     pile: str
     data: bytes
+    sent_ns: int = 0
     times: int = 0
     acknowledged_ns: int = 0
 
@@ -65,6 +66,12 @@ class SenderLog:
         return {trade_no: sent for trade_no, sent in self.records.items() if sent.acknowledged_ns}
 
     @property
+    def longest_wait_s(self) -> float:
+        """From the first sending of a record to its acknowledgement, the longest."""
+        waits = [sent.acknowledged_ns - sent.sent_ns for sent in self.acknowledged.values()]
+        return max(waits, default=0) / 1e9
+
+    @property
     def beat_counts(self) -> dict[bytes, int]:
         """How often each heartbeat was sent."""
         return {data: len(times) for data, times in self.beats.items()}
@@ -79,7 +86,7 @@ class SenderLog:
         data = bytes.fromhex(line.data)
         self.sent_bytes += len(data)
         if line.kind == "record":
-            self.records.setdefault(line.text, SentRecord(line.pile, data)).times += 1
+            self.records.setdefault(line.text, SentRecord(line.pile, data, line.at_ns)).times += 1
             self.record_data.add(data)
         elif line.kind == "ack":
             sent = self.records[line.text]

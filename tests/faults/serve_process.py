@@ -21,6 +21,7 @@ from analytics.client import ClickHouseAddress, connect
 from analytics.embedded import EmbeddedServer
 from backoffice.database import open_database
 from backoffice.directory import register_pile
+from backoffice.master_file import load_master_file
 from ingest.spool_status import read_spool_status
 from service.settings import Settings
 from tests.faults.fault_points import ROOT, FaultPoints
@@ -55,10 +56,12 @@ class ServeProcess:
         points: FaultPoints | None = None,
         database: ClickHouseAddress | None = None,
         spool_disk: str = "",
-        **settings: object,
+        site: str = "",
+        **settings: Any,
     ) -> None:
         """`database`: one that the caller runs (else the embedded one). `spool_disk`: the size of a disk for the spool
-        alone (a tmpfs that only these processes see, gone with them; needs root). `settings`: by name.
+        alone (a tmpfs that only these processes see, gone with them; needs root). `site`: more master data, as TOML.
+        `settings`: by name.
         """
         self.folder = folder
         self.workers = workers
@@ -73,6 +76,10 @@ class ServeProcess:
         engine = open_database(Settings(data=str(folder)).database_url)
         for code in piles:
             register_pile(engine, code, "ykc", 1)
+        if site:
+            path = folder / "site.toml"
+            path.write_text(site, "utf-8")
+            load_master_file(engine, path)
         engine.dispose()
 
     def start(self) -> None:
@@ -209,9 +216,13 @@ class ServeProcess:
             1 + sum(map(len, roles.values())),
             sum(_count(pid, "fd") for pid in pids),
             sum(_count(pid, "task") for pid in pids),
-            _resident_kib(self.pid),
+            _memory_kib(self.pid),
             len([path for path in scratch if "clickhouse" not in path.parts]),
         )
+
+    def memory_kib(self, role: str, kind: str = "VmRSS") -> int:
+        """What the processes of a role take now, all together; of kind `VmHWM` what they took at the most."""
+        return sum(_memory_kib(pid, kind) for pid in self.roles()[role])
 
     def terminate(self) -> int:
         """SIGTERM; gives the exit code once it has drained and ended."""
@@ -301,8 +312,8 @@ def _count(pid: int, kind: str) -> int:
         return 0
 
 
-def _resident_kib(pid: int) -> int:
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+def _memory_kib(pid: int, kind: str = "VmRSS") -> int:
+    found = re.search(rf"{kind}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) if found else 0
 
 

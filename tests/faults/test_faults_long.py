@@ -1,11 +1,11 @@
-"""Each fault of the suite once, shorter than `make faults` runs it; and two workers killed in turn."""
+"""Each fault of the suite once, shorter than `make faults` runs it; and a storm of full size."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.faults.__main__ import fault_functions
-from tests.faults.kills import kill_rounds
+from tests.faults.overload import storm
 
 pytestmark = [pytest.mark.fault, pytest.mark.server, pytest.mark.system, pytest.mark.long, pytest.mark.timeout(600)]
 SEED = 20_261
@@ -19,6 +19,9 @@ def test_a_fault_breaks_no_promise(name: str, tmp_path: Path) -> None:
     assert all(row.acknowledged for row in rows)
 
 
-def test_workers_and_their_hub_killed_in_turn(tmp_path: Path) -> None:
-    rows = kill_rounds(tmp_path, 8, SEED, targets=("gateway", "hub", "loader", "clickhouse"), workers=2)
-    assert [line for row in rows for line in row.wrong] == []
+def test_twenty_thousand_chargers_reconnect_at_once_over_two_workers(tmp_path: Path) -> None:
+    """Promise P10."""
+    row = storm(tmp_path, 20_000, SEED, workers=2)
+    print(row.notes)
+    assert row.wrong == []
+    assert row.acknowledged == row.found >= 20_000

@@ -1,6 +1,7 @@
 """Is what ClickHouse holds what the chargers sent? The comparison of the sender's log with the tables, by content."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -51,17 +52,24 @@ class Verdict:
 
 
 def compare(
-    client: Client, log: SenderLog, ever: SenderLog | None = None, *, may_repeat: bool = False, may_garble: bool = False
+    client: Client,
+    log: SenderLog,
+    ever: SenderLog | None = None,
+    *,
+    may_repeat: bool = False,
+    may_garble: bool = False,
+    but_readings_of: Collection[str] = (),
 ) -> Verdict:
     """Is everything of `log` stored, and nothing that was not `ever` sent (None: there was nothing before `log`)?
 
     `may_repeat`: the line between chargers and gateway may have delivered a frame more often than it was sent.
-    `may_garble`: it may have changed bytes; what is not whole is evidence of that.
+    `may_garble`: it may have changed bytes; what is not whole is evidence of that. `but_readings_of`: chargers whose
+    readings somebody else compares.
     """
     verdict = Verdict()
     ever = ever or log
     _compare_records(client, log, ever, verdict, may_repeat)
-    _compare_readings(client, log, ever, verdict, may_repeat)
+    _compare_readings(client, log, ever, verdict, may_repeat, but_readings_of)
     _compare_frames(client, log, ever, verdict, may_repeat, may_garble)
     for table in WITH_PLACE:
         ((rows, places),) = client.execute(f"SELECT count(), uniqExact(segment_id, segment_offset) FROM {table}")
@@ -102,12 +110,15 @@ def _compare_records(client: Client, log: SenderLog, ever: SenderLog, verdict: V
     verdict.not_sent += [f"bytes {data.hex()}" for data in frames if data not in ever.record_data]
 
 
-def _compare_readings(client: Client, log: SenderLog, ever: SenderLog, verdict: Verdict, may_repeat: bool) -> None:
+def _compare_readings(
+    client: Client, log: SenderLog, ever: SenderLog, verdict: Verdict, may_repeat: bool, but: Collection[str]
+) -> None:
     stored = {
         (pile, number): rows
         for pile, number, rows in client.execute(
             "SELECT leftPad(hex(frame_pile), 14, '0') AS pile, amount_e4yuan, count() FROM readings"
-            " GROUP BY pile, amount_e4yuan"
+            " WHERE NOT has(%(but)s, leftPad(hex(frame_pile), 14, '0')) GROUP BY pile, amount_e4yuan",
+            {"but": list(but)},
         )
     }
     verdict.telemetry_sent += len(log.readings)

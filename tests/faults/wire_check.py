@@ -14,9 +14,8 @@ class GarbledError(Exception):
     """What came over the line is not a frame."""
 
 
-def crc16(data: bytes) -> int:
+def crc16(data: bytes, crc: int = 0xFFFF) -> int:
     """CRC-16/MODBUS, bit by bit: written apart from the one that is tested."""
-    crc = 0xFFFF
     for byte in data:
         crc ^= byte
         for _ in range(8):
