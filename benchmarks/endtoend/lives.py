@@ -42,11 +42,18 @@ class Life(NamedTuple):
 
 
 def live_through(
-    platform: ServedPlatform, path: Path, pace: Pace, before: Sent, ready: Callable[[], None] | None = None
+    platform: ServedPlatform,
+    path: Path,
+    pace: Pace,
+    before: Sent,
+    *,
+    every_s: float = 1.0,
+    ready: Callable[[], None] | None = None,
 ) -> Life:
     """Let chargers live, and wait for their last row; `before`: what the database holds already.
 
-    `ready` is called when all have logged in. Raises `EndToEndError` when one is refused.
+    It is looked how far the database is every `every_s`. `ready` is called when all have logged in.
+    Raises `EndToEndError` when one is refused.
     """
     sender = paced(platform.port, path, pace)
     client = platform.client()
@@ -54,7 +61,7 @@ def live_through(
         sender.await_ready()
         if ready is not None:
             ready()
-        watch, costs = Watch(platform), Costs(platform)
+        watch, costs = Watch(platform, every_s), Costs(platform)
         sender.go()
         watch.start()
         account = sender.result()

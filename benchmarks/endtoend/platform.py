@@ -24,6 +24,7 @@ ROOT: Final = Path(__file__).parents[2]
 START_S: Final = 90.0
 STOP_S: Final = 60.0
 LOOK_S: Final = 0.05
+LAST_WORDS: Final = 30
 ROLE: Final = re.compile(r"service\.(\w+)_role\0(?:[^\0]*)\0(\d*)")
 CLICKHOUSE: Final = "embedded_child"
 MASTER: Final = """
@@ -181,6 +182,9 @@ def served(
         try:
             platform.await_ready()
             yield platform
+        except Exception as error:
+            error.add_note("\n".join(platform.warnings()[-LAST_WORDS:]))
+            raise
         finally:
             platform.stop()
 

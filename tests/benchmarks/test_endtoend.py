@@ -12,6 +12,7 @@ from benchmarks.endtoend.stored import require_all
 from benchmarks.endtoend.traffic import Sent, digest_of, write_stored
 from benchmarks.endtoend.watching import Sample, growth
 from benchmarks.fleet.readings import FRAME_BYTES
+from benchmarks.idle.run import idle
 from benchmarks.live.run import live
 from core.ykc.realtime import RealtimeColumns
 
@@ -92,3 +93,13 @@ def test_a_backlog_that_grows_is_seen_and_the_steps_of_the_loader_are_not() -> N
     assert growth(in_steps, 1_000) == 0
     too_slow = [Sample(at_s, at_s * 900, 1.0, 0) for at_s in range(1, 101)]
     assert growth(too_slow, 1_000) == pytest.approx(100)
+
+
+@pytest.mark.server
+@pytest.mark.long
+def test_idle_chargers_miss_no_acknowledgement(tmp_path: Path) -> None:
+    found = idle(20, 8, seconds=6, workers=1, seed=1, folder=tmp_path)
+    assert found["sent"] == {"readings": 12, "heartbeats": 15, "records": 0}
+    assert found["stored"]["readings"] == 12
+    assert found["measures"]["missed_acks"]["values"] == [0]
+    assert 0 < found["measures"]["gateway_and_loader_share_of_core"]["values"][0] < 2
