@@ -1,6 +1,6 @@
 """Anomaly codes of a session with their reasons in words."""
 
-from typing import Any
+from typing import Any, Final
 
 from dash import html
 
@@ -11,6 +11,9 @@ from dashboard.session.record import SessionRecord
 
 Hit = tuple[int, str, str, str, int, int, str]
 """code, reading (raw or corrected), reason, cause, observed, threshold, unit"""
+
+WAITED: Final = ("NO_BILL", "NO_BILL_OFFLINE")
+"""Reasons of a record that never came: nothing was observed, the threshold is how long was waited for it."""
 
 
 def reasons(record: SessionRecord, words: Catalogue) -> html.Div:
@@ -67,7 +70,9 @@ def _code(code: int, stays: bool, hits: list[Hit], words: Catalogue) -> html.Div
 def _hit_line(hit: Hit, words: Catalogue) -> html.Li:
     _code_number, _reading, reason, cause, observed, threshold, unit = hit
     parts = [words.word("reason", reason)]
-    if observed or threshold:
+    if reason in WAITED:
+        parts.append(words.text(f"session.codes.waited.{reason}", threshold=_quantity(threshold, unit, words)))
+    elif observed or threshold:
         parts.append(
             words.text(
                 "session.codes.observed",

@@ -16,6 +16,7 @@ from dashboard.overview.snapshot import snapshot
 from dashboard.session.compared import witness_table
 from dashboard.session.frames import frames_list
 from dashboard.session.page import session_page
+from dashboard.session.reasons import reasons
 from dashboard.session.record import session_record
 from dashboard.sessions.filters import Filters, order_of
 from dashboard.sessions.grid import grid_row
@@ -214,3 +215,31 @@ def test_the_counter_is_marked_when_the_measurement_does_not_take_it(services: S
     spike = Catalogue("en").word("flag", "SPIKE")
     assert spike not in plain
     assert spike in marked
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "words", "zh"),
+    [
+        (
+            1,
+            "NO_BILL",
+            "no record came · waited for 30 min or longer while the charger was online",
+            "没有收到账单 · 在线等候 30 分 以上",
+        ),
+        (2, "NO_BILL_OFFLINE", "did not come · not heard for 30 min or longer", "桩离线，账单未到 · 已离线 30 分 以上"),
+    ],
+)
+def test_of_a_record_that_never_came_no_length_is_told(
+    services: Services, fleet: FleetDatabase, code: int, reason: str, words: str, zh: str
+) -> None:
+    story = fleet.fleet.of("lost_bill")
+    record = session_record(services, pile_code(story.pile_id), story.connector, story.trade_no)
+    assert record is not None
+    hits = [(code, reading, reason, "", 0, 1_800_000, "ms") for reading in ("raw", "corrected")]
+    record.codes = {"codes_raw": [code], "codes": [code], "causes": [], "hits": hits}
+    for language, wanted in (("en", words), ("zh", zh)):
+        text = json.dumps(
+            json.loads(PlotlyJSONEncoder().encode(reasons(record, Catalogue(language)))), ensure_ascii=False
+        )
+        assert wanted in text
+        assert Catalogue(language).text("session.codes.observed", observed="", threshold="")[:3] not in text
