@@ -7,3 +7,7 @@ class CoreError(Exception):
 
 class UnknownChecksumError(CoreError):
     """There is no such way to compute checksums on this machine."""
+
+
+class UnknownRowWriterError(CoreError):
+    """Rows were to be written in a way that this machine cannot go, or that is none."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 from benchmarks.frames.contestants import MEMCPY, PILESTREAM, PYTHON_C_CRC, UNCHECKED, contestants
 from benchmarks.frames.stream import Stream, stream
 from core import checksum
+from core.ykc import realtime
 
 BLIND: Final = (UNCHECKED, MEMCPY)
 """They find the right thing only where nothing is damaged."""
@@ -80,6 +81,7 @@ def measured(sent: Stream, rounds: int, seconds: float) -> dict[str, Any]:
             for name, other in (("vs_python", PYTHON_C_CRC), ("vs_unchecked", UNCHECKED))
         },
         "checksum": checksum.implementation(),
+        "rows": realtime.implementation(),
         "frames": sent.frames,
         "bytes_per_frame": round(sum(map(len, sent.reads)) / sent.frames, 1),
         "versions": {

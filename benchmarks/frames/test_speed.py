@@ -8,6 +8,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.frames.other_checksum import checksum_in_force
 from benchmarks.frames.stream import stream
 from core.checksum import crc16_modbus, crc32, implementations
+from core.ykc import realtime
 from core.ykc.realtime import RealtimeColumns
 from core.ykc.splitter import FrameSplitter
 
@@ -37,7 +38,9 @@ def test_split_of_a_read(benchmark: BenchmarkFixture, checksum: str) -> None:
     assert benchmark(splitter.feed_bytes, SENT.reads[0]) == SENT.frames
 
 
-def test_decode_of_what_was_split(benchmark: BenchmarkFixture) -> None:
+@pytest.mark.parametrize("writing", realtime.implementations())
+def test_decode_of_what_was_split(benchmark: BenchmarkFixture, writing: str) -> None:
+    realtime.use(writing)
     splitter = FrameSplitter()
     splitter.feed_bytes(SENT.reads[0])
     columns = RealtimeColumns(SENT.frames)
@@ -47,3 +50,4 @@ def test_decode_of_what_was_split(benchmark: BenchmarkFixture) -> None:
         return columns.append_spans(splitter)
 
     assert benchmark(decode) == READINGS
+    realtime.use(realtime.implementations()[0])

@@ -13,6 +13,19 @@ from typing_extensions import Buffer
 from core.ykc.splitter import FrameSplitter
 
 COLUMN_TYPES: Final[dict[str, str]]
+TRANSPOSED: Final = "eight frames at once"
+"""By permutations of wide registers (AVX-512 VBMI of x86)."""
+BY_FIELD: Final = "field by field"
+"""On every machine."""
+
+def implementations() -> tuple[str, ...]:
+    """Ways to write rows that this machine can go, the fastest first. All write the same rows."""
+
+def implementation() -> str:
+    """The name of the one in force; after import, the fastest."""
+
+def use(name: str) -> None:
+    """Put one in force, in the whole process. Raises `UnknownRowWriterError` when the machine cannot."""
 
 def decode_realtime(frame: Buffer) -> dict[str, int] | None:
     """The columns of one whole frame (start byte to checksum), None when it cannot be decoded as 0x13."""

@@ -8,9 +8,12 @@ import numpy as np
 
 from core.checksum cimport crc16_modbus_c
 from core.wire.integers cimport read_u16, read_u32, read_u64_high_first, write_u16, write_u32, write_u64_high_first
-from core.ykc.realtime_fields cimport GROUP, HEADER_BYTES, Group, is_exact, put, put_group
+from core.ykc.realtime_fields cimport (
+    HEADER_BYTES, Group, add_to_group, is_exact, machine_transposes, put, put_rest,
+)
 from core.ykc.splitter cimport ENCRYPTED, FrameSplitter, Span
 
+from core.errors import UnknownRowWriterError
 from core.ykc.errors import YkcBufferError, YkcEncodeError
 
 cdef enum:
@@ -43,6 +46,9 @@ COLUMN_TYPES = {
     "fault_bits": "uint16",
     "exact": "uint8",
 }
+TRANSPOSED = "eight frames at once"
+BY_FIELD = "field by field"
+cdef bint transposes = machine_transposes()
 _ORDER_NUMBERS = {"le": ORDER_LE, "be": ORDER_BE, ORDER_LE: ORDER_LE, ORDER_BE: ORDER_BE}
 _PILE_CODE_LIMIT = 1 << 56
 
@@ -137,6 +143,25 @@ cdef Py_ssize_t write_realtime(const Realtime* row, uint8_t* out) noexcept nogil
         crc = <uint16_t>(crc << 8 | crc >> 8)
     write_u16(out + REALTIME_FRAME_BYTES - CHECKSUM_BYTES, crc)
     return REALTIME_FRAME_BYTES
+
+
+def implementations():
+    """Ways to write rows that this machine can go, the fastest first."""
+    return (TRANSPOSED, BY_FIELD) if machine_transposes() else (BY_FIELD,)
+
+
+def implementation():
+    """The name of the one in force."""
+    return TRANSPOSED if transposes else BY_FIELD
+
+
+def use(name):
+    """Put one in force, in the whole process. Raises `YkcBufferError` when the machine cannot."""
+    global transposes
+    if name not in implementations():
+        others = ", ".join(implementations())
+        raise UnknownRowWriterError(f"rows cannot be written {name!r} on this machine, but {others}")
+    transposes = name == TRANSPOSED
 
 
 def decode_realtime(const uint8_t[::1] frame not None):
@@ -280,33 +305,48 @@ cdef class RealtimeColumns:
     def decode_many(self, const uint8_t[::1] data not None, const uint64_t[::1] offsets not None,
                     const uint32_t[::1] lengths not None):
         cdef Py_ssize_t frames = offsets.shape[0]
-        cdef Py_ssize_t before = self.count
+        cdef Py_ssize_t to = self.count
         cdef uint64_t size = data.shape[0]
         cdef Py_ssize_t i, outside = -1
+        cdef const uint8_t* frame
+        cdef uint8_t order
+        cdef Group group
+        cdef int rows = 0
         if lengths.shape[0] != frames:
             raise YkcBufferError(f"{frames} offsets, but {lengths.shape[0]} lengths")
-        if frames > self.capacity - before:
-            raise YkcBufferError(f"{frames} frames, but only {self.capacity - before} rows are left")
+        if frames > self.capacity - to:
+            raise YkcBufferError(f"{frames} frames, but only {self.capacity - to} rows are left")
         with nogil:
             for i in range(frames):
                 if lengths[i] > size or offsets[i] > size - lengths[i]:
                     outside = i
                     break
-                if lengths[i] >= REALTIME_FRAME_BYTES and self.append_c(&data[offsets[i]], lengths[i]):
-                    self._source_at[self.count - 1] = <uint32_t>i
+                if lengths[i] < REALTIME_FRAME_BYTES:
+                    continue
+                frame = &data[offsets[i]]
+                if not is_reading(frame, lengths[i]):
+                    continue
+                order = order_of(frame, lengths[i])
+                if order == ORDER_WRONG:
+                    continue
+                self._source_at[to] = <uint32_t>i
+                rows = add_to_group(&self._at, to, &group, rows, frame, lengths[i], order, transposes)
+                to += 1
+            put_rest(&self._at, to, &group, rows)
         if outside >= 0:
-            self.count = before
             raise YkcBufferError(
                 f"frame {outside}: {lengths[outside]} bytes from offset {offsets[outside]} reach beyond {size} bytes"
             )
-        return self.count - before
+        to -= self.count
+        self.count += to
+        return to
 
     def append_spans(self, FrameSplitter splitter not None):
         cdef Py_ssize_t before = self.count
         cdef Py_ssize_t i, to = before
         cdef Span* span
         cdef Group group
-        cdef int in_group = 0
+        cdef int rows = 0
         if splitter.count > self.capacity - before:
             raise YkcBufferError(f"{splitter.count} spans, but only {self.capacity - before} rows are left")
         with nogil:
@@ -316,16 +356,11 @@ cdef class RealtimeColumns:
                 if span.kind >= ENCRYPTED or span.frame_type != REALTIME_TYPE or span.length < REALTIME_FRAME_BYTES:
                     continue
                 self._source_at[to] = <uint32_t>i
-                group.frames[in_group] = splitter.buffer + span.start
-                group.orders[in_group] = span.kind
-                group.exacts[in_group] = is_exact(span.length)
+                rows = add_to_group(
+                    &self._at, to, &group, rows, splitter.buffer + span.start, span.length, span.kind, transposes
+                )
                 to += 1
-                in_group += 1
-                if in_group == GROUP:
-                    put_group(&self._at, to - GROUP, &group)
-                    in_group = 0
-            for i in range(in_group):
-                put(&self._at, to - in_group + i, group.frames[i], group.orders[i])
+            put_rest(&self._at, to, &group, rows)
         self.count = to
         return self.count - before
 

@@ -12,29 +12,33 @@ cdef enum:
     GROUP = 8
 
 
-cdef struct RealtimePointers:
-    uint64_t* trade_hi
-    uint64_t* trade_lo
-    uint64_t* frame_pile
-    uint64_t* cable_id
-    uint32_t* energy_e4kwh
-    uint32_t* loss_energy_e4kwh
-    uint32_t* amount_e4yuan
-    uint16_t* seq
-    uint16_t* voltage_dv
-    uint16_t* current_da
-    uint16_t* charge_minutes
-    uint16_t* remain_minutes
-    uint16_t* fault_bits
-    uint8_t* checksum_order
-    uint8_t* gun_bcd
-    uint8_t* state
-    uint8_t* gun_home
-    uint8_t* plugged
-    uint8_t* cable_temp_raw
-    uint8_t* soc
-    uint8_t* battery_temp_raw
-    uint8_t* exact
+cdef extern from "core/ykc/transposing.h" nogil:
+    ctypedef struct RealtimePointers:
+        uint64_t* trade_hi
+        uint64_t* trade_lo
+        uint64_t* frame_pile
+        uint64_t* cable_id
+        uint32_t* energy_e4kwh
+        uint32_t* loss_energy_e4kwh
+        uint32_t* amount_e4yuan
+        uint16_t* seq
+        uint16_t* voltage_dv
+        uint16_t* current_da
+        uint16_t* charge_minutes
+        uint16_t* remain_minutes
+        uint16_t* fault_bits
+        uint8_t* checksum_order
+        uint8_t* gun_bcd
+        uint8_t* state
+        uint8_t* gun_home
+        uint8_t* plugged
+        uint8_t* cable_temp_raw
+        uint8_t* soc
+        uint8_t* battery_temp_raw
+        uint8_t* exact
+
+    bint machine_transposes() noexcept
+    void put_eight(const RealtimePointers* to, Py_ssize_t i, const uint8_t* const* frames) noexcept
 
 
 # Frames that become rows together.
@@ -104,9 +108,8 @@ cdef inline void put_longs(uint64_t* to, const uint8_t* const* frames, Py_ssize_
         to[row] = read_u64_high_first(frames[row] + at) >> shift
 
 
-cdef inline void put_group(const RealtimePointers* to, Py_ssize_t i, Group* group) noexcept nogil:
-    """As `put`, for all of a group: row by row each store would go to another line of the cache."""
-    cdef const uint8_t* const* frames = group.frames
+cdef inline void put_fields(const RealtimePointers* to, Py_ssize_t i, const uint8_t* const* frames) noexcept nogil:
+    """Field by field, what `put_eight` does at once."""
     put_longs(to.trade_hi + i, frames, HEADER_BYTES, 0)
     put_longs(to.trade_lo + i, frames, HEADER_BYTES + 8, 0)
     put_longs(to.cable_id + i, frames, HEADER_BYTES + 32, 0)
@@ -127,5 +130,32 @@ cdef inline void put_group(const RealtimePointers* to, Py_ssize_t i, Group* grou
     put_bytes(to.cable_temp_raw + i, frames, HEADER_BYTES + 31)
     put_bytes(to.soc + i, frames, HEADER_BYTES + 40)
     put_bytes(to.battery_temp_raw + i, frames, HEADER_BYTES + 41)
+
+
+cdef inline void put_group(const RealtimePointers* to, Py_ssize_t i, Group* group, bint transposes) noexcept nogil:
+    """As `put`, for all of a group: row by row each store would go to another line of the cache."""
+    if transposes:
+        put_eight(to, i, group.frames)
+    else:
+        put_fields(to, i, group.frames)
     memcpy(to.checksum_order + i, group.orders, GROUP)
     memcpy(to.exact + i, group.exacts, GROUP)
+
+
+cdef inline int add_to_group(const RealtimePointers* to, Py_ssize_t i, Group* group, int rows, const uint8_t* frame,
+                             Py_ssize_t length, uint8_t order, bint transposes) noexcept nogil:
+    """The frame becomes row `i` when its group, which has `rows`, is full or `put_rest` is called; gives its rows."""
+    group.frames[rows] = frame
+    group.orders[rows] = order
+    group.exacts[rows] = is_exact(length)
+    if rows + 1 < GROUP:
+        return rows + 1
+    put_group(to, i + 1 - GROUP, group, transposes)
+    return 0
+
+
+cdef inline void put_rest(const RealtimePointers* to, Py_ssize_t end, const Group* group, int rows) noexcept nogil:
+    """The rows of a group that did not become full, up to row `end`."""
+    cdef int i
+    for i in range(rows):
+        put(to, end - rows + i, group.frames[i], group.orders[i])

@@ -1,6 +1,8 @@
 """Realtime columns against the table's decoder, and back to the same bytes."""
 
 import itertools
+import random
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.checksum import crc16_modbus
+from core.errors import UnknownRowWriterError
 from core.ykc.codec import ChecksumOrder, wrap_body
 from core.ykc.errors import YkcBufferError, YkcEncodeError
-from core.ykc.realtime import COLUMN_TYPES, RealtimeColumns, decode_realtime, encode_realtime
+from core.ykc.realtime import (
+    COLUMN_TYPES,
+    RealtimeColumns,
+    decode_realtime,
+    encode_realtime,
+    implementation,
+    implementations,
+    use,
+)
 from core.ykc.splitter import FrameSplitter
 from tests.core.realtime_by_table import BODY_BYTES, columns_by_the_table
 
@@ -94,6 +105,45 @@ def test_spans_of_a_splitter_become_the_same_rows(parts: list[bytes], borders: l
     assert {name: values.tolist() for name, values in columns.columns().items()} == {
         name: [row[name] for row in rows] for name in COLUMN_TYPES
     }
+
+
+@pytest.fixture(params=["eight frames at once", "field by field"])
+def writing(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The way in which rows are written during the test."""
+    if request.param not in implementations():
+        pytest.skip(f"this machine cannot write {request.param}")
+    before = implementation()
+    use(request.param)
+    assert implementation() == request.param
+    yield request.param
+    use(before)
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 16, 71])
+def test_groups_of_frames_become_the_rows_of_each(writing: str, count: int) -> None:
+    chance = random.Random(count)
+    orders: list[ChecksumOrder] = ["le", "be"]
+    parts = []
+    for _ in range(count):
+        body = chance.randbytes(BODY_BYTES + chance.choice([0, 0, 0, 1, 60]))
+        parts.append(wrap_body(0x13, body, seq=chance.randbytes(2), checksum_order=chance.choice(orders)))
+        parts.append(wrap_body(0x03, chance.randbytes(9)))
+    expected = [columns_by_the_table(frame) for frame in parts[::2]]
+    splitter = FrameSplitter()
+    splitter.feed_bytes(b"".join(parts))
+    spans, many = RealtimeColumns(2 * count), RealtimeColumns(2 * count)
+    assert (spans.append_spans(splitter), many.decode_many(*packed(parts))) == (count, count)
+    for columns in (spans, many):
+        assert columns.source.tolist() == list(range(0, 2 * count, 2))
+        found = {name: values.tolist() for name, values in columns.columns().items()}
+        assert found == {name: [row[name] for row in expected if row] for name in COLUMN_TYPES}
+
+
+def test_a_way_of_writing_that_there_is_not_is_refused() -> None:
+    before = implementation()
+    with pytest.raises(UnknownRowWriterError, match=r"'nine frames at once' on this machine, but .*field by field"):
+        use("nine frames at once")
+    assert implementation() == before
 
 
 def test_spans_without_room_are_refused() -> None:
