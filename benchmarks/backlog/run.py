@@ -50,6 +50,7 @@ def backlog(
         readings=readings,
         workers=workers,
         stored=middle["stored"],
+        warnings=sorted({line for run in runs for line in run["warnings"]}),
         seed=seed,
     )
 
@@ -72,6 +73,7 @@ def _one(traffic: Traffic, sent: Sent, workers: int, folder: Path | None) -> dic
             sender.close()
         stored = require_all(client, sent)
         client.disconnect()
+        warnings = platform.warnings()
     frames = sent.readings + sent.records
     used_s = sum(process["cpu_s"] for name, process in processes.items() if name != OTHERS)
     return {
@@ -80,4 +82,5 @@ def _one(traffic: Traffic, sent: Sent, workers: int, folder: Path | None) -> dic
         "cpu_s_per_million": round(used_s / frames * 1e6, 3),
         "processes": processes,
         "stored": stored,
+        "warnings": warnings,
     }

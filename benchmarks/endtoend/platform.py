@@ -26,6 +26,7 @@ STOP_S: Final = 60.0
 LOOK_S: Final = 0.05
 LAST_WORDS: Final = 30
 ROLE: Final = re.compile(r"service\.(\w+)_role\0(?:[^\0]*)\0(\d*)")
+WHEN: Final = re.compile(r"(?<=: )\d{4}-\d\d-\d\d [\d:,]+ ")
 CLICKHOUSE: Final = "embedded_child"
 MASTER: Final = """
 [[operators]]
@@ -129,12 +130,17 @@ class ServedPlatform:
                 total += path.stat().st_size
         return total
 
-    def warnings(self) -> list[str]:
+    def words(self) -> list[str]:
         """What `serve` and its processes wrote to standard error and their logs, but where chargers connect."""
         lines = (self.folder / "serve.log").read_text("utf-8", errors="replace").splitlines()
         for path in sorted((self.folder / "logs").glob("*.log")):
             lines += [f"{path.stem}: {line}" for line in path.read_text("utf-8", errors="replace").splitlines()]
         return [line for line in lines if not line.startswith(("chargers (", "dashboard:"))]
+
+    def warnings(self) -> list[str]:
+        """The warnings among them, each kind once, without traces."""
+        kinds = {WHEN.sub("", line) for line in self.words() if WHEN.search(line) or line.startswith("pilestream:")}
+        return sorted(kinds)
 
     def await_ready(self) -> None:
         """Return when chargers may connect; raises `EndToEndError` when that does not come."""
@@ -183,7 +189,7 @@ def served(
             platform.await_ready()
             yield platform
         except Exception as error:
-            error.add_note("\n".join(platform.warnings()[-LAST_WORDS:]))
+            error.add_note("\n".join(platform.words()[-LAST_WORDS:]))
             raise
         finally:
             platform.stop()

@@ -69,8 +69,8 @@ class SenderProcess:
         _, status, usage = os.wait4(self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
         self.cpu_s = usage.ru_utime + usage.ru_stime
-        self.memory_mb = usage.ru_maxrss / KIB_PER_MB
         account: dict[str, Any] = msgspec.json.decode(line)
+        self.memory_mb = account["peak_kib"] / KIB_PER_MB
         return account
 
     def runs(self) -> bool:

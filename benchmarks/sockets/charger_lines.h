@@ -107,6 +107,16 @@ static const uint8_t *mapped(const char *path, size_t *size) {
     return data;
 }
 
+/* The most memory that this process held; what getrusage tells begins with its parent's. */
+static long peak_kib(void) {
+    char line[128];
+    long kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) sscanf(line, "VmHWM: %ld", &kib);
+    if (file != NULL) fclose(file);
+    return kib;
+}
+
 static void note_wait(struct waits *waits, int64_t waited_us) {
     if (waits->count == waits->room) {
         waits->room = waits->room ? 2 * waits->room : 1 << 16;

@@ -374,8 +374,8 @@ static void live(double seconds) {
         kinds[HEARTBEATS].missed += chargers[i].beat_us != 0;
         kinds[RECORDS].missed += chargers[i].record_us != 0;
     }
-    printf("{\"seconds\": %.6f, \"behind_ms\": %.3f, \"lost\": %d, \"refusals\": %d, \"digest\": \"%llu\"",
-           (end_us - begin_us) / 1e6, behind_us / 1000.0, lost, refusals, (unsigned long long)digest);
+    printf("{\"seconds\": %.6f, \"behind_ms\": %.3f, \"lost\": %d, \"refusals\": %d, \"digest\": \"%llu\", \"peak_kib\": %ld",
+           (end_us - begin_us) / 1e6, behind_us / 1000.0, lost, refusals, (unsigned long long)digest, peak_kib());
     for (int i = 0; i < KINDS; i++) {
         struct kind *kind = &kinds[i];
         printf(", \"%s\": {\"sent\": %llu, \"no_room\": %llu, \"missed\": %llu, ", kind_names[i],

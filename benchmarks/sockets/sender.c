@@ -60,8 +60,8 @@ static void log_all_in(int count) {
 }
 
 static void print_result(double seconds, uint64_t bytes, int again) {
-    printf("{\"seconds\": %.6f, \"bytes\": %llu, \"answers\": %zu, \"again\": %d, ", seconds, (unsigned long long)bytes,
-           waits.count, again);
+    printf("{\"seconds\": %.6f, \"bytes\": %llu, \"answers\": %zu, \"again\": %d, \"peak_kib\": %ld, ", seconds,
+           (unsigned long long)bytes, waits.count, again, peak_kib());
     print_waits("wait_ms", &waits);
     printf(", ");
     print_waits("login_ms", &login_waits);

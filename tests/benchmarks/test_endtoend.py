@@ -11,9 +11,11 @@ from benchmarks.endtoend.errors import EndToEndError
 from benchmarks.endtoend.stored import require_all
 from benchmarks.endtoend.traffic import Sent, digest_of, write_stored
 from benchmarks.endtoend.watching import Sample, growth
+from benchmarks.fairness.run import fairness
 from benchmarks.fleet.readings import FRAME_BYTES
 from benchmarks.idle.run import idle
 from benchmarks.live.run import live
+from benchmarks.storm.run import storm
 from core.ykc.realtime import RealtimeColumns
 
 CHARGERS, READINGS = 3, 20
@@ -103,3 +105,23 @@ def test_idle_chargers_miss_no_acknowledgement(tmp_path: Path) -> None:
     assert found["stored"]["readings"] == 12
     assert found["measures"]["missed_acks"]["values"] == [0]
     assert 0 < found["measures"]["gateway_and_loader_share_of_core"]["values"][0] < 2
+
+
+@pytest.mark.server
+@pytest.mark.long
+def test_a_storm_of_reconnecting_chargers_is_served(tmp_path: Path) -> None:
+    found = storm(
+        connections=30, readings=10, steady=5, senders=2, workers=2, rounds=1, seconds=60, seed=1, folder=tmp_path
+    )
+    assert (found["stored"]["readings"], found["stored"]["records"]) == (300, 30)
+    assert found["measures"]["bills_not_once"]["values"] == [0]
+    assert {"gateway-0", "gateway-1", "hub"} <= found["processes"].keys()
+
+
+@pytest.mark.server
+@pytest.mark.long
+def test_steady_chargers_are_heard_beside_one_that_floods(tmp_path: Path) -> None:
+    found = fairness(connections=20, flooding=1, seconds=2, rounds=1, workers=1, seed=1, folder=tmp_path)
+    assert found["measures"]["flood_mb_per_s"]["values"][0] > 0
+    assert found["measures"]["missed_acks"]["values"] == [0]
+    assert found["wait_ms"]["flooded"]["logins"]["count"] == 20

@@ -1,0 +1,1 @@
+"""One charger sends as fast as it can: what do the others wait for their accepts and acknowledgements?"""
