@@ -1,0 +1,1 @@
+"""Bytes that a reading takes in ClickHouse, by how its columns are kept."""
