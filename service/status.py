@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 
 from analytics.embedded import EmbeddedServer
+from core import checksum
+from core.ykc import realtime
 from ingest.gateway_status import GatewayStatus, sum_of
 from ingest.loader_status import read_loader_status
 from ingest.spool_status import read_spool_status
@@ -30,12 +32,16 @@ def print_status(settings: Settings, as_json: bool) -> int:
 
 
 def read_status(settings: Settings) -> dict[str, Any]:
-    """The gateway's counters (empty when it does not run) and the state of the database and the spool."""
+    """The gateway's counters (empty when it does not run) and the state of the database and the spool.
+
+    `compiled` names which of its ways the compiled code takes on this machine: all give the same, not all as fast.
+    """
     folder = settings.folder
     spool = folder / "spool"
     loader = read_loader_status(spool)
     return {
         "data": str(folder),
+        "compiled": {"checksums": checksum.implementation(), "rows": realtime.implementation()},
         "clickhouse": _clickhouse_state(settings),
         "gateway": _gateway_counters(settings),
         "spool": read_spool_status(spool),

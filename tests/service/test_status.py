@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from core import checksum
+from core.ykc import realtime
 from service.role import now_ms
 from service.settings import Settings
 from service.status import NOT_RUNNING, print_status, read_status
@@ -31,3 +33,18 @@ def test_counters_of_a_killed_or_stopped_gateway_are_not_shown(tmp_path: Path, a
 
 def test_an_empty_folder_runs_nothing(tmp_path: Path) -> None:
     assert print_status(Settings(data=str(tmp_path)), as_json=True) == NOT_RUNNING
+
+
+def test_it_says_which_ways_the_compiled_code_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = checksum.implementation()
+    checksum.use(checksum.TABLES)
+    try:
+        print_status(Settings(data=str(tmp_path)), as_json=False)
+        shown = json.loads(
+            next(line for line in capsys.readouterr().out.splitlines() if line.startswith("compiled: ")).split(": ", 1)[
+                1
+            ]
+        )
+    finally:
+        checksum.use(before)
+    assert shown == {"checksums": "tables", "rows": realtime.implementation()}
