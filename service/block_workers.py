@@ -1,4 +1,5 @@
-"""Blocks of an evaluation in several processes, which end together: when all is done, when one is lost, on Ctrl-C."""
+"""Blocks of an evaluation in several processes, which end together: when all is done, when one is lost, on Ctrl-C, or
+with the process that started them, even when that is killed."""
 
 import multiprocessing
 import signal
@@ -9,6 +10,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from service.errors import ServiceError
+from service.lifeline import end_with_parent
 
 Block = TypeVar("Block")
 Result = TypeVar("Result")
@@ -41,6 +43,7 @@ def results_of_blocks(
 
 
 def _begin(begin: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends its processes
     begin(*arguments)
 

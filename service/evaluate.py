@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from service.lifeline import interrupt_on_signal
 from service.settings import Settings
 
 MOST_SESSIONS: Final = 10_000_000
@@ -59,6 +60,7 @@ def add_evaluate_parser(commands: Any, run: Callable[[argparse.Namespace], int])
 
 def print_evaluation(settings: Settings, options: argparse.Namespace) -> int:
     """Do what the arguments say and give the exit code; arguments that do not go together are wrong use."""
+    interrupt_on_signal()
     if options.historic:
         _refuse(options, ("sessions", "seed", "mix", "processes"), "without --historic")
         from service.historic import evaluate_historic

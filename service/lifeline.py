@@ -3,12 +3,17 @@
 import asyncio
 import contextlib
 import json
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from multiprocessing.process import BaseProcess
+from typing import Any, Final
+
+PARENT_ENDED: Final = 1
+"""Exit code of a process that nobody waits for any more."""
 
 
 def say_ready(**facts: Any) -> None:
@@ -49,6 +54,17 @@ def on_parent_end(callback: Callable[[], None]) -> None:
     threading.Thread(target=_wait_for_parent_end, args=(callback,), name="lifeline", daemon=True).start()
 
 
+def end_with_parent() -> None:
+    """End this process at once when the one that started it has ended, however that ended; for `multiprocessing`.
+
+    Such a process has the standard input of its parent, so that its end is no sign. Nothing is done where it has no
+    parent of that kind.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_wait_and_exit, args=(parent,), name="lifeline", daemon=True).start()
+
+
 def stop_on_signal() -> threading.Event:
     """An event that Ctrl-C or SIGTERM sets; for the parent process, which has no lifeline."""
     event = threading.Event()
@@ -72,6 +88,11 @@ def stop_event() -> threading.Event:
     event = threading.Event()
     on_stop(event.set)
     return event
+
+
+def _wait_and_exit(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(PARENT_ENDED)
 
 
 def _wait_for_parent_end(callback: Callable[[], None]) -> None:
