@@ -40,6 +40,11 @@ cdef int64_t event_time_c(
 ) noexcept nogil
 
 
+cdef class SlotPrices:
+    cdef int64_t electricity_e5yuan[SLOTS]
+    cdef int64_t service_e5yuan[SLOTS]
+
+
 cdef class ConnectorCycle:
     cdef readonly MeterCalculator meter
 
@@ -87,8 +92,7 @@ cdef class ConnectorCycle:
     # Prices of 48 half-hours in a row; they repeat daily
     cdef bint has_prices
     cdef int64_t first_slot_ms
-    cdef int64_t electricity_e5yuan[48]
-    cdef int64_t service_e5yuan[48]
+    cdef SlotPrices prices                      # None without has_prices
     cdef int64_t open_slot                      # number of half-hours since first_slot_ms
     cdef int64_t open_slot_from_e4kwh           # accepted energy when it began
     cdef int64_t closed_fee_e5yuan              # of the half-hours before it

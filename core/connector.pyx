@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from core.meter.calculator cimport MeterCalculator
 from core.meter.flag_bits cimport FLAG_OUT_OF_ORDER
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from core.errors import CoreError
@@ -100,6 +101,19 @@ class CycleMemory(NamedTuple):
     minutes_origin_ms: int
     register_ms: int
     register_value: int
+
+
+cdef class SlotPrices:
+    def __cinit__(self, electricity_e5yuan, service_e5yuan):
+        if len(electricity_e5yuan) != SLOTS or len(service_e5yuan) != SLOTS:
+            raise CoreError(f"48 prices of each kind are needed, got {len(electricity_e5yuan)}, {len(service_e5yuan)}")
+        for place in range(SLOTS):
+            self.electricity_e5yuan[place] = electricity_e5yuan[place]
+            self.service_e5yuan[place] = service_e5yuan[place]
+
+
+# All connectors with the same tariff share them: most of a network's.
+_prices_of = lru_cache(maxsize=1_024)(SlotPrices)
 
 
 cdef class ConnectorCycle:
@@ -308,8 +322,8 @@ cdef class ConnectorCycle:
         if place < 0:
             place += SLOTS
         return (
-            (energy_e4kwh * self.electricity_e5yuan[place] + 5000) // 10000
-            + (energy_e4kwh * self.service_e5yuan[place] + 5000) // 10000
+            (energy_e4kwh * self.prices.electricity_e5yuan[place] + 5000) // 10000
+            + (energy_e4kwh * self.prices.service_e5yuan[place] + 5000) // 10000
         )
 
     cdef void update_amount(self) noexcept:
@@ -339,13 +353,10 @@ cdef class ConnectorCycle:
         Prices in 1e-5 yuan per kWh (`core.tariff.day_prices`). They repeat every 24 h; half-hours that are already
         over keep their fee. CoreError unless there are 48 of each.
         """
-        if len(electricity_e5yuan) != SLOTS or len(service_e5yuan) != SLOTS:
-            raise CoreError(f"48 prices of each kind are needed, got {len(electricity_e5yuan)}, {len(service_e5yuan)}")
+        prices = _prices_of(tuple(electricity_e5yuan), tuple(service_e5yuan))
         if self.has_prices and self.open_slot_from_e4kwh < self.accepted_e4kwh:
             self.close_slot(self.accepted_e4kwh, self.open_slot)
-        for place in range(SLOTS):
-            self.electricity_e5yuan[place] = electricity_e5yuan[place]
-            self.service_e5yuan[place] = service_e5yuan[place]
+        self.prices = <SlotPrices?>prices
         self.first_slot_ms = first_slot_ms
         self.has_prices = True
         self.open_slot = self.slot_of(self.meter.reference_ms)

@@ -74,7 +74,21 @@ class DayPrices(NamedTuple):
 
 def day_prices(timeline: TariffTimeline, from_ms: int, zone: str) -> DayPrices:
     """The prices of the 24 h from the half-hour that holds `from_ms`; 0 where no version is valid."""
-    return _prices_from(timeline, half_hour_starts(from_ms, from_ms, zone)[0].slot_start_ms, zone)
+    first_ms = half_hour_starts(from_ms, from_ms, zone)[0].slot_start_ms
+    return _prices_from(_told_by_slot(timeline, first_ms), first_ms, zone)
+
+
+def _told_by_slot(timeline: TariffTimeline, first_ms: int) -> TariffTimeline:
+    """The same timeline for the half-hours from `first_ms` on, with acks moved to the begin of theirs.
+
+    A version holds from the half-hour after its ack: chargers that took it in the same one have the same prices.
+    """
+    if not timeline.acks:
+        return timeline
+    told: dict[int, int] = {}
+    for ack_ms, version_id in sorted(timeline.acks):
+        told[first_ms + max(-1, (ack_ms - first_ms) // SLOT_MS) * SLOT_MS] = version_id
+    return TariffTimeline(timeline.by_date, tuple(told.items()), timeline.others)
 
 
 @lru_cache(maxsize=4_096)

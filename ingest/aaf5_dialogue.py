@@ -46,6 +46,8 @@ _HEAD: Final = {"reserved1": 0, "reserved2": 0}
 # order that has one of them would seem to be answered by every answer.
 _SEQS: Final = tuple(number for number in range(256) if number not in (0x00, 0x41))
 
+_NO_VALUES: Final = Aaf5ValueTable()
+
 
 class Aaf5Dialogue(Dialogue):
     """One AAF5 charger connection's side of the talk (aaf5.md section 5).
@@ -54,6 +56,8 @@ class Aaf5Dialogue(Dialogue):
     `values` says what a charger is told that asks for its tariff or its QR codes.
     """
 
+    __slots__ = ("_alarm_bits", "_answered_starts", "_guns", "_own_code", "_probes", "_seq", "_values")
+
     protocol: ClassVar[str] = "aaf5"
 
     def __init__(
@@ -61,23 +65,14 @@ class Aaf5Dialogue(Dialogue):
     ) -> None:
         """Other arguments as in `Dialogue`."""
         super().__init__(find_pile, *arguments, **options)
-        self._values = values or Aaf5ValueTable()
+        self._values = values or _NO_VALUES
         self._seq = 0
         self._own_code = b""
-        self._guns: dict[int, int] = {}
-        self._answered_starts: dict[bytes, tuple[int, bytes]] = {}
+        # Both None while there were none.
+        self._guns: dict[int, int] | None = None
+        self._answered_starts: dict[bytes, tuple[int, bytes]] | None = None
         self._alarm_bits = ""
         self._probes = 0  # without an answer
-        self._handlers: dict[int, Callable[[bytes, bytes, int, Reaction, bytes], None]] = {
-            _HEARTBEAT: self._heartbeat,
-            _STATUS: self._status,
-            _RECORD: self._record,
-            _ACCOUNT_QUERY: self._account_query,
-            _TARIFF_REQUEST: self._tariff_request,
-            _QR_REQUEST: self._qr_request,
-            _ALARMS: self._alarms,
-            _BMS_INFO: self._bms_info,
-        }
 
     def on_frame(self, frame_type: int, seq: bytes, body: bytes, receive_ms: int, frame: bytes = b"") -> Reaction:
         """React to one whole frame whose checksum was right. Never raises for what a charger sends."""
@@ -93,9 +88,9 @@ class Aaf5Dialogue(Dialogue):
             return reaction
         self.heard(receive_ms, reaction.events)
         connector = self._connector_in(frame_type, body)
-        handler = self._handlers.get(frame_type)
+        handler = _HANDLERS.get(frame_type)
         if handler is not None:
-            handler(seq, body, receive_ms, reaction, frame or wrap_body(frame_type, body, seq=seq))
+            handler(self, seq, body, receive_ms, reaction, frame or wrap_body(frame_type, body, seq=seq))
         elif frame_type in ANSWER_TYPES:
             answer = answer_of(frame_type, body, connector)
             if answer is not None and not self._answers_probe(answer):
@@ -105,12 +100,14 @@ class Aaf5Dialogue(Dialogue):
     def start_answer(self, request: StartRequest, decision: StartDecision, now_ms: int) -> Reaction:
         """203, and the evidence. It carries no trade number: the charger makes its own."""
         asked = _asked(request.frame)
-        self._pending_starts.pop(asked, None)
+        self._start_is_decided(asked)
         result = 0 if decision.granted else AAF5_RESULTS.get(decision.reason, AAF5_RESULTS[""])
         balance = min(max(0, decision.balance_fen), 0xFFFF_FFFF)
         reply = encode_raw(
             "account_reply", {**_HEAD, "result": result, "reserved3": "000000", "balance": balance}, seq=request.seq
         )
+        if self._answered_starts is None:
+            self._answered_starts = {}
         if len(self._answered_starts) >= ANSWERED_STARTS:
             del self._answered_starts[next(iter(self._answered_starts))]
         self._answered_starts[asked] = (now_ms, reply)
@@ -139,7 +136,7 @@ class Aaf5Dialogue(Dialogue):
 
         0 also stands for connector 0, the charger as a whole.
         """
-        if connector in self._guns:
+        if self._guns is not None and connector in self._guns:
             return self._guns[connector]
         return 0 if self.pile is not None and self.pile.connectors == 1 else connector
 
@@ -233,6 +230,7 @@ class Aaf5Dialogue(Dialogue):
         gun_no = body[offset]
         connector = self.connector or gun_no or 1
         if frame_type in (_STATUS, _RECORD):
+            self._guns = self._guns or {}
             self._guns[connector] = gun_no
         return connector
 
@@ -253,7 +251,7 @@ class Aaf5Dialogue(Dialogue):
         fields = raw_fields(_ACCOUNT_QUERY, body)
         if "random" not in fields:
             return
-        answered_ms, reply = self._answered_starts.get(_asked(frame), (0, b""))
+        answered_ms, reply = (self._answered_starts or {}).get(_asked(frame), (0, b""))
         if reply and 0 <= receive_ms - answered_ms < START_REPEATS_MS:
             reaction.replies.append(reply)
             return
@@ -342,6 +340,18 @@ class Aaf5Dialogue(Dialogue):
         if self._first_sight(trade_no):
             evidence = aaf5_record_evidence(pile.pile_id, connector, trade_no, fields, receive_ms, frame)
             reaction.events.append(evidence)
+
+
+_HANDLERS: Final[dict[int, Callable[[Aaf5Dialogue, bytes, bytes, int, Reaction, bytes], None]]] = {
+    _HEARTBEAT: Aaf5Dialogue._heartbeat,
+    _STATUS: Aaf5Dialogue._status,
+    _RECORD: Aaf5Dialogue._record,
+    _ACCOUNT_QUERY: Aaf5Dialogue._account_query,
+    _TARIFF_REQUEST: Aaf5Dialogue._tariff_request,
+    _QR_REQUEST: Aaf5Dialogue._qr_request,
+    _ALARMS: Aaf5Dialogue._alarms,
+    _BMS_INFO: Aaf5Dialogue._bms_info,
+}
 
 
 def _login_clock(pile: Pile, body: bytes) -> int:

@@ -8,6 +8,7 @@ from core.directory import Pile
 from ingest.charger_link import ACCEPT, WAIT, ChargerLink, Frame
 from ingest.charger_protocol import ChargerDialogue
 from ingest.connection_registry import PileState
+from ingest.event_log import EventLog
 from ingest.events import CommandOutcome, ConnectionEvent
 from ingest.gateway_settings import HEARTBEATS_MISSED
 from ingest.line_health import LineHealth
@@ -37,17 +38,28 @@ class ChargerConnection(ReadPath, asyncio.BufferedProtocol):
        Likewise while it has more frames than are handled at once: the other connections have their turn in between.
     """
 
+    __slots__ = (
+        "_cut_off",
+        "_gateway",
+        "_goes_on",
+        "_held_for_login",
+        "_holds",
+        "_is_deaf",
+        "_link",
+        "_verdict",
+        "close_reason",
+        "connection_id",
+        "kind",
+        "peer",
+    )
+
     def __init__(self, gateway: "Gateway", connection_id: int, kind: PortKind) -> None:
         super().__init__(gateway.clock, gateway.budget)
         self.connection_id = connection_id
         self.kind = kind
         self.accepted_ms = gateway.clock()
-        self.opened_ms = 0
-        self.logged_in_ms = 0
-        self.silence_ms = 0
         self.peer = ""
         self.close_reason = ""
-        self.events = gateway.events
         self._gateway = gateway
         self._holds = 0  # reasons why reading is paused
         self._is_deaf = False  # the charger is the reason for one of them
@@ -66,6 +78,11 @@ class ChargerConnection(ReadPath, asyncio.BufferedProtocol):
     def link(self, link: ChargerLink) -> None:
         self._link = link
         self.begin(link.stream, link.dialogue)
+
+    @property
+    def events(self) -> EventLog:
+        """Where its facts go."""
+        return self._gateway.events
 
     @property
     def dialogue(self) -> ChargerDialogue:
@@ -144,6 +161,11 @@ class ChargerConnection(ReadPath, asyncio.BufferedProtocol):
         if self._verdict in (ACCEPT, WAIT):
             self._gateway.slots.identified(self)
         return self._verdict
+
+    def record_is_fresh(self, connector: int, trade_no: str, receive_ms: int) -> bool:
+        """Whether that charge was seen to run just now."""
+        state = self.link.state
+        return state is not None and state.record_is_fresh(connector, trade_no, receive_ms)
 
     def start_wanted(self, link: ChargerLink, request: StartRequest) -> None:
         """Somebody wants to charge and stands at the charger."""

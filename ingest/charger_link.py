@@ -27,7 +27,9 @@ Frame = tuple[int, int, bytes]
 class LinkOwner(Protocol):
     """Who holds the links: a gateway, or a replay."""
 
-    events: EventLog
+    @property
+    def events(self) -> EventLog:
+        """Where facts go."""
 
     def state_of(self, pile: Pile) -> PileState:
         """What is remembered of a charger."""
@@ -53,6 +55,24 @@ class ChargerLink:
     set. While `waiting` nothing may be read: the frames behind the login stay in the stream. So do those behind the
     first `FRAMES_AT_ONCE`: while there are `more`, the owner calls `handle_feed` again before it reads.
     """
+
+    __slots__ = (
+        "_answers_leave",
+        "_fast_frames_at_offer",
+        "_intake",
+        "_owner",
+        "_waiting",
+        "bills",
+        "close_reason",
+        "dialogue",
+        "durable_replies",
+        "more",
+        "protocol",
+        "replies",
+        "state",
+        "stream",
+        "time_wanted",
+    )
 
     def __init__(
         self,
@@ -176,13 +196,13 @@ class ChargerLink:
     def after_frames(self, receive_ms: int) -> None:
         """What readings and heartbeats, which Python never sees, mean for the dialogue and for presence."""
         self._note_fast_frames(receive_ms)
-        if self.stream.presences:
+        if self.stream.has_presences:
             self.keep_presences(receive_ms)
 
     def keep_presences(self, now_ms: int) -> None:
         """Write the minutes that are over."""
         stream = self.stream
-        for first_ms, last_ms, frames, heartbeats, heard_bytes in stream.presences:
+        for first_ms, last_ms, frames, heartbeats, heard_bytes in stream.take_presences():
             presence = Presence(
                 pile_id=stream.pile_id,
                 connection_id=stream.connection_id,
@@ -193,7 +213,6 @@ class ChargerLink:
                 bytes=heard_bytes,
             )
             self._owner.events.add(presence, now_ms)
-        stream.presences.clear()
 
     def tariff_offered(self, version: TariffVersion | None) -> None:
         """A tariff went out by another way than the dialogue's answer; None = one that nobody knows here."""

@@ -27,11 +27,11 @@ cdef class ChargerStream:
     cdef readonly uint64_t quarantined_bytes
     cdef readonly uint64_t evidence_dropped_bytes  # part of quarantined_bytes that was counted, not kept
     cdef readonly uint64_t garbage_run  # quarantined bytes since the last good frame
-    cdef uint64_t[32] _quarantined  # by reason
+    cdef uint64_t* _quarantined  # by reason; NULL while nothing ever was
 
     # The charger
     cdef readonly int connector  # the one that the connection speaks for, 0 = all
-    cdef list _cycles  # by connector number; the pile's state owns it and fills it through `cycle`
+    cdef list _cycles  # by connector number; the pile's state owns it, and fills and lengthens it through `cycle`
     cdef object _state
     cdef object _on_event
     cdef readonly bytes event_frame  # the frame for which on_event is being called
@@ -43,7 +43,7 @@ cdef class ChargerStream:
     cdef Py_ssize_t _acks_capacity
 
     # What was heard: minutes that are over, and the one under way.
-    cdef readonly list presences
+    cdef list _presences  # None while there are none
     cdef int64_t _minute
     cdef int64_t _first_ms
     cdef int64_t _last_ms

@@ -16,7 +16,7 @@ class ConnectorStates(Protocol):
     """What a stream must know of a charger's connectors (`ingest.connection_registry.PileState`)."""
 
     cycles: list[ConnectorCycle | None]
-    """By connector number, 100 places."""
+    """By connector number, as long as the highest that was spoken of needs."""
 
     def cycle(self, connector: int, now_ms: int) -> ConnectorCycle:
         """The life cycle of a connector, put into `cycles` when it is first spoken of."""
@@ -60,8 +60,7 @@ class ChargerStream:
     def bind(self, pile: Pile, state: ConnectorStates, connector: int = 0) -> None:
         """The charger has logged in; `connector` is the one that this connection speaks for, 0 = all.
 
-        Raises `ValueError` when no frame can carry the pile's code, `state` has not 100 places, or there is no such
-        connector.
+        Raises `ValueError` when no frame can carry the pile's code, or there is no such connector.
         """
 
     def feed(self, nbytes: int, receive_ms: int) -> None:
@@ -97,12 +96,16 @@ class ChargerStream:
     def take_acks(self) -> bytes:
         """The answers that the compiled path made since the last call, in order; empty when there are none."""
 
-    presences: list[tuple[int, int, int, int, int]]
-    """Minutes that are over in which the bound charger was heard: first_ms, last_ms, frames, heartbeats, bytes. The
-    caller takes them out."""
+    @property
+    def has_presences(self) -> bool:
+        """Whether `take_presences` has any to give."""
+
+    def take_presences(self) -> list[tuple[int, int, int, int, int]]:
+        """Minutes that are over in which the bound charger was heard, since the last call: first_ms, last_ms, frames,
+        heartbeats, bytes."""
 
     def end_minute(self, now_ms: int) -> None:
-        """Move the minute under way to `presences` if it is over at `now_ms`."""
+        """Let the minute under way be taken if it is over at `now_ms`."""
 
     def close(self) -> None:
         """Quarantine what waits in the splitter: the connection is over."""

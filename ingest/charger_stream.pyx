@@ -3,7 +3,7 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport calloc, free, realloc
 
 from core.connector cimport ConnectorCycle
 from core.wire.splitter cimport BAD_CHECKSUM, ENCRYPTED, GARBAGE, Span, StreamSplitter
@@ -27,31 +27,31 @@ cdef uint32_t as_u32(int64_t value) noexcept nogil:
 cdef class ChargerStream:
     def __cinit__(self):
         self._acks = NULL
+        self._quarantined = NULL
 
     def __init__(self, RecordBuffer records not None, connection_id, on_event, evidence_limit, splitter, protocol):
         self.splitter = splitter
         self.records = records
         self.connection_id = connection_id
         self.protocol = protocol
-        self.presences = []
         self.event_frame = b""
         self._on_event = on_event
         self._evidence_limit = evidence_limit
-        self._cycles = []
         self._minute = -1
         self._evidence_minute = -1
 
     def __dealloc__(self):
         free(self._acks)
+        free(self._quarantined)
 
     @property
     def quarantined(self):
+        if self._quarantined == NULL:
+            return {}
         return {reason: self._quarantined[reason] for reason in range(REASONS) if self._quarantined[reason]}
 
     def bind(self, pile, state, int connector=0):
         cycles = <list?>state.cycles
-        if len(cycles) != PLACES:
-            raise ValueError(f"the list of connectors needs {PLACES} places, not {len(cycles)}")
         if not 0 <= connector < PLACES:
             raise ValueError(f"connectors have the numbers 1 to {PLACES - 1}, 0 is all of them, not {connector}")
         self.connector = connector
@@ -135,6 +135,15 @@ cdef class ChargerStream:
         self._acks_length = 0
         return acks
 
+    @property
+    def has_presences(self):
+        return self._presences is not None
+
+    def take_presences(self):
+        presences = self._presences
+        self._presences = None
+        return presences if presences is not None else []
+
     def end_minute(self, int64_t now_ms):
         if self._minute >= 0 and now_ms // MINUTE_MS != self._minute:
             self._finish_minute()
@@ -190,7 +199,7 @@ cdef class ChargerStream:
         return self._take_bound(frame, length, kind)
 
     cdef ConnectorCycle _cycle(self, int connector):
-        if self._cycles[connector] is None:
+        if connector >= len(self._cycles) or self._cycles[connector] is None:
             self._state.cycle(connector, self._receive_ms)
         return <ConnectorCycle?>self._cycles[connector]
 
@@ -255,7 +264,9 @@ cdef class ChargerStream:
     cdef int _finish_minute(self) except -1:
         if self.pile_id != 0 and self._minute_frames > 0:
             heard = (self._first_ms, self._last_ms, self._minute_frames, self._minute_heartbeats, self._minute_bytes)
-            self.presences.append(heard)
+            if self._presences is None:
+                self._presences = []
+            self._presences.append(heard)
         self._minute = -1
         self._minute_frames = 0
         self._minute_heartbeats = 0
@@ -265,6 +276,10 @@ cdef class ChargerStream:
     cdef int _quarantine(self, const uint8_t* data, Py_ssize_t length, uint32_t reason) except -1:
         cdef int64_t minute = self._receive_ms // MINUTE_MS
         self.quarantined_bytes += length
+        if self._quarantined == NULL:
+            self._quarantined = <uint64_t*>calloc(REASONS, sizeof(uint64_t))
+            if self._quarantined == NULL:
+                raise MemoryError
         if reason < REASONS:
             self._quarantined[reason] += length
         if minute != self._evidence_minute:

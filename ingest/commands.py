@@ -317,11 +317,11 @@ class CommandDesk:
     async def _watch_readings(self, prepared: _Prepared, waiter: _Waiter) -> None:
         """Take the first reading of the connector as the answer: it came by the compiled path, no frame tells of it."""
         pile, connector = prepared.pile, prepared.connector
-        cycles = self._registry.state_of(pile).cycles
-        before = _reading_mark(cycles[connector])
+        state = self._registry.state_of(pile)
+        before = _reading_mark(state.known_cycle(connector))
         while not waiter.done():
             await asyncio.wait([waiter], timeout=READING_LOOK_S)
-            cycle = cycles[connector]
+            cycle = state.known_cycle(connector)
             if cycle is not None and _reading_mark(cycle) != before and not waiter.done():
                 values = {
                     "state": cycle.state,

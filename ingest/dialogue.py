@@ -39,6 +39,22 @@ class Dialogue(ABC):
     clock in its record can be compared with ours; a record from the charger's backlog says nothing.
     """
 
+    __slots__ = (
+        "_connection_id",
+        "_find_pile",
+        "_login_heard",
+        "_peer",
+        "_pending_starts",
+        "_record_is_fresh",
+        "_records",
+        "_trade_numbers",
+        "connector",
+        "offered_tariff",
+        "pile",
+        "protocol_version",
+        "wire_code",
+    )
+
     protocol: ClassVar[str]
 
     def __init__(
@@ -63,8 +79,9 @@ class Dialogue(ABC):
         self._peer = peer
         self._record_is_fresh = record_is_fresh
         self._login_heard = False
-        self._pending_starts: dict[bytes, int] = {}  # what was asked, and when
-        self._records: dict[str, None] = {}
+        # What was asked, and when; and the numbers of records. None while there were none.
+        self._pending_starts: dict[bytes, int] | None = None
+        self._records: dict[str, None] | None = None
 
     # What the owner calls
 
@@ -195,6 +212,8 @@ class Dialogue(ABC):
 
     def _start_is_pending(self, asked: bytes, receive_ms: int) -> bool:
         """Whether the same request waits for its decision."""
+        if self._pending_starts is None:
+            return False
         for key, since_ms in list(self._pending_starts.items()):
             if not 0 <= receive_ms - since_ms < START_PATIENCE_MS:
                 del self._pending_starts[key]
@@ -202,13 +221,22 @@ class Dialogue(ABC):
 
     def _refusal_of_start(self, asked: bytes, receive_ms: int) -> str:
         """Why a start is not even asked about, because too many wait; empty when it waits from now on."""
+        if self._pending_starts is None:
+            self._pending_starts = {}
         if len(self._pending_starts) >= PENDING_STARTS:
             return NO_DECISION
         self._pending_starts[asked] = receive_ms
         return ""
 
+    def _start_is_decided(self, asked: bytes) -> None:
+        """The request waits no longer."""
+        if self._pending_starts is not None:
+            self._pending_starts.pop(asked, None)
+
     def _first_sight(self, record: str) -> bool:
         """Whether a record came over this connection for the first time, as far as it remembers."""
+        if self._records is None:
+            self._records = {}
         if record in self._records:
             return False
         if len(self._records) >= RECORDS_REMEMBERED:

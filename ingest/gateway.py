@@ -21,6 +21,7 @@ from ingest.connection_registry import ConnectionRegistry
 from ingest.connection_slots import ConnectionSlots
 from ingest.connection_watch import ConnectionWatch
 from ingest.control import ControlServer
+from ingest.dialogue import FindPile
 from ingest.event_log import EventLog
 from ingest.events import CommandOutcome, ConnectionEvent, Event, TariffAck
 from ingest.facts_guard import FACTS_FLOOD, FactsGuard
@@ -116,6 +117,7 @@ class Gateway:
         self.started_ms = clock()
         self._trade_numbers = TradeNumbers(self.started_ms, self.settings.worker, self.settings.workers)
         self.commands = CommandDesk(directory, self.registry, self._trade_numbers, clock, self._keep_order_fact)
+        self._find_pile = {name: _finder(directory, name) for name in BY_NAME}
         self._dialogue_options: dict[str, dict[str, Any]] = {YKC.name: {}, AAF5.name: {"values": aaf5_values}}
         self.upkeep = Upkeep(
             directory,
@@ -242,11 +244,11 @@ class Gateway:
         """Give a connection the link of its protocol; before any byte of it was handled."""
         protocol = BY_NAME[protocol_name]
         dialogue = protocol.make_dialogue(
-            lambda code: self.directory.by_wire_code(code, protocol.name),
+            self._find_pile[protocol_name],
             trade_numbers=self._trade_numbers,
             connection_id=connection.connection_id,
             peer=connection.peer,
-            record_is_fresh=lambda *record: self._record_is_fresh(connection, *record),
+            record_is_fresh=connection.record_is_fresh,
             **self._dialogue_options[protocol.name],
         )
 
@@ -327,10 +329,6 @@ class Gateway:
         pile = self.directory.by_id(pile_id)
         self.alarms.ring(FACTS_FLOOD, pile_id=pile_id, pile=pile.code if pile is not None else "")
 
-    def _record_is_fresh(self, connection: ChargerConnection, connector: int, trade_no: str, receive_ms: int) -> bool:
-        state = connection.link.state
-        return state is not None and state.record_is_fresh(connector, trade_no, receive_ms)
-
     def _keep_event(self, connection: ChargerConnection, event: ConnectionEvent, now_ms: int) -> None:
         self.events.add(event, now_ms, sheddable=connection.link.pile is None)
 
@@ -366,6 +364,10 @@ class Gateway:
             for connection in list(self.connections.values()):
                 connection.abort()
             await self._all_closed.wait()
+
+
+def _finder(directory: PileDirectory, protocol: str) -> FindPile:
+    return lambda code: directory.by_wire_code(code, protocol)
 
 
 def _is_good(protocol: ChargerProtocol) -> Callable[[bytes], bool]:

@@ -12,6 +12,13 @@ cdef class ReadPath:
     cdef public bint closing
     cdef public int64_t probed_at_frames
     cdef readonly bint plain
+
+    # Times of the connection, in UTC epoch milliseconds, 0 = not yet; and for how long its charger may say nothing.
+    cdef public int64_t accepted_ms
+    cdef public int64_t opened_ms
+    cdef public int64_t logged_in_ms
+    cdef public int64_t silence_ms
+
     cdef ChargerStream _stream
     cdef object _dialogue
     cdef object _clock

@@ -30,6 +30,11 @@ class ReadPath:
     plain: bool
     """Whether the last thing that happened left nothing for Python to look at before the next frame for Python."""
 
+    accepted_ms: int
+    opened_ms: int
+    logged_in_ms: int
+    silence_ms: int
+
     def __init__(self, clock: Callable[[], int], budget: TurnBudget) -> None: ...
     def begin(self, stream: ChargerStream, dialogue: ChargerDialogue) -> None:
         """Read into this stream from now on."""

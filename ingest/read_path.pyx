@@ -63,6 +63,6 @@ cdef class ReadPath:
             and frame is None
             and stream.quarantined_bytes == self._quarantined_bytes
             and self.probed_at_frames == UNPROBED
-            and not stream.presences
+            and stream._presences is None
             and self._dialogue.offered_tariff is None
         )

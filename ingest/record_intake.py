@@ -25,17 +25,19 @@ class Intake(Enum):
 class RecordIntake:
     """Watches the records of one connection; the guard counts those of the charger over all its connections."""
 
+    __slots__ = ("_copies", "_guard", "repeated")
+
     def __init__(self, guard: FactsGuard) -> None:
         self.repeated = 0
         self._guard = guard
-        self._copies: OrderedDict[bytes, int] = OrderedDict()
+        self._copies: OrderedDict[bytes, int] | None = None
 
     def judge(self, pile_id: int, body: bytes, size: int, now_ms: int) -> Intake:
         """What becomes of a record with this body that takes `size` bytes of frames, with its answer.
 
         A repeat is a body that is equal to the byte to one that was `stored`.
         """
-        copies = self._copies.get(_digest(body), 0)
+        copies = self._copies.get(_digest(body), 0) if self._copies is not None else 0
         room = size + 2 * RECORD_HEADER_BYTES
         if copies < STORED_COPIES and self._guard.takes_record(pile_id, room, now_ms):
             return Intake.STORE
@@ -47,6 +49,8 @@ class RecordIntake:
 
     def stored(self, body: bytes) -> None:
         """The spool took a record: what is promised after its next commit holds for equal ones too."""
+        if self._copies is None:
+            self._copies = OrderedDict()
         digest = _digest(body)
         self._copies[digest] = self._copies.get(digest, 0) + 1
         self._copies.move_to_end(digest)

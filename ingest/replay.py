@@ -210,7 +210,7 @@ class _Run:
                 self._took_fast(link, ts_ms)
 
     def _took_fast(self, link: ChargerLink, ts_ms: int) -> None:
-        if link.stream.presences or link.dialogue.offered_tariff is not None:
+        if link.stream.has_presences or link.dialogue.offered_tariff is not None:
             link.after_frames(ts_ms)
         self._now_ms = ts_ms
         self._since_look += 1

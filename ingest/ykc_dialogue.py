@@ -31,21 +31,14 @@ _NO_PASSWORD: Final = "0" * 32
 class YkcDialogue(Dialogue):
     """One YKC charger connection's side of the talk (ykc.md section 5)."""
 
+    __slots__ = ("_next_seq",)
+
     protocol: ClassVar[str] = "ykc"
 
     def __init__(self, find_pile: FindPile, *arguments: Any, **options: Any) -> None:
         """Arguments as in `Dialogue`."""
         super().__init__(find_pile, *arguments, **options)
         self._next_seq = 0
-        self._handlers: dict[int, Callable[[bytes, bytes, int, Reaction, bytes], None]] = {
-            ykc_types.HEARTBEAT: self._heartbeat,
-            ykc_types.TARIFF_CHECK: self._tariff_check,
-            ykc_types.TARIFF_REQUEST: self._tariff_request,
-            ykc_types.START_REQUEST: self._start_request,
-            ykc_types.PARALLEL_START_REQUEST: self._parallel_start_request,
-            ykc_types.RECORD: self._record,
-            ykc_types.TIME_SYNC_REPLY: self._time_sync_reply,
-        }
 
     def on_frame(self, frame_type: int, seq: bytes, body: bytes, receive_ms: int, frame: bytes = b"") -> Reaction:
         """React to one whole frame whose checksum was right. Never raises for what a charger sends."""
@@ -62,9 +55,9 @@ class YkcDialogue(Dialogue):
             return reaction
         if frame_type != ykc_types.TARIFF_REQUEST:
             self.heard(receive_ms, reaction.events)
-        handler = self._handlers.get(frame_type)
+        handler = _HANDLERS.get(frame_type)
         if handler is not None:
-            handler(seq, body, receive_ms, reaction, frame or wrap_body(frame_type, body, seq=seq))
+            handler(self, seq, body, receive_ms, reaction, frame or wrap_body(frame_type, body, seq=seq))
         if frame_type in ANSWER_TYPES:
             answer = answer_of(frame_type, body)
             if answer is not None:
@@ -73,7 +66,7 @@ class YkcDialogue(Dialogue):
 
     def start_answer(self, request: StartRequest, decision: StartDecision, now_ms: int) -> Reaction:
         """0x32 or 0xA2 under a new trade number, which a refusal has as well (ykc.md section 5), and the evidence."""
-        self._pending_starts.pop(_asked(request.frame), None)
+        self._start_is_decided(_asked(request.frame))
         pile = self._known_pile()
         trade_no = self._trade_numbers.make(pile.code, request.connector, now_ms, pile.zone)
         fields: dict[str, Any] = {
@@ -267,6 +260,17 @@ class YkcDialogue(Dialogue):
         pile_ms = cp56_to_ms(time, pile.zone)
         if pile_ms:
             reaction.events.append(self._clock_event(pile, pile_ms, receive_ms, source))
+
+
+_HANDLERS: Final[dict[int, Callable[[YkcDialogue, bytes, bytes, int, Reaction, bytes], None]]] = {
+    ykc_types.HEARTBEAT: YkcDialogue._heartbeat,
+    ykc_types.TARIFF_CHECK: YkcDialogue._tariff_check,
+    ykc_types.TARIFF_REQUEST: YkcDialogue._tariff_request,
+    ykc_types.START_REQUEST: YkcDialogue._start_request,
+    ykc_types.PARALLEL_START_REQUEST: YkcDialogue._parallel_start_request,
+    ykc_types.RECORD: YkcDialogue._record,
+    ykc_types.TIME_SYNC_REPLY: YkcDialogue._time_sync_reply,
+}
 
 
 def _asked(frame: bytes) -> bytes:

@@ -121,7 +121,7 @@ cdef class YkcStream(ChargerStream):
         return False
 
     cdef bint _realtime(self, const uint8_t* frame, Py_ssize_t length, uint8_t kind) except -1:
-        cdef Realtime* reading = &self._reading
+        cdef Realtime reading
         cdef ConnectorCycle cycle
         cdef int connector, events
         cdef int64_t event_ms
@@ -133,7 +133,7 @@ cdef class YkcStream(ChargerStream):
         if memcmp(frame + PILE_CODE_OFFSET_SESSION, self._pile_code, PILE_CODE_BYTES) != 0:
             return False
         connector = connector_of_bcd(frame[PILE_CODE_OFFSET_SESSION + PILE_CODE_BYTES])
-        if connector == 0 or not parse_verified(frame, length, kind, reading):
+        if connector == 0 or not parse_verified(frame, length, kind, &reading):
             return False
         cycle = self._cycle(connector)
         event_ms = cycle.event_time_of(

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from ingest.charger_connection import ChargerConnection
 from ingest.control import ControlClient
 from ingest.events import Alarm, ConnectionEvent
 from ingest.gateway_status import GatewayStatus
@@ -92,7 +93,14 @@ def test_one_broken_connection_does_not_keep_the_others_from_being_looked_after(
         async with running(tmp_path, idle_timeout_ms=300) as here:
             broken = await Charger.logged_in(here.gateway)
             (connection,) = here.gateway.connections.values()
-            monkeypatch.setattr(connection, "silence_ms", None)
+            look_after = here.gateway.watch.look_after
+
+            def breaks(looked_at: ChargerConnection, now_ms: int) -> None:
+                if looked_at is connection:
+                    raise TypeError("this one is broken")
+                look_after(looked_at, now_ms)
+
+            monkeypatch.setattr(here.gateway.watch, "look_after", breaks)
             silent = await Charger.logged_in(here.gateway, code=OTHER_CODE)
             await silent.hung_up()
             await broken.hung_up()

@@ -1,0 +1,1 @@
+"""What a connection costs in memory while nothing happens on it."""
