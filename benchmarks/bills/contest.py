@@ -62,6 +62,9 @@ def contest(sessions: int, rounds: int, seed: int, processes: tuple[int, ...], f
         },
         "ratios": {f"{name} / {NAIVE}": medians[name] / medians[NAIVE] for name in medians if name != NAIVE},
         "goal": {"seconds for a million sessions": GOAL_S, "measured": round(MILLION / medians[most], 1)},
+        "measures": {
+            "seconds_per_million": {"unit": "s", "values": [round(MILLION / rate, 1) for rate in values[most]]},
+        },
         "sessions": sessions,
         "readings": readings,
         "machine": f"{platform.machine()}, {platform.processor() or platform.system()}",

@@ -39,6 +39,7 @@ def bulk(connections: int, readings: int, rounds: int, seed: int, folder: Path =
     rates = {name: [sent.frames / run.cpu_s for run in found] for name, found in runs.items()}
     measures = {
         "vs_floor": _in_each_round(rates, FLOOR),
+        "longest_accept_ms": {"unit": "ms", "values": [run.login_ms["max"] for run in runs[GATEWAY]]},
         "longest_ack_ms": {"unit": "ms", "values": [run.wait_ms["max"] for run in runs[GATEWAY]]},
     }
     return _report("bulk", runs, rates, measures, seed=seed, connections=connections, frames=sent.frames)
@@ -94,9 +95,8 @@ def _report(
                 "values": [round(value) for value in rates[name]],
                 "median": round(medians[name]),
                 "busy": round(statistics.median(run.cpu_s / run.seconds for run in found), 3),
-                "wait_ms": {
-                    key: round(statistics.median(run.wait_ms[key] for run in found), 3) for key in found[0].wait_ms
-                },
+                "wait_ms": _median_waits([run.wait_ms for run in found]),
+                "login_ms": _median_waits([run.login_ms for run in found]),
             }
             for name, found in runs.items()
         },
@@ -107,3 +107,7 @@ def _report(
         "versions": {"python": platform.python_version(), **{name: version(name) for name in ("uvloop", "cython")}},
         **more,
     }
+
+
+def _median_waits(waits: list[dict[str, float]]) -> dict[str, float]:
+    return {part: round(statistics.median(wait[part] for wait in waits), 3) for part in waits[0]}
