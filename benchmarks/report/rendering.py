@@ -11,6 +11,7 @@ from benchmarks.report.workloads import WORKLOADS, Workload
 SHOWN_APART: Final = {
     *("workload", "contestants", "ratios", "measures", "processes", "limit", "versions", "machine", "seed", "goal"),
 }
+OF_EACH_CONTESTANT: Final = {"unit", "values", "median", "rounds", "runs", "columns", "rate"}
 INTRODUCTION: Final = """\
 # Results
 
@@ -51,11 +52,14 @@ def _table_of_goals(results: dict[str, Result], newest: Result) -> str:
     rows: list[tuple[str, ...]] = [
         ("workload", "goal", "measured", "met", "runs", "spread", "pilestream / each contestant")
     ]
-    rows += [_row(goal, results.get(goal.workload), newest) for goal in GOALS]
+    told: set[str] = set()
+    for goal in GOALS:
+        rows.append(_row(goal, results.get(goal.workload), newest, with_ratios=goal.workload not in told))
+        told.add(goal.workload)
     return _table(rows)
 
 
-def _row(goal: Goal, result: Result | None, newest: Result) -> tuple[str, ...]:
+def _row(goal: Goal, result: Result | None, newest: Result, *, with_ratios: bool) -> tuple[str, ...]:
     name = f"[{goal.workload}](#{goal.workload})"
     if result is None:
         return name, goal.text, "not measured", "**not measured**", "", "", ""
@@ -68,7 +72,7 @@ def _row(goal: Goal, result: Result | None, newest: Result) -> tuple[str, ...]:
     ratios = ", ".join(
         f"{ratio.removeprefix('pilestream / ')} {_number(value)}"
         for ratio, value in result.report.get("ratios", {}).items()
-        if goal.at_least and ratio.startswith("pilestream / ")
+        if with_ratios and ratio.startswith("pilestream / ")
     )
     return (
         name,
@@ -123,7 +127,13 @@ def _contestants(report: dict[str, Any]) -> str:
     contestants = report.get("contestants", {})
     if not contestants:
         return ""
-    rows = [("contestant", "median", "lowest to highest", "runs", "pilestream / it")]
+    more = [
+        key
+        for key in dict.fromkeys(key for found in contestants.values() for key in found)
+        if key not in OF_EACH_CONTESTANT and any(_is_shown(found.get(key)) for found in contestants.values())
+    ]
+    head = ("contestant", "median", "lowest to highest", "runs", "pilestream / it")
+    rows: list[tuple[str, ...]] = [(*head, *(key.replace("_", " ") for key in more))]
     for name, found in contestants.items():
         values = found["values"]
         if not values:
@@ -136,6 +146,7 @@ def _contestants(report: dict[str, Any]) -> str:
                 f"{_number(min(values))} to {_number(max(values))}",
                 str(len(values)),
                 "" if ratio is None else _number(ratio),
+                *(_cell(_value(found.get(key, ""))) for key in more),
             )
         )
     return _table(rows)
@@ -173,6 +184,11 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float | bool)
 
 
+def _is_shown(value: Any) -> bool:
+    """A figure, or a few with their names."""
+    return _is_plain(value) or (isinstance(value, dict) and all(_is_plain(each) for each in value.values()))
+
+
 def _version(result: Result) -> str:
     return (result.commit or "an unknown commit") + (" with local changes" if result.has_local_changes else "")
 
@@ -186,6 +202,8 @@ def _when_other(result: Result, newest: Result) -> str:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_value(each)}" for name, each in value.items())
     return _number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 

@@ -111,7 +111,7 @@ WORKLOADS: Final = (
         "10,000 idle and 1,000 charging connections with the protocol's timings: 1,000 heartbeats and 250 realtime "
         "frames a second.",
         "benchmarks.idle",
-        ("--seconds", "120"),
+        (),
         ("--seconds", "3600"),
         70 * MINUTE_S,
     ),
