@@ -58,6 +58,7 @@ class Comparison(msgspec.Struct, frozen=True):
             jumped_e4kwh=self.behind(measured.jumped_e4kwh),
             flowed_in_jumps_e4kwh=self.behind(measured.flowed_in_jumps_e4kwh),
             short_by_e4kwh=self.behind(measured.short_by_e4kwh),
+            fallen_e4kwh=self.behind(measured.fallen_e4kwh),
             counter_e4kwh=None if counter is None else self.behind(counter),
         )
 
@@ -154,27 +155,47 @@ class _Witnesses:
     def bill_may_stand(self) -> bool:
         """There is a bill, and neither the measurement nor physics refutes it."""
         bill = self._bill
-        if bill is None or not self._inside_interval(bill) or bill > self._limit:
+        if bill is None or not self._inside_interval(bill) or bill > self._limit or self._is_whole_register(bill):
             return False
         if self._measured.quality == Quality.MISSING or self._is_narrow:
             return True
         return not self._power_contradicts(bill) and not self._repeats_the_failure(bill)
 
+    def _is_whole_register(self, bill: int) -> bool:
+        """It begins at 0, where the register stood at the begin matters: the tolerance is no room for that."""
+        measured = self._measured
+        begin, play = measured.register_start_e4kwh, self._profile.quantum_e4kwh
+        if self._profile.register_kind != "lifetime":
+            return False
+        return begin > self._material and 0 <= bill - measured.register_end_e4kwh <= play < abs(
+            bill - measured.best_e4kwh
+        )
+
     def _repeats_the_failure(self, bill: int) -> bool:
         """The bill lies in the interval only because that covers what the register may have failed to count."""
         measured = self._measured
-        if Flag.POWER_CONTRADICTS in measured.flags and abs(bill - measured.best_e4kwh) <= self._tolerance(bill):
+        if Flag.POWER_CONTRADICTS in measured.flags and (
+            abs(bill - measured.best_e4kwh) <= self._tolerance(bill) or not self._power_agrees(bill)
+        ):
             return True
         jumped = measured.jumped_e4kwh - measured.flowed_in_jumps_e4kwh
         if jumped > 0 and bill > measured.best_e4kwh + measured.flowed_in_jumps_e4kwh + jumped // 2:
             return True
         if self._broken:
             precision = max(self._profile.quantum_e4kwh * max(1, measured.segments), bill // PRECISE)
-            return bill < measured.best_e4kwh - precision
+            if bill < measured.best_e4kwh - precision or self._may_lack_the_fall(bill, precision):
+                return True
         if measured.unexplained_e4kwh > self._material and bill > measured.best_e4kwh - measured.unexplained_e4kwh // 2:
             return True
         proven = measured.best_e4kwh - (measured.unproven_e4kwh if Flag.FROZEN in measured.flags else 0)
         return self._rested and bill < proven + measured.unproven_e4kwh // 2
+
+    def _may_lack_the_fall(self, bill: int, precision: int) -> bool:
+        """It may be what the register shows, less what it lost, and what flowed on after the last reading."""
+        measured = self._measured
+        tail = self._profile.energy_at_pmax(self._end_high_ms - measured.trusted_until_ms)
+        lacking = measured.best_e4kwh - measured.fallen_e4kwh + tail + self._profile.quantum_e4kwh
+        return measured.fallen_e4kwh > precision and bill <= lacking
 
     @property
     def bill_and_counter_agree(self) -> bool:
@@ -190,8 +211,7 @@ class _Witnesses:
         unseen_ms = self._end_high_ms - self._measured.counter_last_ms
         if counter is None or unseen_ms > COUNTER_REACHES_END_MS or not self._counter_is_its_own:
             return False
-        quantum = self._profile.quantum_e4kwh
-        if self._flows_on(unseen_ms) > max(counter // PRECISE - quantum, quantum - self._measured.short_by_e4kwh):
+        if not self._is_whole(counter, unseen_ms):
             return False
         if self._profile.register_kind == "session":
             # The counter is the register once more: it lies in its own interval however wide that is.
@@ -207,7 +227,11 @@ class _Witnesses:
 
     @property
     def measurement_is_narrow(self) -> bool:
-        return self._measured.quality != Quality.MISSING and self._is_narrow
+        measured = self._measured
+        unseen_ms = self._end_high_ms - measured.trusted_until_ms
+        return (
+            measured.quality != Quality.MISSING and self._is_narrow and self._is_whole(measured.best_e4kwh, unseen_ms)
+        )
 
     @property
     def _is_narrow(self) -> bool:
@@ -227,6 +251,11 @@ class _Witnesses:
         tolerance = self._tolerance(energy)
         return self._measured.low_e4kwh - tolerance <= energy <= self._measured.high_e4kwh + tolerance
 
+    def _is_whole(self, energy: int, unseen_ms: int) -> bool:
+        """What flows after the last reading does not matter: not more than half a percent, or than the last quantum."""
+        quantum = self._profile.quantum_e4kwh
+        return self._flows_on(unseen_ms) <= max(energy // PRECISE - quantum, quantum - self._measured.short_by_e4kwh)
+
     def _flows_on(self, unseen_ms: int) -> int:
         """What flows after the last reading where power stays as it was; unknown power may be any."""
         if not self._measured.power_e4kwh:
@@ -245,7 +274,8 @@ class _Witnesses:
         power = measured.seen_power_e4kwh
         unobserved_ms = measured.unseen_power_ms + measured.first_ms - measured.began_ms
         unobserved_ms += self._end_high_ms - measured.last_ms
-        play = power // 20 + max(TOLERANCE_E4KWH, self._profile.quantum_e4kwh)
-        lowest = power - play
-        highest = power + play + self._profile.energy_at_pmax(unobserved_ms)
-        return not lowest <= energy <= highest
+        least = max(TOLERANCE_E4KWH, self._profile.quantum_e4kwh)
+        # Beside a register that failed, only the power at both ends of a silence speaks for what flowed in it.
+        lowest = measured.power_e4kwh if self._broken or self._rested else power
+        highest = power + power // 20 + least + self._profile.energy_at_pmax(unobserved_ms)
+        return not lowest - lowest // 20 - least <= energy <= highest

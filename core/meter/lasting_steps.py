@@ -48,13 +48,17 @@ class NotCertain(NamedTuple):
 
 
 class _Line(NamedTuple):
-    """Readings that fit together: their places, what the register showed, what had flowed, and the play of that."""
+    """Readings that fit together: their places, what the register showed, what had flowed, and the play of that.
+
+    `fell`: a reading that was passed over right before this one stood below the one before.
+    """
 
     places: npt.NDArray[np.intp]
     shown: Int64s
     flowed: Int64s
     play: Int64s
     power_w: Int64s
+    fell: Bools
 
 
 def lasting_steps(
@@ -120,8 +124,12 @@ def _line(places: npt.NDArray[np.intp], readings: ReadingArrays, flags: npt.NDAr
     right = np.flatnonzero(((flags[places] & FALSE_WORD) == 0) & (readings.counter_e4kwh[places] > 0))
     if len(right):
         right = right[~_at_rest(readings.counter_e4kwh[places[right]], flowed[right], quantum)]
-    places = places[right]
-    return _Line(places, readings.counter_e4kwh[places], flowed[right], play[right], power_w[right])
+    shown = readings.counter_e4kwh[places]
+    fell = np.zeros(len(right), dtype=np.bool_)
+    for after in (np.flatnonzero(_steps(right) > 1) + 1).tolist():
+        between = shown[right[after - 1] + 1 : right[after]]
+        fell[after] = bool(((between > 0) & (between < shown[right[after - 1]])).any())
+    return _Line(places[right], shown[right], flowed[right], play[right], power_w[right], fell)
 
 
 def _at_rest(shown: Int64s, flowed: Int64s, quantum: int) -> Bools:
@@ -148,7 +156,7 @@ def _steps_of(line: _Line, least: int, quantum: int) -> list[LastingStep]:
     found: list[LastingStep] = []
     for sign in (1, -1):
         signed = sign * off
-        for after in np.argsort(signed)[: -MOST_CANDIDATES - 1 : -1].tolist():
+        for after in np.argsort(signed, kind="stable")[: -MOST_CANDIDATES - 1 : -1].tolist():
             if 2 * signed[after] <= least:
                 break
             step = _step_at(line, after + 1, least, quantum)
@@ -179,7 +187,9 @@ def _step_at(line: _Line, after: int, least: int, quantum: int) -> LastingStep |
     play = int(line.play[next_middle] - line.play[middle])
     play += int(flowed[next_middle] - flowed[middle]) // SLOPE_SHARE
     play += int(line.power_w[first:last].max()) * PLAY_MS // W_MS_PER_E4KWH
-    return LastingStep(int(line.places[after]), energy, play) if abs(energy) > least + play else None
+    # That it stood below is a second witness of a fall: each of both need only exclude that nothing happened.
+    enough = max(least, play) if energy < 0 and line.fell[after] else least + play
+    return LastingStep(int(line.places[after]), energy, play) if abs(energy) > enough else None
 
 
 def _standing(rest: Int64s) -> int:

@@ -23,6 +23,7 @@ SAME_COUNT_E4KWH = 500  # max(0.05 kWh, one quantum): aaf5.md section 4
 MORE_ROWS = 4  # the calculator's own three, and one at each end
 
 NOT_TRUSTED = np.uint32(Flag.DUP | Flag.CONFLICT | Flag.SPIKE | Flag.ZERO_READ)
+FALSE_WORD = np.uint32(Flag.SPIKE | Flag.ZERO_READ)
 NO_COUNT = np.zeros(0, dtype=np.int64)
 
 
@@ -43,6 +44,7 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     power since it was last known before the charge, which the best figure leaves out; `flowed_in_jumps_e4kwh` what
     power says of the time of jumps, Pmax where it says nothing.
     `short_by_e4kwh`: by how much the counter may have been short at its last reading, by what flowed since it rose.
+    `fallen_e4kwh`: by how much the proven figure exceeds the way from the first value of the register to the last one.
     """
 
     best_e4kwh: int
@@ -80,6 +82,7 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     jumped_e4kwh: int = 0
     flowed_in_jumps_e4kwh: int = 0
     short_by_e4kwh: int = 0
+    fallen_e4kwh: int = 0
 
     @property
     def intervals(self) -> Intervals:
@@ -199,16 +202,23 @@ def measure(
         unexplained_e4kwh=max(_unexplained(calculator, kept, kept_flags), not_certain.risen_e4kwh),
         jumped_e4kwh=jumped.risen_e4kwh + figure.excluded_at_begin,
         flowed_in_jumps_e4kwh=jumped.flowed_e4kwh,
-        short_by_e4kwh=_short_by(kept, count, profile),
+        short_by_e4kwh=_short_by(kept, kept_flags, count, profile),
+        fallen_e4kwh=max(
+            0, figure.proven - figure.baseline_extra - calculator.reference_value + calculator.baseline_value
+        ),
     )
 
 
-def _short_by(kept: ReadingArrays, count: Int64s | None, profile: MeterProfile) -> int:
+def _short_by(
+    kept: ReadingArrays, kept_flags: npt.NDArray[np.uint32], count: Int64s | None, profile: MeterProfile
+) -> int:
     """What a counter that shows whole steps may leave out: what flowed since the reading before its last rise."""
     quantum = profile.quantum_e4kwh
     charging = np.flatnonzero(kept.charging)
     shown = (kept.counter_e4kwh if count is None else count)[charging]
-    before = np.flatnonzero(shown != shown[-1])
+    is_word = (kept_flags[charging] & FALSE_WORD) == 0
+    last = shown[is_word][-1] if is_word.any() else shown[-1]
+    before = np.flatnonzero(is_word & (shown != last))
     since = charging[int(before[-1]) if len(before) else 0 :]
     power_w = kept.power_w[since]
     if not power_w.any():

@@ -248,3 +248,80 @@ def test_rule_5_is_a_proposal_and_held() -> None:
 
 def test_a_proposal_beyond_the_limit_says_so() -> None:
     assert not decided(measured(counter_e4kwh=None), None, duration_ms=60_000).inside_physical_limit
+
+
+def test_rule_4_needs_a_figure_that_lacks_nothing_of_the_end() -> None:
+    """18 kW for 30 s are 0.15 kWh, half a percent of 30 kWh: the interval is narrow, its best value may be wrong."""
+    absolute = {"counter_e4kwh": None, "high_e4kwh": 302_000}
+    assert decided(measured(**absolute, last_power_w=17_900), None, end_high_ms=END_MS + 30_000).rule == 4
+    assert decided(measured(**absolute, last_power_w=18_100), None, end_high_ms=END_MS + 30_000).rule == 5
+
+
+@pytest.mark.parametrize(("bill", "rule"), [(169_000, 5), (215_000, 1)])
+def test_a_record_that_may_lack_a_fall_is_not_confirmed_by_what_flowed_after_the_last_reading(
+    bill: int, rule: int
+) -> None:
+    """12 kWh, 6 of which the register lost; then 5 minutes at up to 132 kW. 16.9 may be 6 and the end: 11 kWh."""
+    fallen = BROKEN | {"fallen_e4kwh": 60_000, "high_e4kwh": 250_000, "power_e4kwh": 115_000}
+    measurement = measured(**fallen, trusted_until_ms=END_MS - 300_000, last_ms=END_MS - 300_000)
+    assert decided(measurement, bill).rule == rule
+
+
+def test_a_record_of_the_sum_is_confirmed_where_nothing_can_have_hidden_the_fall() -> None:
+    assert decided(measured(**BROKEN | {"fallen_e4kwh": 60_000, "power_e4kwh": 115_000}), 120_500).rule == 1
+
+
+@pytest.mark.parametrize(("bill", "rule"), [(300_000, 1), (240_000, 5)])
+def test_where_power_contradicts_the_register_the_record_must_be_what_power_says(bill: int, rule: int) -> None:
+    """The register counts a hundredth; silences leave 20 kWh open that power says nothing of."""
+    contradicts: dict[str, object] = {
+        "quality": Quality.QUESTIONABLE,
+        "flags": Flag.POWER_CONTRADICTS,
+        "best_e4kwh": 3_000,
+        "low_e4kwh": 0,
+        "high_e4kwh": 600_000,
+        "counter_e4kwh": None,
+        "seen_power_e4kwh": 200_000,
+        "unseen_power_ms": 600_000,
+    }
+    assert decided(measured(**contradicts), bill).rule == rule
+
+
+@pytest.mark.parametrize(("bill", "rule"), [(300_000, 1), (270_000, 5)])
+def test_beside_a_register_that_failed_the_power_at_both_ends_of_a_silence_speaks(bill: int, rule: int) -> None:
+    silent: dict[str, object] = {
+        "flags": Flag.FROZEN,
+        "quality": Quality.ESTIMATED,
+        "best_e4kwh": 280_000,
+        "low_e4kwh": 100_000,
+        "high_e4kwh": 330_000,
+        "unproven_e4kwh": 100_000,
+        "seen_power_e4kwh": 250_000,
+        "unseen_power_ms": 300_000,
+        "counter_e4kwh": None,
+    }
+    assert decided(measured(**silent), bill).rule == rule
+
+
+def test_a_broken_register_that_rose_without_power_confirms_no_record_that_repeats_it() -> None:
+    """The sum of the segments holds 4 kWh that power excludes."""
+    both = BROKEN | {"unexplained_e4kwh": 40_000, "power_e4kwh": 118_000}
+    assert decided(measured(**both), 120_000).rule == 5
+    assert decided(measured(**both | {"unexplained_e4kwh": 0}), 120_000).rule == 1
+
+
+@pytest.mark.parametrize(("bill", "energy"), [(224_000, 222_000), (223_000, 223_000)])
+def test_a_record_of_the_whole_register_is_none_of_the_charge(bill: int, energy: int) -> None:
+    """The register began at 2 kWh of 224: within the tolerance of 1 %, and off by more than a figure may be."""
+    whole = MeterProfile("lifetime", 1_000, 132_000)
+    register = measured(
+        best_e4kwh=222_000,
+        low_e4kwh=221_000,
+        high_e4kwh=223_000,
+        power_e4kwh=220_000,
+        counter_e4kwh=None,
+        register_start_e4kwh=2_000,
+        register_end_e4kwh=224_000,
+    )
+    assert decided(register, bill, whole).energy_e4kwh == energy
+    assert decided(register, bill, MeterProfile("boot", 1_000, 132_000)).energy_e4kwh == bill, "it began at 0"
