@@ -3,7 +3,8 @@
 In two steps, both set by set: ClickHouse sums up what the readings of each closed day show (`meter_days.sql`), then the
 sums of 90 days become the values that hold from the next day on (`analytics.meter_evidence`). A day is that on which
 readings were received, so it is complete once it is over. Only the replay of a capture brings readings of a day that
-was learned of; what follows from that day is then learned again, and rows that differ are added, never changed.
+was learned of, and only another rule sees more in them; what follows from that day is then learned again, and rows that
+differ are added, never changed.
 """
 
 from collections import defaultdict, deque
@@ -25,6 +26,11 @@ from core.directory import Pile, PileDirectory
 
 LEARNED_AFTER_MS: Final = HOUR_MS
 """After local midnight: then the readings of the day are in the database, and what was learned of it holds."""
+LEARNING_RULE: Final = 1
+"""Number of the rule by which a day is looked at (`meter_days.sql`) and values follow (`analytics.meter_evidence`).
+
+It goes up by one with each change that may teach something else: days of an older rule are then looked at again.
+"""
 READINGS_AT_ONCE: Final = 3_000_000
 PILES_AT_ONCE: Final = 100
 _MS = timedelta(milliseconds=1)
@@ -96,6 +102,7 @@ class MeterLearner:
                 "from_ms": _midnight_ms(begin, zone) if begin > date.min else 0,
                 "until_ms": _midnight_ms(end + timedelta(days=1), zone),
                 "longest_kept_ms": LONGEST_KEPT_MS,
+                "rule": LEARNING_RULE,
             },
             external_tables=table,
         )
@@ -112,6 +119,7 @@ class MeterLearner:
                 "until_ms": _midnight_ms(max(one.day for one in days) + timedelta(days=1), zone),
                 "longest_kept_ms": LONGEST_KEPT_MS,
                 "computed_ms": self._clock(),
+                "rule": LEARNING_RULE,
             },
             external_tables=[
                 *table,

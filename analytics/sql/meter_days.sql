@@ -10,12 +10,12 @@
 -- 66667 e4kWh a minute are 400 kW, more than any connector delivers; 500000 (50 kWh) are no step between two readings, so
 -- that a register which comes from just below 10^n kWh to just above 0 rolled over.
 INSERT INTO meter_days (pile_id, connector, day, readings, sessions, differences, divisible, power_kw, power_readings,
-    restarted, continued, rollover_digits, highest_e4kwh, computed_ms)
+    restarted, continued, rollover_digits, highest_e4kwh, computed_ms, rule)
 SELECT
     wanted.pile_id, wanted.connector, wanted.day, wanted.readings,
     shown.sessions, shown.differences, if(empty(shown.divisible), [0, 0, 0, 0], shown.divisible), shown.powers.1, shown.powers.2,
     shown.restarted, shown.continued, shown.rollover_digits, shown.highest_e4kwh,
-    %(computed_ms)s
+    %(computed_ms)s, %(rule)s
 FROM wanted
 LEFT JOIN
 (

@@ -1,6 +1,6 @@
 -- Of which closed days of these chargers is it not known yet what their readings show of the meter?
 -- A day is that of the receipt, so that it is complete when it is over. Rows only ever come, so that a day with as many
--- charging readings as were looked at has none that were not.
+-- charging readings as were looked at has none that were not. A day that was looked at by an older rule waits as well.
 SELECT pile_id, connector, stored.day, stored.readings
 FROM
 (
@@ -14,10 +14,11 @@ FROM
 ) AS stored
 LEFT JOIN
 (
-    SELECT pile_id, connector, day, argMax(readings, (computed_ms, readings)) AS readings
+    SELECT pile_id, connector, day, argMax(readings, (meter_days.rule, computed_ms, readings)) AS readings,
+        max(meter_days.rule) AS rule
     FROM meter_days
     WHERE pile_id IN (SELECT pile_id FROM piles)
     GROUP BY pile_id, connector, day
 ) AS known USING (pile_id, connector, day)
-WHERE stored.readings != known.readings
+WHERE stored.readings != known.readings OR known.rule < %(rule)s
 ORDER BY stored.day, pile_id, connector

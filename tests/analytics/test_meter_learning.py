@@ -1,6 +1,8 @@
 """Learning from stored readings: what each day shows, when it holds, and that looking again changes nothing."""
 
+import hashlib
 import random
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -8,8 +10,9 @@ import pytest
 from clickhouse_driver import Client
 
 from analytics.biller import Biller
-from analytics.meter_learning import MeterLearner, closed_ms, last_closed
+from analytics.meter_learning import LEARNING_RULE, MeterLearner, closed_ms, last_closed
 from analytics.meter_profiles import InForce, stored_profiles
+from analytics.sql_files import sql_text
 from core.directory import Pile
 from core.session_number import session_halves
 from tests.analytics.register_rows import RegisterFacts, register_pile
@@ -414,3 +417,48 @@ def test_readings_that_name_no_session_are_looked_at_once(database: Client) -> N
     for _ in range(2):
         assert learner.learn_closed_days(MIDNIGHT + 2 * DAY) == 0
     assert database.execute("SELECT readings, sessions, differences FROM meter_days") == [(1, 0, 0)]
+
+
+RULE_AND_QUESTION = (1, "40ea6f5501605649")
+
+
+def test_the_rule_has_another_number_when_what_it_asks_changes() -> None:
+    """Else days that were looked at before would never be looked at by it: raise LEARNING_RULE, and note the digest."""
+    asked = re.sub(r"--[^\n]*|\s+", " ", sql_text("meter_days"))
+    asked = " ".join(asked.split())
+    assert (LEARNING_RULE, hashlib.sha256(asked.encode()).hexdigest()[:16]) == RULE_AND_QUESTION
+
+
+def test_days_of_an_older_rule_are_looked_at_again_once(database: Client) -> None:
+    facts = Facts(database, learning(learns=("quantum",)))
+    facts.insert("readings", days_of(facts, 3, quantum=100))
+    learner = MeterLearner(database, facts.directory)
+    until_ms = MIDNIGHT + 4 * DAY
+    assert learner.learn_closed_days(until_ms) == 1
+    newer = rows_of(database)
+    evidence = "SELECT * EXCEPT (computed_ms) FROM meter_days ORDER BY ALL"
+    looked_at = database.execute(evidence)
+    # what a version left that took the steps for whole kWh: as many readings, and a row of profiles that says so
+    database.execute("CREATE TABLE older AS meter_days")
+    whole = "arrayWithConstant(4, differences) AS divisible"
+    database.execute(f"INSERT INTO older SELECT * REPLACE (0 AS rule, {whole}) FROM meter_days")
+    profile = (
+        "INSERT INTO meter_profiles SELECT * REPLACE (10000 AS quantum_e4kwh, 7 AS profile_id) FROM meter_profiles"
+    )
+    database.execute(profile)
+    for statement in ("TRUNCATE TABLE meter_days", "INSERT INTO meter_days SELECT * FROM older", "DROP TABLE older"):
+        database.execute(statement)
+    database.execute("ALTER TABLE meter_profiles DELETE WHERE profile_id != 7 SETTINGS mutations_sync = 2")
+    assert values_at(database, until_ms) == ("", KWH, 0, 0)
+
+    assert learner.learn_closed_days(until_ms) == 1
+    assert values_at(database, until_ms) == ("", 100, 0, 0)
+    assert [row for row in rows_of(database) if row[-1] != 7] == newer
+    assert [row for row in database.execute(evidence) if row[-1] == LEARNING_RULE] == looked_at
+    # an older version that runs beside it writes later rows, which count for nothing
+    later = f"SELECT * REPLACE (0 AS rule, {whole}, computed_ms + 1 AS computed_ms) FROM meter_days WHERE rule > 0"
+    database.execute(f"INSERT INTO meter_days {later}")
+    assert learner.learn_closed_days(until_ms) == 0
+    facts.insert("readings", charge(facts, T0 + 2 * DAY + 10 * HOUR, 99, quantum=100))
+    assert learner.learn_closed_days(until_ms) == 0
+    assert database.execute("SELECT count() FROM meter_days WHERE rule > 0") == [(4,)]
