@@ -24,6 +24,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, cast
 
+import uvloop
+
 from tests.faults.charger_driver import NUMBERS_OF_A_RUN, Log
 from tests.faults.sender_log import DIGITS_OF_NUMBER, Line
 from tests.faults.wire_check import LOGIN_ANSWER, RECORD_ANSWER, TRADE_NO, GarbledError, is_whole, take_frames
@@ -33,6 +35,8 @@ STORED_READINGS: Final = 10
 AGAIN_AFTER_S: Final = 20.0
 HEARTBEAT_S: Final = 10.0
 BACK_WITHIN_S: Final = 1.0
+CONNECTING_AT_ONCE: Final = 500
+"""Of one process: it must say who each charger is before it lets more connect, or they come late by its own fault."""
 LAST_ANSWERS_S: Final = 1.0
 DEAF_BUFFER_BYTES: Final = 4096
 DEAF_BEATS: Final = 20_000
@@ -55,6 +59,7 @@ class Crowd:
         self.longest_ack_s = 0.0
         self._port = port
         self._acknowledged = 0
+        self._connecting = asyncio.Semaphore(CONNECTING_AT_ONCE)
         self.chargers = [Charger(self, code) for code in codes]
 
     def go(self) -> None:
@@ -65,19 +70,21 @@ class Crowd:
 
     async def connect(self, charger: "Charger", pause_s: float = 0.0) -> None:
         """Connect until the platform takes it."""
+        loop = asyncio.get_running_loop()
         while not self.ended:
             await asyncio.sleep(pause_s)
-            line = socket.socket()
-            if self.deaf:
-                line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DEAF_BUFFER_BYTES)
-            line.setblocking(False)
-            try:
-                await asyncio.get_running_loop().sock_connect(line, ("127.0.0.1", self._port))
-                await asyncio.get_running_loop().create_connection(lambda: charger, sock=line)
-                return
-            except OSError:
-                line.close()
-                pause_s = random.random() * BACK_WITHIN_S
+            async with self._connecting:
+                line = socket.socket()
+                if self.deaf:
+                    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DEAF_BUFFER_BYTES)
+                line.setblocking(False)
+                try:
+                    await loop.sock_connect(line, ("127.0.0.1", self._port))
+                    await loop.create_connection(lambda: charger, sock=line)
+                    return
+                except OSError:
+                    line.close()
+                    pause_s = random.random() * BACK_WITHIN_S
 
     def logged_in(self) -> None:
         """One more has been let in."""
@@ -274,4 +281,4 @@ async def obey(crowd: Crowd) -> None:
 if __name__ == "__main__":
     _, _port, _path, _first, _count, _run, _manner = sys.argv
     _codes = codes_from(_first, int(_count))
-    asyncio.run(obey(Crowd(int(_port), Log(Path(_path)), _codes, int(_run), deaf=_manner == "deaf")))
+    uvloop.run(obey(Crowd(int(_port), Log(Path(_path)), _codes, int(_run), deaf=_manner == "deaf")))
