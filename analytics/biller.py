@@ -17,6 +17,9 @@ from clickhouse_driver.errors import Error as DriverError
 from analytics.biller_decision import Decision, forget_later
 from analytics.fact_changes import Change, ChangeReader
 from analytics.facts_reader import FactsReader
+from analytics.lane_facts import FEWEST, LaneFactsReader
+from analytics.plain_columns import NO_ROWS, PlainRows
+from analytics.plain_lane import PlainLane
 from analytics.revision_store import RevisionStore
 from analytics.session_facts import SessionFacts, SessionKey
 from analytics.session_revision import CurrentRevision, SessionRow
@@ -33,6 +36,9 @@ logger = logging.getLogger(__name__)
 
 PILES_AT_ONCE = 100
 """`settle` looks for the sessions of so many chargers before it takes them up, so that its memory has a bound."""
+MOST_SESSIONS = 20_000
+MOST_READINGS = 3_000_000
+"""Of a batch: each takes ClickHouse a quarter of a second beside what its sessions take; a reading some 100 bytes."""
 PROGRESS_EVERY_MS = MINUTE_MS
 PUT_OFF_RETRY_MS = MINUTE_MS
 _UNHEARD_MS = 0
@@ -90,6 +96,7 @@ class Biller:
         self._reading = self._book.for_reading
         self._directory = directory
         self._facts = FactsReader(client, directory, self._reading)
+        self._lane_facts = LaneFactsReader(client, directory, self._reading)
         self._waiting = WaitingSessions(client)
         self._changes: ChangeReader | None = None
         self._due: dict[SessionKey, tuple[int, int]] = {}
@@ -226,7 +233,7 @@ class Biller:
         report = BillerReport()
         touched: dict[SessionKey, int] = {}
         versions = {version.tariff_version_id: version for pile in self._directory for version in pile.tariffs}
-        for portion in portions(spans):
+        for portion in portions(spans, MOST_SESSIONS, MOST_READINGS):
             part, others = self._evaluate_portion(portion, decision, versions)
             report.add(part)
             touched |= others
@@ -262,10 +269,17 @@ class Biller:
             current = {key: revision._replace(bill_state="") for key, revision in current.items()}
         undecided = frozenset(key for key in spans if key not in current or current[key].bill_state != "lost")
         billed = {key: revision.meter_profile_id for key, revision in current.items() if revision.is_final}
-        found, failed = self._read(spans, undecided, {} if decision.relearns else billed)
+        plain, known = self._read_plain(spans, current, decision, versions)
         rows: list[SessionRow] = []
-        evaluated: set[SessionKey] = set()
+        evaluated: set[SessionKey] = set(plain.keys)
         touched: dict[SessionKey, int] = {}
+        left = {key: span for key, span in spans.items() if key not in evaluated and key not in known}
+        found, failed = list(known.values()), set[SessionKey]()
+        for part in portions(left):
+            read, unreadable = self._read(part, undecided, {} if decision.relearns else billed)
+            found += read
+            failed |= unreadable
+        plain = self._news(plain, current, touched)
         for facts in found:
             before = current.get(facts.key, CurrentRevision())
             try:
@@ -277,23 +291,63 @@ class Biller:
                 logger.exception("session %s of charger %s cannot be billed", facts.key.trade_no, facts.pile.code)
                 failed.add(facts.key)
                 continue
-            self._remember(row)
+            self._remember(row.key, row.recheck_ms, row.start_ms, charging=row.charging)
             evaluated.add(facts.key)
             touched |= facts.touched
             if row.inputs_digest != before.inputs_digest or before.revision == 0:
                 rows.append(row)
                 touched |= before.touched
         unpriced = self._revisions.unpriced(rows)
-        bills, refused = self._revisions.store([row for row in rows if row.key not in unpriced])
+        bills, refused = self._revisions.store([row for row in rows if row.key not in unpriced], plain)
         failed |= refused
         self._put_off(spans, decision.as_of_ms, failed, unpriced, settled=evaluated - failed - unpriced)
         report = BillerReport(
             sessions_evaluated=len(evaluated - failed - unpriced),
-            session_revisions=len(rows) - len(unpriced) - len(refused),
+            session_revisions=len(rows) + len(plain) - len(unpriced) - len(refused),
             bill_revisions=bills,
             failed_sessions=len(failed),
         )
         return report, touched
+
+    def _read_plain(
+        self,
+        spans: dict[SessionKey, SessionSpan],
+        current: Mapping[SessionKey, CurrentRevision],
+        decision: Decision,
+        versions: dict[int, TariffVersion],
+    ) -> tuple[PlainRows, dict[SessionKey, SessionFacts]]:
+        """The revisions of plain charges, and the facts of those that are not plain and were read with them."""
+        facts = self._lane_facts.read(spans) if len(spans) >= FEWEST else None
+        if facts is None:
+            return NO_ROWS, {}
+        lane = PlainLane(self._book, versions)
+        plain = lane.rows(facts, current, decision, self._revisions.priced(versions.keys()))
+        decided = set(plain.keys)
+        known = {}
+        for place, key in enumerate(facts.keys):
+            one = facts.of_one(place) if key not in decided else None
+            if one is not None:
+                known[key] = one
+        return plain, known
+
+    def _news(
+        self, plain: PlainRows, current: Mapping[SessionKey, CurrentRevision], touched: dict[SessionKey, int]
+    ) -> PlainRows:
+        """Those with other inputs than what stands; the sessions on which that bears are `touched`."""
+        for key, recheck_ms, start_ms in zip(
+            plain.keys, plain.columns.get("recheck_ms", ()), plain.columns.get("start_ms", ()), strict=True
+        ):
+            self._remember(key, recheck_ms, start_ms, charging=False)
+        digests = plain.columns.get("inputs_digest", [])
+        new = [
+            place
+            for place, key in enumerate(plain.keys)
+            if key not in current or current[key].inputs_digest != digests[place]
+        ]
+        for place in new:
+            if plain.keys[place] in current:
+                touched |= current[plain.keys[place]].touched
+        return plain if len(new) == len(plain) else plain.only(new)
 
     def _read(
         self, spans: dict[SessionKey, SessionSpan], undecided: frozenset[SessionKey], meters: Mapping[SessionKey, int]
@@ -335,15 +389,15 @@ class Biller:
                 waiting[key] = (since_ms, "unknown_tariff" if key in unpriced else "unknown_pile")
         self._waiting.keep(waiting, settled)
 
-    def _remember(self, row: SessionRow) -> None:
-        if row.recheck_ms:
-            self._due[row.key] = (row.recheck_ms, row.start_ms)
+    def _remember(self, key: SessionKey, recheck_ms: int, start_ms: int, *, charging: bool) -> None:
+        if recheck_ms:
+            self._due[key] = (recheck_ms, start_ms)
         else:
-            self._due.pop(row.key, None)
-        if row.charging:
-            self._charging.add(row.key)
+            self._due.pop(key, None)
+        if charging:
+            self._charging.add(key)
         else:
-            self._charging.discard(row.key)
+            self._charging.discard(key)
 
     def _keep_progress(self, reader: ChangeReader, as_of_ms: int, *, worked: bool) -> None:
         if worked or reader.watermark_ms - self._progress_ms >= PROGRESS_EVERY_MS:

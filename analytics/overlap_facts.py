@@ -8,7 +8,7 @@ corrected one. How long an overlap must be to count is the matter of the thresho
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from clickhouse_driver import Client
@@ -111,7 +111,7 @@ class OverlapFactsReader:
             record = _own_record(one, self._cards)
             if record is not None and record.shares_time:
                 asking.append((one, record))
-        pairs = self._pairs(asking) if asking else {}
+        pairs = self._pairs([(_record_key(one), record) for one, record in asking]) if asking else {}
         if not pairs:
             return
         records = self._records(sorted({key for keys in pairs.values() for key in keys}))
@@ -127,8 +127,21 @@ class OverlapFactsReader:
                 if _shared(charge, other):
                     one.touched[other.key] = other.record.start_ms
 
-    def _pairs(self, asking: Sequence[tuple[SessionFacts, _Record]]) -> dict[int, set[SessionKey]]:
-        """The numbers of records that may overlap, by the place of the session in `asking`."""
+    def beset(self, keys: Sequence[SessionKey], told: Iterable[tuple[int, int, int, str, str]]) -> set[int]:
+        """The places of those of these charges in whose time another record may lie.
+
+        `told` of each: begin, end and arrival of its record, vehicle and card.
+        """
+        records = [
+            _record(start_ms, end_ms, receive_ms, vin, card, 0, 0, 0, cards=self._cards)
+            for start_ms, end_ms, receive_ms, vin, card in told
+        ]
+        asking = [number for number, record in enumerate(records) if record.shares_time]
+        pairs = self._pairs([(keys[number], records[number]) for number in asking]) if asking else {}
+        return {asking[place] for place in pairs}
+
+    def _pairs(self, asking: Sequence[tuple[SessionKey, _Record]]) -> dict[int, set[SessionKey]]:
+        """The numbers of records that may overlap, by the place in `asking` of a record and its own number."""
         structure = [
             ("number", "UInt32"),
             ("pile_id", "UInt32"),
@@ -138,10 +151,7 @@ class OverlapFactsReader:
             ("end_ms", "Int64"),
             ("shares", "Array(String)"),
         ]
-        rows = [
-            (number, *_record_key(one), own.start_ms, own.end_ms, _shares(one.key, own))
-            for number, (one, own) in enumerate(asking)
-        ]
+        rows = [(number, *key, own.start_ms, own.end_ms, _shares(key, own)) for number, (key, own) in enumerate(asking)]
         found: dict[int, set[SessionKey]] = defaultdict(set)
         for number, *key in self._client.execute(
             sql_text("overlap_candidates"),

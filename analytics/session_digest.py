@@ -1,5 +1,6 @@
 """The digest of a revision: equal facts give an equal one, so that nothing is billed twice."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -49,6 +50,24 @@ def inputs_digest(facts: SessionFacts, columns: dict[str, Any], life: Life) -> i
     inputs = [columns[name] for name in sorted(columns.keys() - _NOT_INPUTS - _LATER_INPUTS.keys())]
     inputs += [(name, columns[name]) for name, nothing in _LATER_INPUTS.items() if columns[name] != nothing]
     return _hash(msgspec.msgpack.encode(inputs), canonical_readings(facts))
+
+
+def digested_columns(columns: Mapping[str, Sequence[Any]]) -> Iterator[list[Any]]:
+    """The inputs of many charges that are over, one list each, from columns of their revisions.
+
+    For those of `WITHOUT_BILL` it is another one.
+    """
+    names = sorted((columns.keys() | {"rule_version"}) - _NOT_INPUTS - _LATER_INPUTS.keys())
+    rules = [_RULES_OF_CODES_AND_MONEY] * len(columns["rule_version"])
+    told = zip(*(rules if name == "rule_version" else columns[name] for name in names), strict=True)
+    later = zip(*(columns[name] for name in _LATER_INPUTS), strict=True)
+    nothing = tuple(_LATER_INPUTS.values())
+    for inputs, more in zip(told, later, strict=True):
+        if more == nothing:
+            yield list(inputs)
+        else:
+            new = zip(_LATER_INPUTS, more, nothing, strict=True)
+            yield [*inputs, *((name, value) for name, value, default in new if value != default)]
 
 
 def canonical_readings(facts: SessionFacts) -> bytes:

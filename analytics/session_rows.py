@@ -20,7 +20,7 @@ from core.tariff_version import TariffVersion
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLATFORM_START = 1
 """In either protocol: by app, through the platform."""
-_START_METHODS: dict[str, dict[int, str]] = {
+START_METHODS: dict[str, dict[int, str]] = {
     "ykc": {1: "app", 2: "card", 4: "offline_card", 5: "vin"},
     "aaf5": {0: "card", 1: "app", 2: "local_admin"},
 }
@@ -160,7 +160,7 @@ def _start_and_occupancy(facts: SessionFacts, stand: Occupancy) -> dict[str, Any
         "start_acked": int(facts.start_acked),
         "order_created_ms": facts.start_command_ms,
         "start_mode": max(mode, 0),
-        "start_method": _START_METHODS[facts.pile.protocol].get(mode, ""),
+        "start_method": START_METHODS[facts.pile.protocol].get(mode, ""),
         "after_ms": facts.after.after_ms,
         "next_start_ms": facts.after.next_start_ms,
         "occupancy_decided": int(stand.decided),

@@ -81,7 +81,11 @@ def with_known_ends(
     return {key: found.get(key, SessionSpan(span.from_ms, span.from_ms)) for key, span in spans.items()}
 
 
-def portions(spans: Mapping[SessionKey, SessionSpan]) -> Iterator[dict[SessionKey, SessionSpan]]:
+def portions(
+    spans: Mapping[SessionKey, SessionSpan],
+    most_sessions: int = MOST_SESSIONS,
+    most_readings: int = MOST_READINGS,
+) -> Iterator[dict[SessionKey, SessionSpan]]:
     """The sessions in portions of bounded size."""
     if not spans:
         return
@@ -90,7 +94,7 @@ def portions(spans: Mapping[SessionKey, SessionSpan]) -> Iterator[dict[SessionKe
     portion: dict[SessionKey, SessionSpan] = {}
     readings = 0
     for _month, (key, span) in order:
-        if portion and (len(portion) == MOST_SESSIONS or readings + span.readings > MOST_READINGS):
+        if portion and (len(portion) == most_sessions or readings + span.readings > most_readings):
             yield portion
             portion, readings = {}, 0
         portion[key] = span
