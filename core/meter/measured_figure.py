@@ -9,7 +9,7 @@ from core.meter.calculator import MeterCalculator
 from core.meter.flags import Flag
 from core.meter.profile import MeterProfile
 from core.meter.readings import Int64s
-from core.meter.seen_power import POWER_E4KWH, POWER_SHARE, FlowedBefore, SeenSteps
+from core.meter.seen_power import BEGIN_SHARE, POWER_E4KWH, POWER_SHARE, FlowedBefore, SeenSteps
 
 MINUTE_MS = 60_000
 LATE_BASELINE_MS = 60_000
@@ -65,6 +65,8 @@ class MeasuredFigure:
         self.is_valid = is_valid
         self.baseline_extra = 0
         self.excluded_at_begin = 0  # so much more the register came since its last known value
+        self.unexplained_at_begin = 0  # so much of what it came no second witness bears out
+        self.missed_at_begin = 0  # and so much more than it came a second witness tells
         self._begin_flags = 0
         self._begin_low = self._begin_high = 0
         if is_valid:
@@ -133,6 +135,8 @@ class MeasuredFigure:
             self._begin_flags |= flag
             self.baseline_extra = extra
             self._begin_low = self._beyond_power(extra)
+            if first - extra != facts.bill_start_e4kwh:
+                self._ask_second_witness(extra)
             return True
         if 0 <= self._begin.counted_e4kwh <= reach:
             extra = self.baseline_extra = self._begin.counted_e4kwh
@@ -162,6 +166,28 @@ class MeasuredFigure:
         """How much of it only the play of power allows: that may be no energy of this charge."""
         flowed = self._begin.flowed
         return max(0, extra - flowed.allowed_e4kwh) if flowed and self._hears_power_at_begin else 0
+
+    def _ask_second_witness(self, extra: int) -> None:
+        """The charger's own count, or the power of a charge that was heard from its begin, says what flowed till then.
+
+        The connector may have charged in between and nobody heard of it, or the register was read wrong before: then
+        this way is not that of the charge, however far Pmax would reach.
+        """
+        quanta = 2 * self._profile.quantum_e4kwh
+        flowed = self._begin.flowed
+        if self._begin.counted_e4kwh >= 0:
+            told, less, more = self._begin.counted_e4kwh, quanta, quanta
+        elif flowed and self._hears_power_at_begin:
+            told = flowed.told_e4kwh
+            less, more = flowed.play_e4kwh + quanta, flowed.changed_e4kwh + told // BEGIN_SHARE + quanta
+        else:
+            return
+        if extra > told + more:
+            self.unexplained_at_begin = extra - told
+            self._begin_low = max(self._begin_low, min(extra, extra - told + less))
+        elif extra < told - less:
+            self.missed_at_begin = told - extra
+            self._begin_high = told + more - extra
 
     def _take_what_power_allows(self, extra: int) -> None:
         """The register came further than power can have brought it: something else took the rest, or power is wrong."""

@@ -195,11 +195,15 @@ def measure(
         reading_flags=flags,
         trusted=trusted,
         steps=steps,
-        unproven_e4kwh=calculator.frozen_e4kwh + calculator.rested_e4kwh + not_certain.missed_e4kwh,
+        unproven_e4kwh=calculator.frozen_e4kwh
+        + calculator.rested_e4kwh
+        + not_certain.missed_e4kwh
+        + figure.missed_at_begin,
         seen_power_e4kwh=calculator.seen_power_energy_e4kwh,
         unseen_power_ms=calculator.gaps_ms,
         last_power_w=calculator.last_power_w,
-        unexplained_e4kwh=max(_unexplained(calculator, kept, kept_flags), not_certain.risen_e4kwh),
+        unexplained_e4kwh=max(_unexplained(calculator, kept, kept_flags), not_certain.risen_e4kwh)
+        + figure.unexplained_at_begin,
         jumped_e4kwh=jumped.risen_e4kwh + figure.excluded_at_begin,
         flowed_in_jumps_e4kwh=jumped.flowed_e4kwh,
         short_by_e4kwh=_short_by(kept, kept_flags, count, profile),

@@ -75,12 +75,14 @@ class FlowedBefore(NamedTuple):
     """What flowed before the first value of an absolute register, 1e-4 kWh.
 
     `told_e4kwh`: by power as it was told. `allowed_e4kwh`: the same with the highest power of that time in the seconds
-    before the first reading, and where power was zero as the register was. `play_e4kwh`: by so much more it may be.
+    before the first reading, and where power was zero as the register was. `play_e4kwh`: by so much more it may be;
+    `changed_e4kwh` of that because power changed between two readings.
     """
 
     told_e4kwh: int
     allowed_e4kwh: int
     play_e4kwh: int
+    changed_e4kwh: int
 
 
 def flowed_before(charged: ReadingArrays, began_ms: int, value_ms: int) -> FlowedBefore | None:
@@ -103,7 +105,7 @@ def flowed_before(charged: ReadingArrays, began_ms: int, value_ms: int) -> Flowe
     allowed = int(((most_w[1:] + most_w[:-1]) * step_ms).sum()) // (2 * W_MS_PER_E4KWH) + unseen
     changed = int((np.abs(most_w[1:] - most_w[:-1]) * step_ms).sum()) // (2 * W_MS_PER_E4KWH)
     late = peak_w * BEGIN_PLAY_MS // W_MS_PER_E4KWH
-    return FlowedBefore(told, allowed, allowed // BEGIN_SHARE + changed + late)
+    return FlowedBefore(told, allowed, allowed // BEGIN_SHARE + changed + late, changed)
 
 
 def _running(values: Int64s | Bools) -> Int64s:

@@ -236,3 +236,40 @@ def test_a_first_true_value_a_minute_late_begins_where_the_charge_before_ended()
     assert measured.best_e4kwh == STEP_E4KWH * 79
     assert {Flag.BASELINE_PREV_END, Flag.ZERO_BASELINE} <= set(measured.flags)
     assert measured.quality == Quality.DERIVED
+
+
+def answering_late(count: int, facts: RegisterFacts) -> Measurement:
+    """The register reads 0 for 45 s, while 72 kW flow: 0.9 kWh."""
+    values = np.where(np.arange(count) < 3, 0, BEFORE + STEP_E4KWH * np.arange(count))
+    silent = charge(count, before=0, values=values, session_e4kwh=np.zeros(count))
+    return measure(silent, PROFILE, began_ms=T0, register=facts)
+
+
+@pytest.mark.parametrize(
+    ("away", "is_certain"),
+    [(0, True), (1_500, False), (-8_000, False)],
+    ids=["the end of the charge before", "charged in between", "read too high before"],
+)
+def test_the_way_from_the_previous_end_is_held_against_the_power_of_a_begin_that_was_heard(
+    away: int, is_certain: bool
+) -> None:
+    measured = answering_late(80, RegisterFacts(previous_end_e4kwh=BEFORE - away))
+    assert Flag.BASELINE_PREV_END in measured.flags
+    assert (max(measured.unexplained_e4kwh, measured.unproven_e4kwh) == 0) == is_certain
+    assert measured.low_e4kwh <= 79 * STEP_E4KWH <= measured.high_e4kwh
+
+
+@pytest.mark.parametrize(("counted", "is_certain"), [(15_000, True), (8_000, False)])
+def test_the_way_from_the_previous_end_is_held_against_the_charger_s_own_count(counted: int, is_certain: bool) -> None:
+    """The first five readings were lost; the charger says how much it had delivered by then."""
+    heard = charge(80, first=5, before=0, session_e4kwh=counted + STEP_E4KWH * np.arange(75))
+    measured = measure(heard, PROFILE, began_ms=T0, register=RegisterFacts(previous_end_e4kwh=BEFORE))
+    assert Flag.BASELINE_PREV_END in measured.flags
+    assert (measured.unexplained_e4kwh == 0) == is_certain
+    assert measured.low_e4kwh <= 74 * STEP_E4KWH + counted <= measured.high_e4kwh
+
+
+def test_a_record_that_begins_at_the_previous_end_bears_it_out() -> None:
+    heard = charge(80, first=5, before=0, session_e4kwh=8_000 + STEP_E4KWH * np.arange(75))
+    facts = RegisterFacts(previous_end_e4kwh=BEFORE, bill_start_e4kwh=BEFORE)
+    assert not measure(heard, PROFILE, began_ms=T0, register=facts).unexplained_e4kwh
