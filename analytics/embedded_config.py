@@ -87,6 +87,10 @@ def _server(data: Path, port: int, http_port: int | None) -> dict[str, Any]:
             # The loader forgets a segment of the spool once ClickHouse has it: it must then survive a power cut.
             "fsync_after_insert": 1,
             "fsync_part_directory": 1,
+            # Each column of a wide part is files of its own, and each file is synced: an insert waits for one, not 90.
+            "min_level_for_wide_part": 1,
+            # Nothing here is asked in a way that statistics would help; making them took a tenth of every merge.
+            "auto_statistics_types": "",
             # These default to more than two pool threads can ever have free.
             "number_of_free_entries_in_pool_to_execute_mutation": 1,
             "number_of_free_entries_in_pool_to_lower_max_size_of_merge": 1,

@@ -67,11 +67,11 @@ def rows_of(
     is_aaf5_record = is_aaf5 & (records.frame_type == AAF5_RECORD)
     events, undecodable = event_rows(batch, np.flatnonzero(records.kind == EVENT), directory)
     tables = [
-        readings,
         status_rows(batch, np.flatnonzero(is_status), operators, directory),
         frame_rows(batch, others, operators, directory),
         bill_upload_rows(batch, np.flatnonzero(is_record), operators, directory),
         aaf5_bill_rows(batch, np.flatnonzero(is_aaf5_record), operators, directory),
         *events,
+        readings,  # last, as the many: the loader makes the next piece while they are stored
     ]
     return [rows for rows in tables if len(rows)], undecodable

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,6 @@ from ingest.disk import Disk
 from ingest.insert import ClientFactory, DatabaseAwayError, Inserter
 from ingest.load_ledger import LoadLedger
 from ingest.loader_status import STATUS_FILE, LoaderStatus, LoadReport
-from ingest.reading_columns import ReadingColumns
 from ingest.segment import Segment
 from ingest.segment_loader import FolderLoader, LoaderParts
 from ingest.spool_folders import lock_for_loading, spool_folders
@@ -80,8 +80,6 @@ class Loader:
             clock,
             keep_loaded,
             batch_records,
-            ReadingColumns(),
-            bytearray(),
             self._count,
         )
         spool_folder.mkdir(parents=True, exist_ok=True)
@@ -112,6 +110,7 @@ class Loader:
                 if self._try_once(PASS_S):
                     backoff_s = FIRST_BACKOFF_S
                     if self.waiting_bytes() < BACKLOG_BYTES:
+                        self._parts.rest()
                         pause_s = max(PAUSE_PER_WORK * (time.thread_time() - worked_s), self._interval_s)
                         pause_s = min(pause_s, max(LONGEST_INTERVAL_S, self._interval_s))
                         stop.wait(max(pause_s - (time.monotonic() - started_s), 0.0))
@@ -137,10 +136,16 @@ class Loader:
             segments = [segment for segment in folder.segments() if folder.has_work(segment)]
             folder.learn_what_was_announced(segments)
             work += [((segment.header.created_ms, segment.segment_id), folder, segment) for segment in segments]
-        for _, folder, segment in sorted(work, key=lambda entry: entry[0]):
+        work.sort(key=lambda entry: entry[0])
+        self._parts.forget_ahead()
+        for number, (_, folder, segment) in enumerate(work, start=1):
             if deadline is not None and time.monotonic() > deadline:
                 return False
-            folder.load(segment)
+            if number < len(work):
+                _, next_folder, next_segment = work[number]
+                folder.load(segment, partial(next_folder.read_ahead, next_segment))
+            else:
+                folder.load(segment)
             if progress is not None:
                 progress(segment.readable)
         return True

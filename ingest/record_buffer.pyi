@@ -104,10 +104,11 @@ class Records:
     def damaged(self) -> bool:
         """Whether the reading stopped at bytes that are no record."""
 
-def scan_records(data: Buffer, start: int = 0, max_records: int = ...) -> Records:
+def scan_records(data: Buffer, start: int = 0, max_records: int = ..., into: Records | None = None) -> Records:
     """The intact records of `data` from `start` on, until the first that is not.
 
-    A run is taken whole: up to `MAX_RUN_ENTRIES` - 1 more than `max_records` may come.
+    A run is taken whole: up to `MAX_RUN_ENTRIES` - 1 more than `max_records` may come. `into`: records that nobody
+    needs any more; they are overwritten and given back when they have the room.
     """
 
 def find_record(data: Buffer, start: int) -> int:

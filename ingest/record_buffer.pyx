@@ -356,8 +356,14 @@ class Records:
     )
 
     def __init__(self, capacity):
-        for name, dtype in self._FIELDS:
-            setattr(self, name, np.empty(capacity, dtype))
+        self.capacity = capacity
+        self._whole = {name: np.empty(capacity, dtype) for name, dtype in self._FIELDS}
+        self.clear()
+
+    def clear(self):
+        """Forget the entries and give back their room."""
+        for name, array in self._whole.items():
+            setattr(self, name, array)
         self.count = 0
         self.end = 0
         self.stop = "end"
@@ -373,7 +379,7 @@ class Records:
         return self.stop in ("length", "kind", "checksum")
 
 
-def scan_records(const uint8_t[::1] data, Py_ssize_t start=0, Py_ssize_t max_records=1 << 20):
+def scan_records(const uint8_t[::1] data, Py_ssize_t start=0, Py_ssize_t max_records=1 << 20, into=None):
     cdef Py_ssize_t size = data.shape[0]
     cdef Py_ssize_t at = start
     # A run is taken whole, so that a scan ends between records: it may bring a few more than asked for.
@@ -384,7 +390,10 @@ def scan_records(const uint8_t[::1] data, Py_ssize_t start=0, Py_ssize_t max_rec
     cdef Stop stop = STOP_END
     cdef RecordHeader header
     cdef const uint8_t* base = &data[0] if size else NULL
-    records = Records(capacity)
+    records = into
+    if records is None or records.capacity < capacity:
+        records = Records(capacity)
+    records.clear()
     cdef uint64_t[::1] offset = records.offset
     cdef uint64_t[::1] record_offset = records.record_offset
     cdef uint64_t[::1] payload_offset = records.payload_offset

@@ -4,23 +4,21 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.directory import PileDirectory
-from ingest.batch import Batch, rows_of
 from ingest.disk import Disk
 from ingest.insert import Inserter
 from ingest.load_ledger import DIFFERENT, EQUAL, REPAIRED, Held, LoadLedger, Pieces
 from ingest.load_state import STATE_FOLDER, LoadState, drop_states_without_segment, read_state, state_path, write_state
 from ingest.loader_status import LoadReport
-from ingest.reading_columns import ReadingColumns
-from ingest.record_buffer import MAX_PAYLOAD_BYTES, RECORD_HEADER_BYTES, Records, find_record, scan_records
-from ingest.row_tally import Tally, tally_of
+from ingest.piece import Piece, Workbench, read_piece
+from ingest.record_buffer import MAX_PAYLOAD_BYTES, RECORD_HEADER_BYTES, find_record, scan_records
+from ingest.row_tally import Tally
 from ingest.segment import SEGMENT_HEADER_BYTES, Segment, list_segments
 from ingest.set_aside import set_aside
 from ingest.spool_folders import close_unattended
-from ingest.table_rows import TableRows
 
 # A piece is read whole, and must hold the largest record.
 PIECE_BYTES = max(64 * 1024 * 1024, 2 * (MAX_PAYLOAD_BYTES + RECORD_HEADER_BYTES))
@@ -32,7 +30,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class LoaderParts:
-    """What the folders of one spool share."""
+    """What the folders of one spool share.
+
+    `bench` holds the piece that is being loaded. The one that comes after it is made while the database stores that:
+    `ahead`, on a bench of its own, which `spare` is while nothing lies on it.
+    """
 
     inserter: Inserter
     ledger: LoadLedger
@@ -41,22 +43,28 @@ class LoaderParts:
     clock: Callable[[], int]
     keep_loaded: bool
     batch_records: int
-    readings: ReadingColumns
-    buffer: bytearray
     count: Callable[[LoadReport], None]
+    bench: Workbench = field(default_factory=Workbench)
+    spare: Workbench | None = None
+    ahead: Piece | None = None
 
-    def read(self, file: int, start: int, length: int) -> memoryview:
-        """Bytes of a file, in the buffer that all pieces share."""
-        if length > len(self.buffer):
-            self.buffer = bytearray(length)
-        view = memoryview(self.buffer)[:length]
-        done = 0
-        while done < length:
-            got = os.preadv(file, [view[done:]], start + done)
-            if got == 0:
-                break
-            done += got
-        return view[:done]
+    def take_ahead(self, segment_id: int, start: int) -> Piece | None:
+        """The piece that was made ahead, when it is that one; its bench is then the one in use."""
+        piece = self.ahead
+        self.forget_ahead()
+        if piece is None or (piece.segment_id, piece.start) != (segment_id, start):
+            return None
+        self.spare, self.bench = self.bench, piece.bench
+        return piece
+
+    def forget_ahead(self) -> None:
+        """Nothing is made ahead."""
+        if self.ahead is not None:
+            self.spare, self.ahead = self.ahead.bench, None
+
+    def rest(self) -> None:
+        """Give back the memory that only a backlog needs."""
+        self.spare = self.ahead = None
 
 
 class FolderLoader:
@@ -115,10 +123,11 @@ class FolderLoader:
         if unknown:
             self._announced |= self._parts.ledger.announced(unknown)
 
-    def load(self, segment: Segment) -> None:
+    def load(self, segment: Segment, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Bring what is readable of a segment into the database; once it is complete and proven, delete it.
 
-        Raises DatabaseAwayError; the next call goes on where this one stopped.
+        `meanwhile` is called while the database stores the last piece. Raises DatabaseAwayError; the next call goes on
+        where this one stopped.
         """
         state = self._state(segment)
         if state.loaded < segment.readable or state.checked < state.loaded:
@@ -129,13 +138,38 @@ class FolderLoader:
                 return
             try:
                 while state.loaded < segment.readable:
-                    state = self._load_piece(segment, file, state)
+                    state = self._load_piece(segment, file, state, meanwhile)
                 if self._check_is_due(segment, state):
                     state = self._check(segment, file, state)
             finally:
                 os.close(file)
         if self._may_go(segment, state):
             self._delete(segment)
+
+    def read_ahead(self, segment: Segment) -> None:
+        """Make the next piece of a segment that `load` will come to; nothing is noted anywhere."""
+        state = self._state(segment)
+        if state.intent_end > state.loaded or state.loaded >= segment.readable:
+            return
+        try:
+            file = os.open(segment.path, os.O_RDONLY)
+        except FileNotFoundError:  # shed since the listing
+            return
+        try:
+            self._read_ahead(segment, file, state.loaded)
+        finally:
+            os.close(file)
+
+    def _read_ahead(self, segment: Segment, file: int, start: int) -> None:
+        parts = self._parts
+        bench, parts.spare = parts.spare or Workbench(), None
+        parts.ahead = self._read(segment, file, start, bench)
+
+    def _read(self, segment: Segment, file: int, start: int, bench: Workbench, intent_end: int = 0) -> Piece:
+        """The piece that begins at `start`; one that was intended before is as long as it was then."""
+        end = intent_end or min(segment.readable, start + PIECE_BYTES)
+        most = end - start if intent_end else self._parts.batch_records
+        return read_piece(bench, file, segment.segment_id, start, end, most, self._parts.directory)
 
     def _may_go(self, segment: Segment, state: LoadState) -> bool:
         complete = segment.closed and state.checked >= segment.size
@@ -149,65 +183,63 @@ class FolderLoader:
         first_s = self._checked_s.setdefault(segment.segment_id, time.monotonic())
         return time.monotonic() >= first_s + CHECK_EVERY_S
 
-    def _load_piece(self, segment: Segment, file: int, state: LoadState) -> LoadState:
+    def _load_piece(self, segment: Segment, file: int, state: LoadState, meanwhile: Callable[[], None]) -> LoadState:
         """Load the next piece of a segment, or step over damage; gives the state afterwards."""
+        parts = self._parts
         start = state.loaded
         redo = state.intent_end > start
-        end_of_piece = state.intent_end if redo else min(segment.readable, start + PIECE_BYTES)
-        held = self._held_of(segment, file, state)
-        data = self._parts.read(file, start, end_of_piece - start)
-        records = scan_records(data, 0, len(data) if redo else self._parts.batch_records)
-        if records.count == 0:
+        held = self._held_of(segment, file, state)  # before the piece: it may need the bench
+        piece = None if redo else parts.take_ahead(segment.segment_id, start)
+        if piece is None:
+            piece = self._read(segment, file, start, parts.bench, state.intent_end if redo else 0)
+        if piece.records.count == 0:
             end = self._step_over_damage(segment, file, start)
             return self._loaded(segment, LoadState(end, _still_open(state.intent_end, end), state.checked))
-        end = start + records.end
+        end = piece.end
         if not redo:
             self._put(segment, LoadState(start, end, state.checked))
         maybe_stored = redo or self._is_announced(segment, start, end)
-        self._insert(segment, data, records, start, held, maybe_stored=maybe_stored)
+        self._insert(segment, piece, held, maybe_stored=maybe_stored)
+        if end < segment.readable and not redo:
+            self._read_ahead(segment, file, end)
+        else:
+            meanwhile()
+        parts.inserter.finish()
+        parts.count(LoadReport(piece.records.count, piece.rows.count()))
         return self._loaded(segment, LoadState(end, _still_open(state.intent_end, end), state.checked))
 
-    def _insert(
-        self,
-        segment: Segment,
-        data: memoryview,
-        records: Records,
-        start: int,
-        held: Held,
-        *,
-        maybe_stored: bool,
-        attempt: str = "",
-    ) -> None:
+    def _insert(self, segment: Segment, piece: Piece, held: Held, *, maybe_stored: bool, attempt: str = "") -> None:
+        """Announce and send the rows of a piece; the last of them are stored when the inserter has finished."""
         parts = self._parts
-        end = start + records.end
-        tables = self._rows_of(segment, data, records, start, held)
-        loaded_rows: dict[str, int] = {}
-        for rows in tables:
-            loaded_rows[rows.table] = loaded_rows.get(rows.table, 0) + len(rows)
-        parts.ledger.announce(segment, start, end, records.count, loaded_rows, self.name, parts.clock())
-        for rows in tables:
+        self._count_rows(segment, piece, held)
+        rows_by_table = piece.rows.count()
+        parts.ledger.announce(
+            segment, piece.start, piece.end, piece.records.count, rows_by_table, self.name, parts.clock()
+        )
+        for number, rows in enumerate(piece.rows.tables, start=1):
             sent = parts.inserter.insert(
-                rows, segment.segment_id, start, end, maybe_stored=maybe_stored, attempt=attempt
+                rows,
+                segment.segment_id,
+                piece.start,
+                piece.end,
+                maybe_stored=maybe_stored,
+                attempt=attempt,
+                wait=number < len(piece.rows.tables),
             )
             held.inserted[rows.table] += sent
-        if not attempt:
-            parts.count(LoadReport(records.count, loaded_rows))
 
-    def _rows_of(self, segment: Segment, data: memoryview, records: Records, start: int, held: Held) -> list[TableRows]:
-        """The rows of a piece, counted in `held`; events that cannot be read are set aside."""
-        parts = self._parts
-        tables, undecodable = rows_of(Batch(segment.segment_id, start, data, records), parts.directory, parts.readings)
-        end = start + records.end
-        if end > held.end:
-            held.add_records(records)
-            held.undecodable_events += len(undecodable)
-            for rows in tables:
-                held.add_rows(rows, tally_of(rows))
-            held.end = end
-            for event in undecodable:
-                self._set_aside(segment, event.segment_offset, event.payload, event.reason)
-            parts.count(LoadReport(undecodable_events=len(undecodable)))
-        return tables
+    def _count_rows(self, segment: Segment, piece: Piece, held: Held) -> None:
+        """Count a piece in `held`, once; its events that cannot be read are set aside."""
+        if piece.end <= held.end:
+            return
+        held.add_records(piece.records)
+        held.undecodable_events += len(piece.rows.undecodable)
+        for rows, tally in zip(piece.rows.tables, piece.rows.tallies, strict=True):
+            held.add_rows(rows, tally)
+        held.end = piece.end
+        for event in piece.rows.undecodable:
+            self._set_aside(segment, event.segment_offset, event.payload, event.reason)
+        self._parts.count(LoadReport(undecodable_events=len(piece.rows.undecodable)))
 
     def _is_announced(self, segment: Segment, start: int, end: int) -> bool:
         """Whether the database may have rows of bytes that the disk says nothing of: a folder was restored."""
@@ -216,7 +248,7 @@ class FolderLoader:
     def _held_of(self, segment: Segment, file: int, state: LoadState) -> Held:
         """What the bytes from `checked` to `loaded` hold; counted anew when an earlier loader brought them.
 
-        The counting uses the buffer and the columns that all pieces share.
+        The counting uses the bench that all pieces share.
         """
         held = self._held.get(segment.segment_id)
         if held is None or held.start != state.checked or held.end < state.loaded:
@@ -224,13 +256,20 @@ class FolderLoader:
             held = Held(state.checked, first)
             while held.end < state.loaded:
                 start = held.end
-                data = self._parts.read(file, start, min(state.loaded - start, PIECE_BYTES))
-                records = scan_records(data, 0, self._parts.batch_records)
-                if records.count:
-                    self._rows_of(segment, data, records, start, held)
+                end = min(state.loaded, start + PIECE_BYTES)
+                piece = read_piece(
+                    self._parts.bench,
+                    file,
+                    segment.segment_id,
+                    start,
+                    end,
+                    self._parts.batch_records,
+                    self._parts.directory,
+                )
+                if piece.records.count:
+                    self._count_rows(segment, piece, held)
                 else:
-                    following = find_record(data, 1)
-                    length = len(data) if following < 0 else following
+                    length = _until_next_record(file, start, end)
                     held.damaged_bytes += length
                     held.end += length
             self._held[segment.segment_id] = held
@@ -265,17 +304,17 @@ class FolderLoader:
 
     def _repair(self, segment: Segment, file: int, held: Held) -> None:
         """Insert the rows of these bytes that the database lost, by a token that it does not remember."""
+        parts = self._parts
         start = max(held.start, SEGMENT_HEADER_BYTES)
         while start < held.end:
-            data = self._parts.read(file, start, min(held.end - start, PIECE_BYTES))
-            records = scan_records(data, 0, self._parts.batch_records)
-            if records.count:
-                attempt = f":repair:{self._parts.clock()}"
-                self._insert(segment, data, records, start, held, maybe_stored=True, attempt=attempt)
-                start += records.end
+            end = min(held.end, start + PIECE_BYTES)
+            piece = read_piece(parts.bench, file, segment.segment_id, start, end, parts.batch_records, parts.directory)
+            if piece.records.count:
+                self._insert(segment, piece, held, maybe_stored=True, attempt=f":repair:{parts.clock()}")
+                parts.inserter.finish()
+                start = piece.end
             else:
-                following = find_record(data, 1)
-                start += len(data) if following < 0 else following
+                start += _until_next_record(file, start, end)
 
     def _tell_difference(self, segment: Segment, held: Held, found: dict[str, Tally], verdict: str) -> None:
         told = ", ".join(
@@ -339,6 +378,13 @@ class FolderLoader:
 def _still_open(intent_end: int, end: int) -> int:
     """An intent outlives a part of itself: what was damaged since must not make the rest look untried."""
     return intent_end if intent_end > end else 0
+
+
+def _until_next_record(file: int, start: int, end: int) -> int:
+    """How many bytes of damage there are from `start` on."""
+    data = os.pread(file, end - start, start)
+    following = find_record(data, 1)
+    return len(data) if following < 0 else following
 
 
 def _same(held: Held, found: dict[str, Tally]) -> bool:
