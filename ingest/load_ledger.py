@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Final
 
 import numpy as np
 
+from core.directory import UNASSIGNED_OPERATOR_ID
 from ingest.insert import Inserter
 from ingest.record_buffer import EVENT, FRAME_DOWN, FRAME_UP, QUARANTINE, Records
 from ingest.row_tally import Tally, tally_sql
@@ -18,6 +20,7 @@ REPAIRED: Final = "repaired"
 DIFFERENT: Final = "different"
 KIND_COLUMNS: Final = {FRAME_UP: "frames_up", FRAME_DOWN: "frames_down", QUARANTINE: "quarantined", EVENT: "events"}
 LANE_NAMES: Final = ("facts", "telemetry")
+ALARM_KINDS: Final = {REPAIRED: "spool_repaired", DIFFERENT: "spool_different"}
 
 Pieces = list[tuple[int, int]]
 """Start and end of pieces of a segment, in no order; they may overlap."""
@@ -131,4 +134,29 @@ class LoadLedger:
                 "checked_ms": [now_ms],
             },
             f"{segment.segment_id:016x}:{held.start}:{held.end}:{now_ms}:spool_checks",
+        )
+
+    def alarm(self, segment: Segment, held: Held, verdict: str, said: str, now_ms: int) -> None:
+        """Raise an alarm about a comparison that found a difference; the same comparison raises it once.
+
+        It is of no charger and of no operator, so that the platform's own role sees it, and of no segment: no later
+        comparison may take it for a row of the segment. A digest stands for its place, so that each has one of its own.
+        """
+        kind = ALARM_KINDS[verdict]
+        token = f"{segment.segment_id:016x}:{held.start}:{held.end}:{kind}"
+        self._inserter.insert_lists(
+            "alarms",
+            {
+                "operator_id": [UNASSIGNED_OPERATOR_ID],
+                "pile_id": [0],
+                "connector": [0],
+                "event_ms": [now_ms],
+                "kind": [kind],
+                "detail": [said],
+                "peer": [""],
+                "connection_id": [0],
+                "segment_id": [0],
+                "segment_offset": [int.from_bytes(blake2b(token.encode(), digest_size=8).digest(), "little")],
+            },
+            token,
         )

@@ -10,7 +10,10 @@ import os
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cache
+from hashlib import blake2b
 from pathlib import Path
+from uuid import uuid4
 
 from ingest.record_buffer import LANE_FACTS, LANE_TELEMETRY
 
@@ -24,6 +27,28 @@ SEGMENT_HEADER_BYTES = _HEADER.size
 
 _DURABLE = struct.Struct("<QQII")  # segment_id, bytes on the disk, lane, crc32 of what precedes
 DURABLE_FILE = "durable"
+
+
+BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
+
+
+def new_segment_id(node: str, boot: str) -> int:
+    """A number that no other segment has: 64 bits of a digest of node, boot of the machine and a random UUID.
+
+    Chance alone keeps the segments of one boot apart. Node and boot keep machines apart that began as copies of one
+    image or snapshot, whose chance may be the same.
+    """
+    whole = b"\0".join((node.encode(), boot.encode(), uuid4().bytes))
+    return int.from_bytes(blake2b(whole, digest_size=8, person=b"segment").digest(), "little")
+
+
+@cache
+def boot_of_machine() -> str:
+    """Which start of the machine this is, empty where the system does not say."""
+    try:
+        return BOOT_ID_FILE.read_text("ascii").strip()
+    except OSError:
+        return ""
 
 
 @dataclass(frozen=True)

@@ -326,6 +326,7 @@ class FolderLoader:
         if verdict == DIFFERENT:
             self.last_difference = said
         _log.error("%s: ClickHouse did not have what the segment holds; %s", self.folder, said)
+        self._parts.ledger.alarm(segment, held, verdict, said, self._parts.clock())
 
     def _loaded(self, segment: Segment, state: LoadState) -> LoadState:
         self._put(segment, state)

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +15,10 @@ from ingest.segment import (
     SEGMENT_HEADER_BYTES,
     Segment,
     SegmentHeader,
+    boot_of_machine,
     durable_position,
     list_segments,
+    new_segment_id,
     pack_durable,
     segment_path,
 )
@@ -218,7 +219,7 @@ class Spool:
         created_ms = max(self._clock(), self._last_created_ms + 1)
         # Before the disk is asked: a segment that fails after its renaming stays in the folder, with this age.
         self._last_created_ms = created_ms
-        header = SegmentHeader(secrets.randbits(64), created_ms, lane.number)
+        header = SegmentHeader(new_segment_id(self.node, boot_of_machine()), created_ms, lane.number)
         path = segment_path(self.folder, header.segment_id)
         part = path.with_suffix(".part")
         file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)

@@ -31,6 +31,8 @@ EVENT_ICONS = {
     "alarm.too_many_unidentified": ("shield", "fault"),
     "alarm.unknown_connector": ("alert", "held"),
     "alarm.charger_alarm": ("alert", "fault"),
+    "alarm.spool_repaired": ("alert", "held"),
+    "alarm.spool_different": ("alert", "fault"),
 }
 
 

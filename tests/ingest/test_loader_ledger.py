@@ -16,6 +16,7 @@ from clickhouse_driver.block import BaseBlock
 from clickhouse_driver.connection import Connection
 
 from analytics.client import ClickHouseAddress, connect
+from analytics.questions import PLATFORM_SCOPE, ask
 from ingest.insert import DatabaseAwayError, Inserter
 from ingest.load_state import read_state
 from ingest.loader import Loader
@@ -86,6 +87,7 @@ def test_rows_that_the_database_lost_are_inserted_again(
     assert (report.repaired_rows, report.differences) == (21, 0)
     assert {check["verdict"] for check in rows(database, "spool_checks", order="lane")} == {"repaired"}
     assert "readings: 40 rows in the segment, 40 in ClickHouse" in caplog.text
+    assert {alarm["kind"] for alarm in _alarms(database)} == {"spool_repaired"}
     assert list_segments(tmp_path) == []
 
 
@@ -113,8 +115,20 @@ def test_a_difference_that_stays_is_told_and_keeps_the_segment(
     (kept,) = list_segments(tmp_path)
     assert read_state(tmp_path, kept.segment_id).different
     assert sorted(check["verdict"] for check in rows(database, "spool_checks", order="lane")) == ["different", "equal"]
+    (alarm,) = _alarms(database)
+    assert (alarm["kind"], alarm["detail"]) == ("spool_different", status.last_difference)
+    shown = ask(
+        database, "notable_events", PLATFORM_SCOPE, since_ms=alarm["event_ms"] - 1, now_ms=alarm["event_ms"],
+        quiet_ms=60_000, day="2026-01-01", limit=50,
+    ).records()  # fmt: skip
+    assert status.last_difference in [event["detail"] for event in shown if event["event"] == "spool_different"]
     assert make_loader(tmp_path, database_address).load_available().checked_rows == 0  # told once, not for ever
     assert len(list_segments(tmp_path)) == 1
+
+
+def _alarms(database: Client) -> list[dict[str, Any]]:
+    """Those that the loader raised itself."""
+    return rows(database, "alarms WHERE segment_id = 0", order="event_ms")
 
 
 @pytest.mark.parametrize("hours_later", [False, True], ids=["token", "keys"])
