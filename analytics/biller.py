@@ -276,7 +276,7 @@ class Biller:
         left = {key: span for key, span in spans.items() if key not in evaluated and key not in known}
         found, failed = list(known.values()), set[SessionKey]()
         for part in portions(left):
-            read, unreadable = self._read(part, undecided, {} if decision.relearns else billed)
+            read, unreadable = self._read(part, undecided, {} if decision.relearns else billed, among=spans)
             found += read
             failed |= unreadable
         plain = self._news(plain, current, touched)
@@ -316,7 +316,25 @@ class Biller:
         decision: Decision,
         versions: dict[int, TariffVersion],
     ) -> tuple[PlainRows, dict[SessionKey, SessionFacts]]:
-        """The revisions of plain charges, and the facts of those that are not plain and were read with them."""
+        """The revisions of plain charges, and the facts of those that are not plain and were read with them.
+
+        Where these fail, the others are tried: those find the session that makes them fail.
+        """
+        try:
+            return self._plain(spans, current, decision, versions)
+        except (DriverError, OSError, EOFError):
+            raise
+        except Exception:
+            logger.exception("%d sessions cannot be decided together; each is decided by itself", len(spans))
+            return NO_ROWS, {}
+
+    def _plain(
+        self,
+        spans: dict[SessionKey, SessionSpan],
+        current: Mapping[SessionKey, CurrentRevision],
+        decision: Decision,
+        versions: dict[int, TariffVersion],
+    ) -> tuple[PlainRows, dict[SessionKey, SessionFacts]]:
         facts = self._lane_facts.read(spans) if len(spans) >= FEWEST else None
         if facts is None:
             return NO_ROWS, {}
@@ -350,18 +368,22 @@ class Biller:
         return plain if len(new) == len(plain) else plain.only(new)
 
     def _read(
-        self, spans: dict[SessionKey, SessionSpan], undecided: frozenset[SessionKey], meters: Mapping[SessionKey, int]
+        self,
+        spans: dict[SessionKey, SessionSpan],
+        undecided: frozenset[SessionKey],
+        meters: Mapping[SessionKey, int],
+        among: Mapping[SessionKey, SessionSpan],
     ) -> tuple[list[SessionFacts], set[SessionKey]]:
         """The facts of the sessions; where those of one cannot be read, the others are read without it."""
         try:
-            return self._facts.read(spans, undecided, meters), set()
+            return self._facts.read(spans, undecided, meters, among), set()
         except (DriverError, OSError, EOFError):
             raise
         except Exception:
             if len(spans) == 1:
                 logger.exception("the facts of session %s cannot be read", next(iter(spans)))
                 return [], set(spans)
-        parts = [self._read({key: span}, undecided, meters) for key, span in spans.items()]
+        parts = [self._read({key: span}, undecided, meters, among) for key, span in spans.items()]
         return [facts for found, _failed in parts for facts in found], {key for _found, bad in parts for key in bad}
 
     def _put_off(

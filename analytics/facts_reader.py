@@ -68,11 +68,14 @@ class FactsReader:
         spans: Mapping[SessionKey, SessionSpan],
         need_heard: frozenset[SessionKey],
         kept_meters: Mapping[SessionKey, int],
+        among: Mapping[SessionKey, SessionSpan] | None = None,
     ) -> list[SessionFacts]:
         """The facts of the sessions in `spans`, which say where they may lie.
 
         When a charger was heard is read only for the piles of sessions in `need_heard` that have no bill.
         `kept_meters`: by which row of `meter_profiles` sessions stay measured; the others go by the one in force.
+        `among`: these and others of the same connectors, as far as they are known: what comes after the begin of the
+        next one need not be read.
         """
         known = self._known(spans)
         if not known:
@@ -89,7 +92,7 @@ class FactsReader:
                 )  # a record tells where a backlog lies, also when it came under another number
         self._overlaps.add(facts)
         self._orphans.add_repeated(facts)
-        self._add_after(facts, spans)
+        self._add_after(facts, spans if among is None else among)
         self._add_pile_facts(facts)
         self._add_heard([one for one in facts if one.key in need_heard and one.bill is None])
         return facts

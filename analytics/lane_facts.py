@@ -31,10 +31,11 @@ from analytics.session_spans import SessionSpan
 from analytics.sql_files import sql_text
 from analytics.thresholds import HOUR_MS, Thresholds
 from core.directory import Pile, PileDirectory
+from core.errors import CoreError
 from core.meter.reading_times import LONGEST_CHARGE_MINUTES, at_times_taken
 from core.meter.readings import ReadingArrays
 from core.session_after import AFTER_COLUMNS, look_after
-from core.session_number import is_packed, session_halves
+from core.session_number import is_packed
 from core.start_commands import START_COMMANDS
 
 Int64s = npt.NDArray[np.int64]
@@ -219,7 +220,10 @@ class LaneFactsReader:
             pile = self._directory.by_id(pile_id)
             if pile is None or pile.protocol != "ykc" or pile.learns:
                 continue
-            meter = meter_of(pile, NOTHING_LEARNED)
+            try:
+                meter = meter_of(pile, NOTHING_LEARNED)
+            except CoreError:
+                continue  # its sessions fail one by one, each with its number in the log
             if meter.profile.register_kind == "session" and meter.profile.is_certain:
                 found[pile_id] = meter
         return found
@@ -351,21 +355,25 @@ def _runs(rows: Columns) -> Columns:
 
 
 def _matched(keys: Sequence[SessionKey], spans: Sequence[SessionSpan], runs: Columns) -> tuple[Int64s, Int64s]:
-    """The places of the charges whose readings are one stretch, all of it charging and live, and those stretches."""
+    """The places of the charges whose readings are one stretch, all of it charging and live, and those stretches.
+
+    Their numbers are packed (`core.session_number`).
+    """
     named = np.flatnonzero((runs["trade_hi"] != 0) | (runs["trade_lo"] != 0))
     sizes = runs["last"] - runs["first"] + 1
-    stretches: dict[tuple[int, ...], int] = {}
-    for run, *name in zip(
+    stretches: dict[tuple[int, int, int], int] = {}
+    for run, pile_id, connector, high, low in zip(
         named.tolist(),
         *(runs[name][named].tolist() for name in ("pile_id", "connector", "trade_hi", "trade_lo")),
         strict=True,
     ):
-        stretches[tuple(name)] = -1 if tuple(name) in stretches else run
+        name = pile_id, connector, high << 64 | low
+        stretches[name] = -1 if name in stretches else run
     places, found = [], []
     whole = (runs["own"] == sizes).tolist()
     size_of = sizes.tolist()
     for place, (key, span) in enumerate(zip(keys, spans, strict=True)):
-        run = stretches.get((key.pile_id, key.connector, *session_halves(key.trade_no)), -1)
+        run = stretches.get((key.pile_id, key.connector, int(key.trade_no, 16)), -1)
         if run >= 0 and whole[run] and size_of[run] == span.readings:
             places.append(place)
             found.append(run)

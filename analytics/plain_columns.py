@@ -134,7 +134,9 @@ class PlainColumns:
             name: values[places] if isinstance(values, np.ndarray) else [values[place] for place in places.tolist()]
             for name, values in facts.bills.items()
         }
-        self._by_pile = {pile.pile_id: self._of_pile(pile) for pile in self._piles}
+        self._by_pile = {
+            number: self._of_pile(pile) for number, pile in {one.pile_id: one for one in self._piles}.items()
+        }
 
     def rows(self) -> PlainRows:
         """All of them."""

@@ -31,6 +31,8 @@ shown AS
     WHERE pile_id IN (SELECT pile_id FROM wanted)
         AND event_ms BETWEEN %(from_ms)s - %(longest_charge_ms)s AND %(to_ms)s
         AND receive_ms BETWEEN %(from_ms)s AND %(to_ms)s
+        -- of few sessions among many: what is of no use is left out before its columns are read
+        AND (readings.pile_id, readings.connector, intDiv(readings.receive_ms, 3600000)) IN (SELECT pile_id, connector, hour FROM hours)
         AND receive_ms > wanted.from_ms
         AND receive_ms <= wanted.to_ms
         -- the session's own readings: some may have been received later than they turned out to be of

@@ -36,7 +36,7 @@ def contest(sessions: int, rounds: int, seed: int, processes: tuple[int, ...], f
         address = msgspec.structs.replace(server, database="bills")
         migrate(address)
         client = connect(address)
-        readings = _store(client, address, sessions, seed)
+        readings = store_charges(client, address, sessions, seed)
         values: dict[str, list[float]] = {NAIVE: []}
         values |= {_name(number): [] for number in processes}
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in values}
@@ -77,7 +77,8 @@ def _name(processes: int) -> str:
     return f"settle, {processes} process{'es' if processes > 1 else ''}"
 
 
-def _store(client: Client, address: ClickHouseAddress, sessions: int, seed: int) -> int:
+def store_charges(client: Client, address: ClickHouseAddress, sessions: int, seed: int) -> int:
+    """Store the charges, merged as what lies there for a day; gives the number of their readings."""
     tariff = [TARIFF.tariff_version_id, TARIFF.tariff_id, "t", TARIFF.model_no, TARIFF.from_ms]
     prices = [TARIFF.slot_classes, TARIFF.electricity_price_e5yuan, TARIFF.service_price_e5yuan]
     client.execute("INSERT INTO dim_tariff_versions VALUES", [[*tariff, *prices]])
@@ -93,7 +94,7 @@ def _store(client: Client, address: ClickHouseAddress, sessions: int, seed: int)
                 client.execute(f"INSERT INTO {table} ({names}) VALUES", list(columns.values()), columnar=True)
     arrays.disconnect()
     for table in ("readings", "pile_bill_uploads", "commands"):
-        client.execute(f"OPTIMIZE TABLE {table} FINAL")  # what lies there for a day is merged
+        client.execute(f"OPTIMIZE TABLE {table} FINAL")
     return readings
 
 
