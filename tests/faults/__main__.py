@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.faults.damaged_segments import damaged_segments
-from tests.faults.database_faults import database_away, disk_full, lost_answers
+from tests.faults.database_faults import away_beyond_the_spool, database_away, disk_full, lost_answers
 from tests.faults.kills import TARGETS_OF_WORKERS, kill_rounds
 from tests.faults.line_faults import bad_line, clock_steps, ended_under_load
 from tests.faults.overload import full_speed, gone_without_a_word, never_read, storm
@@ -36,6 +36,7 @@ def fault_functions(rounds: int, seed: int, workers: int) -> dict[str, Callable[
         "mutation": lambda folder: [_early_ack_is_found(folder, seed)],
         "answers": lambda folder: [lost_answers(folder, rounds // 4, seed)],
         "away": lambda folder: [database_away(folder, float(rounds) / 3, seed)],
+        "beyond": lambda folder: [away_beyond_the_spool(folder, float(rounds) / 4, seed)],
         "full": lambda folder: [disk_full(folder, seed)],
         "line": lambda folder: [bad_line(folder, float(rounds) / 4, seed, workers=workers)],
         "clock": lambda folder: [clock_steps(folder, seed)],

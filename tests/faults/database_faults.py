@@ -19,6 +19,7 @@ from tests.ingest.cutting_proxy import CuttingProxy, cutting_proxy
 LOST_WITHIN_S: Final = 10.0
 CAUGHT_UP_BYTES: Final = 200_000
 CAUGHT_UP_S: Final = 120.0
+SPOOL_FULL_S: Final = 150.0
 
 
 def lost_answers(folder: Path, rounds: int, seed: int) -> Row:
@@ -75,6 +76,46 @@ def database_away(folder: Path, seconds: float, seed: int) -> Row:
     finally:
         server.stop()
     return row
+
+
+def away_beyond_the_spool(folder: Path, seconds: float, seed: int, megabytes: int = 8) -> Row:
+    """ClickHouse is away until the spool has reached its limit, and `seconds` more; a spool of hours, in little."""
+    row = Row("ClickHouse away for longer than the spool lasts", 1)
+    server = EmbeddedServer(folder / "clickhouse")
+    address = msgspec.structs.replace(server.start(), database="pilestream")
+    try:
+        with under_load(
+            row,
+            ServeProcess(
+                folder / "data", PILES, database=address, clickhouse=address.url(), spool_max_bytes=megabytes * 1024**2
+            ),
+            folder,
+            seed,
+            rate=150.0,
+            balanced=False,
+        ) as serve:
+            server.stop()
+            began = time.monotonic()
+            until(lambda: _given_up(serve) > 0, SPOOL_FULL_S, "the spool has reached its limit", 0.5)
+            row.notes["seconds until telemetry was given up"] = round(time.monotonic() - began, 1)
+            time.sleep(seconds)
+            row.require(
+                serve.counters()["spool_bytes"] <= megabytes * 1024**2,
+                f"the spool has {serve.counters()['spool_bytes']}",
+            )
+            server = EmbeddedServer(folder / "clickhouse", port=address.port)
+            server.start()
+            until(lambda: serve.loader()["waiting_bytes"] < CAUGHT_UP_BYTES, CAUGHT_UP_S, "the loader has caught up")
+        row.require(row.lost_allowed > 0, "nothing was given up after all")
+    finally:
+        server.stop()
+    return row
+
+
+def _given_up(serve: ServeProcess) -> int:
+    """Pieces of telemetry that the limit of the spool cost so far."""
+    folders = serve.spool_status()["folders"].values()
+    return sum(folder.get("shed", {}).get("records", 0) for folder in folders)
 
 
 def disk_full(folder: Path, seed: int, megabytes: int = 6) -> Row:

@@ -46,9 +46,10 @@ def old_database(clickhouse: ClickHouseAddress, old_schema: Path) -> Iterator[Cl
     ("arguments", "code"),
     [
         (("anomalies",), 0),
-        (("conformance",), 0),
-        (("bill", trade_no()), 1),
-        (("timeline", trade_no()), 1),
+        *(
+            pytest.param(*words, marks=pytest.mark.long(reason="the same way in, each with two starts of ClickHouse"))
+            for words in ((("conformance",), 0), (("bill", trade_no()), 1), (("timeline", trade_no()), 1))
+        ),
     ],
 )
 def test_a_folder_of_an_older_version_is_brought_up_to_date(

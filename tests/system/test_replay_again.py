@@ -92,7 +92,10 @@ def test_a_second_replay_changes_no_bill(two: tuple[Here, Here], capsys: pytest.
         assert revisions(here) == 2
 
 
-@pytest.mark.parametrize("parts", ["by_turns", "by_time"])
+@pytest.mark.parametrize(
+    "parts",
+    ["by_turns", pytest.param("by_time", marks=pytest.mark.long(reason="four replays; halves by turns mix more"))],
+)
 def test_halves_in_either_order_give_the_bills_of_the_whole(
     two: tuple[Here, Here], capsys: pytest.CaptureFixture[str], parts: str
 ) -> None:

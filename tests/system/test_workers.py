@@ -21,7 +21,13 @@ from tests.ingest.charger_frames import heartbeat, login, record, trade_no_of
 from tests.ingest.running_gateway import Charger, run
 from tests.system.conftest import ROOT, RunningPlatform
 
-pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.server,
+    pytest.mark.timeout(180),
+    # Daily, tests/faults kills each of them on one platform; tests/ingest/test_workers.py has them in one process.
+    pytest.mark.long(reason="another start of a platform of nine processes, and the pauses before each restart"),
+]
 
 PILES = [f"320106000300{number:02d}" for number in range(24)]
 LATE_PILES = [f"320106000399{number:02d}" for number in range(12)]
@@ -199,7 +205,6 @@ def test_a_killed_hub_stops_nobody_and_the_next_one_knows_who_is_there(shared: S
     run(talk())
 
 
-@pytest.mark.long
 def test_a_charger_that_is_new_in_the_master_data_is_served_by_every_worker(shared: Shared) -> None:
     engine = open_database(shared.settings.database_url)
     for code in LATE_PILES:
