@@ -36,7 +36,7 @@ class SessionRecord(msgspec.Struct):
     reading instead, and `so_far` says them (None while no reading is known). `starts` say who started it, the best
     source first; `check` how it kept to the protocol, None before it was checked, and `deviations` where it did not.
     `meter` is the row of learned values by which it was measured, None where there is none; `overlaps` are the charges
-    in its time; `taken_by` is the charge that took the record which came under this number.
+    in its time; `other_records` are records under other numbers that may be its own, or charges that may have this one.
     `state_after`: how the connector stood when it was first heard again.
     """
 
@@ -54,7 +54,7 @@ class SessionRecord(msgspec.Struct):
     deviations: list[dict[str, Any]] = []
     meter: dict[str, Any] | None = None
     overlaps: list[dict[str, Any]] = []
-    taken_by: dict[str, Any] | None = None
+    other_records: list[dict[str, Any]] = []
     state_after: dict[str, Any] | None = None
 
     @property
@@ -130,8 +130,15 @@ def session_record(services: Services, pile: str, connector: int, trade_no: str)
             end_ms=session["end_ms"],
             to_ms=max(session["end_high_ms"], session["end_ms"]) + JUST_AFTER_MS,
         ).first(),
-        taken_by=source.ask("session_taken_record", **key).first() if session["life"] == "other_number" else None,
+        other_records=source.ask("session_other_records", **key).records() if _may_go_with_others(session) else [],
     )
+
+
+def _may_go_with_others(session: dict[str, Any]) -> bool:
+    """Whether its record is missing, came under another number, or is all that is known of it."""
+    if session["life"] in ("open", "other_number"):
+        return bool(session["life"] == "other_number")
+    return bool(session["bill_number"]) or not session["has_bill"] or not session["readings"]
 
 
 def _meter(services: Services, session: dict[str, Any]) -> dict[str, Any] | None:

@@ -279,3 +279,38 @@ def test_the_thresholds_of_code_8_decide_what_is_billed(
     Biller(facts.client, facts.directory, clock=Clock(NOW), thresholds=ThresholdBook(table)).run_once()
     found = database.execute("SELECT final_energy_e4kwh, final_rule, held, has(codes, 8) FROM bills")
     assert found == [(*billed, billed[2])]
+
+
+def near(database: Client, number: str, scope: Scope = PLATFORM_SCOPE) -> dict[str, tuple[str, str]]:
+    """What the page of a number shows beside it: other number -> what became of it, and who has it."""
+    found = ask(database, "session_other_records", scope, pile_id=4, connector=1, trade_no=number)
+    return {row["trade_no"]: (row["fate"], row["holder"]) for row in found.records()}
+
+
+def test_each_record_that_may_belong_to_a_charge_is_told_with_its_fate(database: Client, facts: Facts) -> None:
+    registers: dict[str, Any] = {"meter_start_e4kwh": 50_000_000, "meter_end_e4kwh": 50_200_000}
+    store(facts, charge(facts), record(facts, trade_no(7), **registers))
+    facts.heard(T0 - MINUTE, T0 + 2 * HOUR)
+    run(facts)
+    assert near(database, trade_no(1)) == {trade_no(7): ("taken", trade_no(1))}
+    assert near(database, trade_no(7)) == {trade_no(1): ("took", "")}
+    # the same once more, one that says something else, and one of an hour later
+    store(facts, record(facts, trade_no(8), receive_ms=END + MINUTE, content_digest=2, **registers))
+    store(facts, record(facts, ORPHAN, start_off_s=5, end_off_s=300, content_digest=3))
+    store(facts, record(facts, trade_no(6), start_off_s=4_000, end_off_s=4_000, content_digest=4))
+    run(facts, NOW + HOUR)
+    again = {trade_no(8): ("again", trade_no(1))}
+    assert near(database, trade_no(1)) == {trade_no(7): ("taken", trade_no(1)), **again}
+    assert near(database, trade_no(8)) == {trade_no(1): ("same", ""), trade_no(7): ("taken", trade_no(1))}
+    assert near(database, trade_no(1), Scope(frozenset({3}))) == {}
+
+
+def test_of_two_records_that_fit_each_is_told_as_waiting(database: Client, facts: Facts) -> None:
+    store(facts, charge(facts), record(facts), record(facts, trade_no(8), end_off_s=30, content_digest=2))
+    facts.heard(T0 - MINUTE, T0 + 2 * HOUR)
+    run(facts)
+    assert near(database, trade_no(1)) == {ORPHAN: ("waits", ""), trade_no(8): ("waits", "")}
+    assert near(database, ORPHAN) == {trade_no(1): ("none", ""), trade_no(8): ("waits", "")}
+    store(facts, record(facts, trade_no(1), content_digest=3))
+    run(facts, NOW + HOUR)
+    assert near(database, ORPHAN) == {trade_no(1): ("own", ""), trade_no(8): ("waits", "")}

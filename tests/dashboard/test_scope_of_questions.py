@@ -21,7 +21,7 @@ LISTS = ("station_ids", "owner_ids", "codes_any", "codes_raw_any", "start_modes"
 
 def values(fleet: FleetDatabase, question: str) -> dict[str, Any]:
     """A value for each parameter that the question may have, about one session of the fleet."""
-    story = fleet.fleet.of("card" if question == "session_taken_record" else "bill_x1000")
+    story = fleet.fleet.of("bill_x1000")
     number = record_no(story)
     upload = fleet.client.execute(
         "SELECT receive_ms, segment_id, segment_offset FROM frames WHERE trade_no = %(trade_no)s",
@@ -88,10 +88,29 @@ def orphan(fleet: FleetDatabase) -> Iterator[None]:
     )
 
 
+@pytest.fixture
+def record_beside(fleet: FleetDatabase) -> Iterator[None]:
+    """A record under a number which nothing else knows, in the time of a charge."""
+    story = fleet.fleet.of("bill_x1000")
+    fleet.client.execute(
+        "INSERT INTO session_revisions (operator_id, pile_id, connector, trade_no, revision, has_bill, life, local_day,"
+        " bill_start_ms, bill_end_ms)"
+        " SELECT operator_id, pile_id, connector, repeat('8', 32), 1, 1, 'ended', local_day,"
+        " start_ms, end_ms FROM session_revisions WHERE pile_id = %(pile_id)s AND trade_no = %(trade_no)s LIMIT 1",
+        {"pile_id": story.pile_id, "trade_no": story.trade_no},
+    )
+    yield
+    fleet.client.execute(
+        "ALTER TABLE session_revisions DELETE WHERE trade_no = repeat('8', 32) SETTINGS mutations_sync = 2"
+    )
+
+
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_an_empty_scope_gets_no_row(fleet: FleetDatabase, question: str, request: pytest.FixtureRequest) -> None:
     if question == "orphan_records":
         request.getfixturevalue("orphan")
+    if question == "session_other_records":
+        request.getfixturevalue("record_beside")
     known = values(fleet, question)
     needed = question_parameters(question)
     if unknown := needed - known.keys():

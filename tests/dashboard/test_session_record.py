@@ -15,6 +15,7 @@ from dashboard.context import Services
 from dashboard.overview.snapshot import snapshot
 from dashboard.session.compared import witness_table
 from dashboard.session.frames import frames_list
+from dashboard.session.others import has_others, others
 from dashboard.session.page import session_page
 from dashboard.session.reasons import reasons
 from dashboard.session.record import session_record
@@ -238,3 +239,36 @@ def test_of_a_record_that_never_came_no_length_is_told(
     text = json.dumps(json.loads(PlotlyJSONEncoder().encode(shown)), ensure_ascii=False)
     assert wanted in text
     assert "实际" not in text and "observed" not in text
+
+
+@pytest.mark.parametrize(
+    ("language", "fate", "holder", "wanted"),
+    [
+        ("en", "waits", "", "taken by no charge, waits for a person"),
+        ("zh", "waits", "", "未归入任何充电，待人工确认"),
+        ("en", "taken", "4" * 32, "taken by another charge:"),
+        ("zh", "taken", "", "即本次充电的账单"),
+        ("en", "again", "", "the record of this charge once more"),
+        ("zh", "none", "", "没有账单"),
+    ],
+)
+def test_other_records_are_shown_with_their_fate(
+    services: Services, fleet: FleetDatabase, language: Language, fate: str, holder: str, wanted: str
+) -> None:
+    story = fleet.fleet.of("lost_bill")
+    record = session_record(services, pile_code(story.pile_id), story.connector, story.trade_no)
+    assert record is not None and not has_others(record)
+    other = {
+        **{"pile": pile_code(story.pile_id), "connector": 1, "trade_no": "5" * 32, "fate": fate, "is_record": 1},
+        **{"start_ms": story.start_ms, "end_ms": story.end_ms, "energy_e4kwh": 123_400, "zone": "Asia/Shanghai"},
+        **{"start_apart_ms": 5_000, "end_apart_ms": -61_000, "holder": holder},
+    }
+    if fate in ("taken", "again") and not holder:
+        other["holder"] = story.trade_no
+    record.other_records = [other]
+    assert has_others(record)
+    shown = others(record, Catalogue(language))
+    text = json.dumps(json.loads(PlotlyJSONEncoder().encode(shown)), ensure_ascii=False)
+    assert wanted in text and "12.34" in text and "5" * 32 in text
+    assert (holder in text) if holder else story.trade_no not in text
+    assert ("begin 5 s later, end 1 min 1 s earlier" if language == "en" else "开始晚 5 秒，结束早 1 分 1 秒") in text
