@@ -38,10 +38,13 @@ def contest(sessions: int, rounds: int, seed: int, processes: tuple[int, ...], f
         client = connect(address)
         readings = store_charges(client, address, sessions, seed)
         values: dict[str, list[float]] = {NAIVE: []}
+        naive_cpu_ms: list[float] = []
         values |= {_name(number): [] for number in processes}
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in values}
         for _round in range(rounds):
+            before = _server_cpu_s(client)
             values[NAIVE].append(sessions / _naive(client))
+            naive_cpu_ms.append((_server_cpu_s(client) - before) * 1_000 / sessions)
             for number in processes:
                 run = _settle(client, address, sessions, number)
                 values[_name(number)].append(sessions / run["seconds"])
@@ -49,6 +52,9 @@ def contest(sessions: int, rounds: int, seed: int, processes: tuple[int, ...], f
         client.disconnect()
     medians = {name: statistics.median(found) for name, found in values.items()}
     most = _name(processes[-1])
+    own_ms = {name: [run["client_ms"] + run["clickhouse_ms"] for run in found] for name, found in runs.items() if found}
+    cpu_ms = statistics.median(own_ms[most])
+    client_ms = statistics.median(run["client_ms"] for run in runs[most])
     return {
         "workload": "bills",
         "contestants": {
@@ -61,16 +67,37 @@ def contest(sessions: int, rounds: int, seed: int, processes: tuple[int, ...], f
             for name, found in values.items()
         },
         "ratios": {f"{name} / {NAIVE}": medians[name] / medians[NAIVE] for name in medians if name != NAIVE},
-        "goal": {"seconds for a million sessions": GOAL_S, "measured": round(MILLION / medians[most], 1)},
         "measures": {
-            "seconds_per_million": {"unit": "s", "values": [round(MILLION / rate, 1) for rate in values[most]]},
+            "seconds_per_million": _measure("s", [MILLION / one for one in values[most]]),
+            "sessions_per_s": _measure("sessions/s", values[most]),
+            "cpu_ms_per_session": _measure("ms", own_ms[most]),
+            "client_cpu_ms_per_session": _measure("ms", [run["client_ms"] for run in runs[most]]),
+            "clickhouse_cpu_ms_per_session": _measure("ms", [run["clickhouse_ms"] for run in runs[most]]),
+            "naive_cpu_ms_per_session": _measure("ms", naive_cpu_ms),
+            "cpu_to_naive": _measure(
+                "times", [own / naive for own, naive in zip(own_ms[most], naive_cpu_ms, strict=True)]
+            ),
         },
+        "processes": {
+            "settle": {"cpu_s": round(client_ms * sessions / 1_000, 2), "memory_mb": max(runs[most][-1]["peak_mb"])},
+            "clickhouse": {"cpu_s": round((cpu_ms - client_ms) * sessions / 1_000, 2)},
+        },
+        "limit": (
+            f"Processor time: {cpu_ms:.3f} ms a session, {client_ms:.3f} of it in the processes that settle and"
+            f" {cpu_ms - client_ms:.3f} in ClickHouse; two cores cannot do a million in less than"
+            f" {cpu_ms * MILLION / 2_000:.0f} s."
+        ),
+        "goal": {"seconds for a million sessions": GOAL_S, "measured": round(MILLION / medians[most], 1)},
         "sessions": sessions,
         "readings": readings,
         "machine": f"{platform.machine()}, {platform.processor() or platform.system()}",
         "versions": {name: version(name) for name in ("numpy", "clickhouse-driver", "chdb-core", "msgspec")},
         "seed": seed,
     }
+
+
+def _measure(unit: str, values: list[float]) -> dict[str, Any]:
+    return {"unit": unit, "values": [round(one, 4) for one in values], "median": round(statistics.median(values), 4)}
 
 
 def _name(processes: int) -> str:
@@ -145,8 +172,8 @@ def _settle(client: Client, address: ClickHouseAddress, sessions: int, processes
     )
     return {
         "seconds": round(seconds, 2),
-        "client_cpu_s": round(sum(one["cpu_s"] for one in found), 2),
-        "server_cpu_s": round(_server_cpu_s(client) - before, 2),
+        "client_ms": round(sum(one["cpu_s"] for one in found) * 1_000 / sessions, 4),
+        "clickhouse_ms": round((_server_cpu_s(client) - before) * 1_000 / sessions, 4),
         "peak_mb": [one["peak_mb"] for one in found],
         "bills": sum(one["bills"] for one in found),
         "failed": sum(one["failed"] for one in found),
