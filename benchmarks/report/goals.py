@@ -91,5 +91,5 @@ def judged(goal: Goal, report: dict[str, Any]) -> Judged | None:
         runs=len(values),
         spread=(max(values) - min(values)) / abs(median) if median else 0.0,
         is_met=value >= goal.limit if goal.at_least else value <= goal.limit,
-        of_length="" if had >= needed else f"{had:,g} of {needed:,g} {name}",
+        of_length="" if had >= needed else f"{had:,.0f} of {needed:,.0f} {name}",
     )

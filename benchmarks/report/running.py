@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shlex
 import signal
@@ -18,6 +19,7 @@ from benchmarks.report.workloads import Workload
 ROOT: Final = Path(__file__).parents[2]
 OWN_OUTPUT: Final = ("benchmarks/results", "benchmarks/RESULTS.md")
 TOLD_OF_AN_ERROR: Final = 300
+ERROR_LINE: Final = re.compile(r"[\w.]+(Error|Exception|Expired|Interrupt)\b")
 
 
 def run(workload: Workload, machine: Machine, *, full: bool = False) -> Result:
@@ -54,7 +56,7 @@ def _reported(command: list[str], patience_s: float) -> tuple[dict[str, Any] | N
     finally:
         _end_group(process)
     if process.returncode:
-        return None, f"exit code {process.returncode}: {_last_line(words)[:TOLD_OF_AN_ERROR]}"
+        return None, f"exit code {process.returncode}: {_reason(words)[:TOLD_OF_AN_ERROR]}"
     try:
         found = json.loads(_last_line(output))
     except ValueError:
@@ -78,6 +80,12 @@ def _end_group(process: "subprocess.Popen[str]") -> None:
                 return
             time.sleep(0.05)
     process.wait()
+
+
+def _reason(words: str) -> str:
+    """The last error that was told, since what a benchmark started may log until its end; else the last line."""
+    told = [line for line in words.splitlines() if ERROR_LINE.match(line)]
+    return told[-1] if told else _last_line(words)
 
 
 def _last_line(text: str) -> str:

@@ -39,6 +39,10 @@ def test_the_last_line_is_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ("code", "error"),
     [
         ("raise SystemExit('the server\\nwas away')", "exit code 1: was away"),
+        (
+            "import atexit, sys\natexit.register(print, 'gateway: WARNING', file=sys.stderr)\nraise OSError('full')",
+            "exit code 1: OSError: full",
+        ),
         ("print('all is well')", "its last line is no JSON"),
         ("print([1])", "its last line is no JSON object"),
         ("pass", "its last line is no JSON"),
