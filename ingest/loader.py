@@ -13,6 +13,7 @@ import msgspec
 from core.directory import PileDirectory
 from ingest.disk import Disk
 from ingest.insert import ClientFactory, DatabaseAwayError, Inserter
+from ingest.left_over import remove_if_done
 from ingest.load_ledger import LoadLedger
 from ingest.loader_status import STATUS_FILE, LoaderStatus, LoadReport
 from ingest.segment import Segment
@@ -148,7 +149,13 @@ class Loader:
                 folder.load(segment)
             if progress is not None:
                 progress(segment.readable)
+        self._remove_done_folders()
         return True
+
+    def _remove_done_folders(self) -> None:
+        for path in list(self._folders):
+            if path != self._root and remove_if_done(path):
+                del self._folders[path]
 
     def _find_folders(self) -> None:
         for path in spool_folders(self._root):

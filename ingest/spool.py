@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ingest.disk import Disk
 from ingest.errors import IngestError
+from ingest.left_over import LeftOver
 from ingest.record_buffer import LANE_FACTS, LANE_TELEMETRY, RecordBuffer
 from ingest.segment import (
     DURABLE_FILE,
@@ -58,10 +59,12 @@ class Spool:
         segment_bytes: int = DEFAULT_SEGMENT_BYTES,
         max_bytes: int = DEFAULT_MAX_BYTES,
         disk: Disk | None = None,
+        left_over: LeftOver | None = None,
     ) -> None:
         """Open the spool in `folder`, alone, after cutting off what a crash left torn.
 
         `clock` gives epoch milliseconds. `max_bytes` bounds the folder: beyond it the oldest telemetry is deleted.
+        What lies in folders of earlier writers counts as well, and goes first (`left_over`).
         Raises SpoolInUseError when another process holds the folder.
         """
         self.folder = folder
@@ -77,8 +80,8 @@ class Spool:
         self._written = 0
         self._durable = 0
         self._broken: OSError | None = None
-        _make_folder(folder, self._disk)
-        self._lock_file = lock_for_writing(folder)
+        self._left_over = left_over
+        self._lock_file = _make_and_lock(folder, self._disk)
         self._durable_file = os.open(folder / DURABLE_FILE, os.O_WRONLY | os.O_CREAT, 0o644)
         self.torn_tails = recover_segments(folder, self._disk, clock())
         reserve_count(folder, self._disk)
@@ -264,6 +267,10 @@ class Spool:
 
     def _keep_limit(self, needed: int) -> None:
         excess = self.bytes_on_disk() + needed - self._max_bytes
+        if self._left_over is not None:
+            excess += self._left_over.bytes_of_share()
+            if excess > 0:
+                excess -= self._left_over.shed(excess)
         if excess > 0:
             shed_oldest_telemetry(self.folder, self._disk, at_least_bytes=excess)
 
@@ -290,6 +297,16 @@ class _LaneFile:
         self.synced = True
         self.unwritten: memoryview = memoryview(b"")
         self.middle_of_chunk = False
+
+
+def _make_and_lock(folder: Path, disk: Disk) -> int:
+    """Make the folder and hold it; the loader may remove an empty one that nobody holds at any moment."""
+    while True:
+        _make_folder(folder, disk)
+        try:
+            return lock_for_writing(folder)
+        except FileNotFoundError:
+            continue
 
 
 def _make_folder(folder: Path, disk: Disk) -> None:

@@ -36,9 +36,11 @@ def spool_folders(root: Path) -> list[Path]:
 def lock_for_writing(folder: Path) -> int:
     """The descriptor that holds the folder for a writer until it is closed.
 
-    Raises SpoolInUseError when another writer has it. A loader that recovers the folder has it for a moment only.
+    Raises SpoolInUseError when another writer has it, FileNotFoundError when the folder was removed meanwhile. A loader
+    that recovers the folder has it for a moment only.
     """
-    file = os.open(folder / WRITER_LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    path = folder / WRITER_LOCK_FILE
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     deadline = time.monotonic() + WAIT_FOR_RECOVERY_S
     try:
         while not _lock(file, fcntl.LOCK_EX):
@@ -47,7 +49,9 @@ def lock_for_writing(folder: Path) -> int:
                 raise SpoolInUseError(f"another process writes to the spool {folder}; stop it, or use another folder")
             fcntl.flock(file, fcntl.LOCK_UN)
             time.sleep(_POLL_S)
-    except SpoolInUseError:
+        if os.fstat(file).st_ino != path.stat().st_ino:
+            raise FileNotFoundError(f"{path} was removed and made anew")
+    except (SpoolInUseError, FileNotFoundError):
         os.close(file)
         raise
     return file

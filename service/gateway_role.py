@@ -7,8 +7,10 @@ import sys
 import uvloop
 
 from ingest.aaf5_values import Aaf5ValueTable
+from ingest.disk import Disk
 from ingest.gateway import Gateway, GatewaySettings, Ports
 from ingest.group_commit import GroupCommit
+from ingest.left_over import LeftOver
 from ingest.login_rules import LoginLimits
 from ingest.spool import Spool, SpoolBrokenError
 from ingest.start_decision import StartTable
@@ -33,7 +35,8 @@ def run_gateway(role: RoleSettings) -> None:
 async def _serve_chargers(role: RoleSettings, worker: int) -> None:
     settings = role.settings
     share = settings.spool_max_bytes // settings.workers
-    spool = Spool(role.spool / str(worker), clock=now_ms, node=settings.node, max_bytes=share)
+    left_over = LeftOver(role.spool, settings.workers, Disk())
+    spool = Spool(role.spool / str(worker), clock=now_ms, node=settings.node, max_bytes=share, left_over=left_over)
     commit = GroupCommit(spool, interval_ms=settings.group_commit_ms, bill_interval_ms=settings.bill_commit_ms)
     commit.start()
     directory = refreshed_directory(role, welcoming=settings.accept_unknown_piles)
