@@ -104,8 +104,7 @@ def witnesses(session: Mapping[str, Any], upload: Mapping[str, Any] | None, bill
     if upload is not None:
         start, end = upload["bill_meter_start_e4kwh"], upload["bill_meter_end_e4kwh"]
         found["record_registers"] = (end - start if end else None, 0)
-        parts = sum(upload["bill_class_energy_e4kwh"]) or sum(session["bill_half_hour_e4kwh"])
-        found["record_parts"] = (parts or None, 0)
+        found["record_parts"] = (_parts_e4kwh(session, upload) or None, 0)
     result = []
     for name, (energy, play) in found.items():
         if energy is None:
@@ -115,6 +114,11 @@ def witnesses(session: Mapping[str, Any], upload: Mapping[str, Any] | None, bill
         agrees = None if difference is None else abs(difference) <= tolerance
         result.append(Witness(name, energy, tolerance, difference, agrees))
     return result
+
+
+def _parts_e4kwh(session: Mapping[str, Any], upload: Mapping[str, Any]) -> int:
+    """The sum of the record's rate classes or, where it tells none, of its half-hours."""
+    return sum(upload["bill_class_energy_e4kwh"]) or sum(session["bill_half_hour_e4kwh"])
 
 
 def comparison_of(session: Mapping[str, Any]) -> Comparison:
@@ -311,7 +315,14 @@ def _amount_causes(
     causes: list[Cause] = []
     if not upload["bill_amount_e4yuan"] and upload["bill_energy_e4kwh"]:
         return [Cause("unpriced")]
-    at_ours = price_of(upload["bill_energy_e4kwh"], bill, session, tariffs)
+    energy = upload["bill_energy_e4kwh"]
+    at_ours = price_of(energy, bill, session, tariffs)
+    parts = _parts_e4kwh(session, upload)
+    of_parts = price_of(parts, bill, session, tariffs) if parts and parts != energy else None
+    told_fen = upload["bill_amount_e4yuan"] // E4YUAN_PER_FEN
+    if at_ours is not None and of_parts is not None and abs(of_parts - told_fen) < abs(at_ours - told_fen):
+        causes.append(Cause("by_parts", {"parts": ("e4kwh", parts), "total": ("e4kwh", energy)}))
+        at_ours = of_parts
     by_energy = 0 if at_ours is None else (at_ours - bill["amount_fen"]) * E4YUAN_PER_FEN
     if by_energy:
         causes.append(Cause("by_energy", {"gap": ("e4yuan", by_energy)}))

@@ -147,6 +147,13 @@ def times_table(record: SessionRecord, words: Catalogue) -> html.Div:
     return table(head, rows, numeric=(1, 2, 3), class_name="labelled")
 
 
+def _stop_words(protocol: str, code: int, words: Catalogue) -> str:
+    """Why the charger says that it stopped; a code that its table lacks says so."""
+    key = stop_key(protocol, code)
+    meaning = words.word("stop", key)
+    return words.text("session.facts.stop_code", code=code) if meaning == str(key) else meaning
+
+
 def session_facts(record: SessionRecord, words: Catalogue) -> html.Dl:
     """Where, on what, started by whom, and why it ended."""
     session, upload = record.session, record.upload or {}
@@ -172,7 +179,7 @@ def session_facts(record: SessionRecord, words: Catalogue) -> html.Dl:
     if card_no:
         facts.append(fact(words.text("session.facts.card"), session["physical_card"]))
     if stop is not None:
-        facts.append(fact(words.text("session.facts.stop"), words.word("stop", stop_key(session["protocol"], stop))))
+        facts.append(fact(words.text("session.facts.stop"), _stop_words(session["protocol"], stop, words)))
     facts.append(fact(words.text("session.facts.life"), _life(record, words)))
     facts.append(fact(words.text("session.facts.record"), words.word("record", session["bill_state"])))
     return html.Dl(facts, className="facts")

@@ -55,7 +55,10 @@ def _slot_row(index: int, record: SessionRecord, words: Catalogue) -> list[Any]:
         electricity, service = tariff["electricity_price_e5yuan"][rate], tariff["service_price_e5yuan"][rate]
         prices = f"{written.money_e5(electricity)} + {written.money_e5(service)}"
     return [
-        f"{from_minute // 60:02d}:{from_minute % 60:02d} – {to_minute // 60:02d}:{to_minute % 60:02d}",
+        html.Span(
+            f"{from_minute // 60:02d}:{from_minute % 60:02d} – {to_minute // 60:02d}:{to_minute % 60:02d}",
+            className="num-text",
+        ),
         html.Span(words.word("class", rate), className=f"badge rate-{rate}"),
         written.energy(bill["slot_energy_e4kwh"][index], 4),
         prices,

@@ -110,6 +110,17 @@ def test_a_difference_in_money_is_cut_into_energy_and_prices() -> None:
     assert (unknown.billed, keys(unknown)) == (None, ["no_tariff"]), "unknown is not 0"
 
 
+def test_a_sum_that_goes_with_the_parts_of_a_record_is_not_held_against_its_total() -> None:
+    whole_register = upload_row(619_424_100, bill_class_energy_e4kwh=[0, 0, 364_600, 0], bill_amount_e4yuan=6_928 * 100)
+    money = facts(None, whole_register, bill_row())["money"]
+    assert keys(money) == ["by_parts", "by_energy"]
+    by_parts, by_energy = money.causes
+    assert by_parts.values == {"parts": ("e4kwh", 364_600), "total": ("e4kwh", 619_424_100)}
+    assert by_energy.values["gap"] == ("e4yuan", (6_927 - 6_908) * 100)
+    with_total = upload_row(3_636_000, bill_class_energy_e4kwh=[0, 0, 364_600, 0])
+    assert keys(facts(None, with_total, bill_row())["money"]) == ["by_energy"]
+
+
 def test_what_the_measured_energy_would_cost_stands_in_the_middle() -> None:
     row = session_row(best_e4kwh=363_000)
     money = facts(row, upload_row(), bill_row())["money"]

@@ -14,6 +14,7 @@ from dashboard.catalogue import Catalogue, Language
 from dashboard.context import Services
 from dashboard.overview.snapshot import snapshot
 from dashboard.session.compared import witness_table
+from dashboard.session.figures import session_facts
 from dashboard.session.frames import frames_list
 from dashboard.session.others import has_others, others
 from dashboard.session.page import session_page
@@ -272,3 +273,17 @@ def test_other_records_are_shown_with_their_fate(
     assert wanted in text and "12.34" in text and "5" * 32 in text
     assert (holder in text) if holder else story.trade_no not in text
     assert ("begin 5 s later, end 1 min 1 s earlier" if language == "en" else "开始晚 5 秒，结束早 1 分 1 秒") in text
+
+
+@pytest.mark.parametrize(
+    ("language", "wanted"), [("zh", "代码 251（协议表中没有）"), ("en", "code 251 (not in the protocol's")]
+)
+def test_a_stop_reason_without_a_meaning_says_so(
+    services: Services, fleet: FleetDatabase, language: Language, wanted: str
+) -> None:
+    story = fleet.fleet.of("bill_x1000")
+    record = session_record(services, pile_code(story.pile_id), story.connector, story.trade_no)
+    assert record is not None and record.upload is not None
+    record.uploads = [{**record.upload, "bill_stop_reason": 251}]
+    shown = session_facts(record, Catalogue(language))
+    assert wanted in json.dumps(json.loads(PlotlyJSONEncoder().encode(shown)), ensure_ascii=False)
