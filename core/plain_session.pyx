@@ -133,7 +133,7 @@ cdef bint decide(
     if power:
         play = power // POWER_SHARE + line.power.play_twice_w_ms // (2 * W_MS_PER_E4KWH) + POWER_E4KWH
         most = power + play + energy_at_pmax(&line.meter, unseen_ms)
-        if power - play > high or most < low:
+        if power - play > high or most < low or power - power // 20 - POWER_E4KWH > best:
             return False
         seen = sums.twice_w_ms // (2 * W_MS_PER_E4KWH)
         shown_play = seen // POWER_SHARE + POWER_E4KWH + sums.changed_twice_w_ms // (2 * W_MS_PER_E4KWH)

@@ -199,9 +199,10 @@ def _billed(told: ToldCharge, result: SessionResult) -> Billed:
     failed = not any(
         (result.best_e4kwh, result.counter_energy_e4kwh, result.power_over_1kw_ms, result.final_energy_e4kwh)
     )
-    held &= not (failed and result.end_ms - result.start_ms <= FAILED_START_MS)
+    failed &= result.end_ms - result.start_ms <= FAILED_START_MS
+    held &= not failed
     return Billed(
-        final_e4kwh=result.final_energy_e4kwh,
+        final_e4kwh=0 if failed else result.final_energy_e4kwh,
         low_e4kwh=result.low_e4kwh,
         high_e4kwh=result.high_e4kwh,
         naive_e4kwh=result.naive_energy_e4kwh if len(told.readings) else None,

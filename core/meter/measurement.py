@@ -14,7 +14,7 @@ from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 from core.meter.reading_times import counted_begin_ms
 from core.meter.readings import Bools, Int64s, OrderedReadings, ReadingArrays, in_order
 from core.meter.scale import AS_SHOWN, Scale, profile_in_unit, scale_of, scaled
-from core.meter.seen_power import flowed_before, seen_steps
+from core.meter.seen_power import flowed_before, lacking, seen_steps
 
 MINUTE_MS = 60_000
 LONGEST_CHARGE_MINUTES = 2160  # 36 h (anomaly-codes.md, code 5)
@@ -163,12 +163,17 @@ def measure(
         naive_e4kwh = int(all_readings.counter_e4kwh[last])
         if naive_e4kwh > profile.energy_at_pmax(last_ms - began_ms + profile.time_tolerance_ms):
             session_flags |= Flag.ZERO_BASELINE
+    short_by = _short_by(kept, kept_flags, count, profile)
+    seen_e4kwh = calculator.seen_power_energy_e4kwh
+    lacks = lacking(figure.best, short_by, seen_e4kwh, calculator.power_energy_e4kwh - seen_e4kwh, profile)
+    if lacks:
+        session_flags |= Flag.STANDSTILL
     counter, counter_ms = _counter(kept, count, profile, began_ms, calculator if is_valid else None)
     is_register = profile.register_kind != "session" and is_valid
     return Measurement(
         best_e4kwh=figure.best,
         low_e4kwh=max(0, figure.low - max(0, not_certain.most_risen_e4kwh - calculator.unsure_low_e4kwh)),
-        high_e4kwh=figure.high + not_certain.most_missed_e4kwh,
+        high_e4kwh=figure.high + not_certain.most_missed_e4kwh + lacks,
         quality=quality_of(
             session_flags & ~Flag.LATE_BASELINE if profile.register_kind == "session" else session_flags
         ),
@@ -198,15 +203,16 @@ def measure(
         unproven_e4kwh=calculator.frozen_e4kwh
         + calculator.rested_e4kwh
         + not_certain.missed_e4kwh
-        + figure.missed_at_begin,
-        seen_power_e4kwh=calculator.seen_power_energy_e4kwh,
+        + figure.missed_at_begin
+        + lacks,
+        seen_power_e4kwh=seen_e4kwh,
         unseen_power_ms=calculator.gaps_ms,
         last_power_w=calculator.last_power_w,
         unexplained_e4kwh=max(_unexplained(calculator, kept, kept_flags), not_certain.risen_e4kwh)
         + figure.unexplained_at_begin,
         jumped_e4kwh=jumped.risen_e4kwh + figure.excluded_at_begin,
         flowed_in_jumps_e4kwh=jumped.flowed_e4kwh,
-        short_by_e4kwh=_short_by(kept, kept_flags, count, profile),
+        short_by_e4kwh=short_by,
         fallen_e4kwh=max(
             0, figure.proven - figure.baseline_extra - calculator.reference_value + calculator.baseline_value
         ),

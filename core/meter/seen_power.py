@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 from core.meter.readings import Bools, Int64s, ReadingArrays
@@ -52,6 +53,7 @@ def seen_steps(charged: ReadingArrays, rows: Int64s, profile: MeterProfile) -> S
     inexact = (charged.stored != 0) & ~charged.device_timed
     if inexact.any():
         is_seen &= ~inexact[at_first] & ~inexact[at_last]
+    rested = _rests_before_silence(charged, at_first[~is_seen], rows[~is_seen], unseen)
     if not is_seen.any():
         return SeenSteps()
     from_place, to_place, seen = at_first[is_seen], at_last[is_seen], rows[is_seen]
@@ -60,7 +62,9 @@ def seen_steps(charged: ReadingArrays, rows: Int64s, profile: MeterProfile) -> S
     risen = int(seen[:, 2].sum())
     less = int(np.maximum(seen[:, 2] - quantum - seen[:, 3], 0).sum())
     more = int(np.maximum(seen[:, 4] - quantum - seen[:, 2], 0).sum())
-    power = int((flowed[to_place] - flowed[from_place]).sum()) // (2 * W_MS_PER_E4KWH)
+    twice_w_ms = int((flowed[to_place] - flowed[from_place]).sum())
+    twice_w_ms += sum(int(flowed[last] - flowed[first]) for first, last in rested)
+    power = twice_w_ms // (2 * W_MS_PER_E4KWH)
     play = int((changed[to_place] - changed[from_place]).sum()) // (2 * W_MS_PER_E4KWH)
     play += int(power_w.max()) * PLAY_MS * stretches // W_MS_PER_E4KWH
     return SeenSteps(
@@ -69,6 +73,42 @@ def seen_steps(charged: ReadingArrays, rows: Int64s, profile: MeterProfile) -> S
         power_e4kwh=power,
         play_e4kwh=power // POWER_SHARE + play + POWER_E4KWH,
     )
+
+
+def _rests_before_silence(
+    charged: ReadingArrays, first: npt.NDArray[np.intp], rows: Int64s, unseen: Int64s
+) -> list[tuple[int, int]]:
+    """Where a step begins with a rest and ends beyond a silence: the places between which the register stood still.
+
+    What it rose later it may have risen in that silence, and says nothing of what it missed while power was told.
+    """
+    found = []
+    for place, step in zip(first.tolist(), rows.tolist(), strict=True):
+        if charged.event_ms[place] != step[0]:
+            continue
+        last = int(np.searchsorted(unseen, unseen[place], side="right")) - 1
+        if (
+            last > place
+            and charged.event_ms[last] < step[1]
+            and charged.counter_e4kwh[last] == charged.counter_e4kwh[place]
+        ):
+            found.append((place, last))
+    return found
+
+
+def lacking(best_e4kwh: int, short_by_e4kwh: int, seen_e4kwh: int, silent_e4kwh: int, profile: MeterProfile) -> int:
+    """By how much a register of coarse steps is short of what power says, 0 where its last step may explain that.
+
+    A register that shows whole steps leaves out at most what flowed since its last rise, `short_by_e4kwh`, wherever in
+    its step it began. So a loss that hides in one step shows in the whole charge. `seen_e4kwh` flowed by power,
+    `silent_e4kwh` in silences by the power at both their ends, half of which may be a pause. Power is good to 5 %; for
+    the steps of a finer register that proves nothing.
+    """
+    quantum, power = profile.quantum_e4kwh, seen_e4kwh + silent_e4kwh
+    least = seen_e4kwh - seen_e4kwh // BEGIN_SHARE + silent_e4kwh // 2 - POWER_E4KWH
+    if quantum < power // BEGIN_SHARE or least <= best_e4kwh + short_by_e4kwh:
+        return 0
+    return power - best_e4kwh
 
 
 class FlowedBefore(NamedTuple):

@@ -183,3 +183,61 @@ def test_a_zero_at_the_end_is_no_rise_of_a_counter_of_whole_kwh(has_zero: bool) 
         after_ms=int(times[-1]) + 15_000,
     )
     assert evaluate_session(session).final_rule == 5
+
+
+@pytest.mark.parametrize("rests", [False, True])
+def test_what_rose_in_a_silence_makes_up_for_no_rest_before_it(rests: bool) -> None:
+    """48 kW; the register rests for the last 19 readings, just under five minutes.
+
+    It is heard again 20 minutes later, 8 kWh further, when the charge is over.
+    """
+    places = np.arange(30)
+    shown = BEFORE + 2_000 * np.minimum(places, 11 if rests else 29)
+    columns = {
+        "event_ms": np.append(T0 + PERIOD_MS * places, T0 + 1_600_000),
+        "counter_e4kwh": np.append(shown, shown[-1] + 80_000),
+        "power_w": np.append(np.full(30, 48_000), 0),
+        "state": np.append(np.full(30, 3), 2),
+        "before_e4kwh": np.append(np.full(30, BEFORE), 0),
+        "seq": np.arange(31),
+    }
+    end_ms = T0 + 1_600_000
+    record = PileBill(end_ms, T0 - 10_000, end_ms, int(columns["counter_e4kwh"][-1] - BEFORE))
+    session = SessionInput(
+        "3" * 32,
+        MeterProfile("lifetime", 100, PMAX_W),
+        "Asia/Shanghai",
+        ReadingArrays.of(**columns),
+        TariffTimeline(()),
+        bill=record,
+        after_ms=end_ms,
+    )
+    result = evaluate_session(session)
+    assert ("POWER_CONTRADICTS" in result.flags) == rests
+    assert (result.final_rule == 5) == rests
+
+
+@pytest.mark.parametrize(("fraction", "lost"), [(0, 0), (6_000, 0), (0, 10_600), (6_000, 16_000)])
+def test_a_loss_that_hides_in_one_step_of_a_whole_kwh_counter_shows_in_the_whole_charge(
+    fraction: int, lost: int
+) -> None:
+    """5.5 kWh at 24 kW; the counter began anywhere in its step, and lost more than one in the fourth minute."""
+    places = np.arange(56)
+    true = 24_000 * PERIOD_MS * places // 360_000
+    shown = np.maximum(true + fraction - np.where(places >= 16, lost, 0), 0) // 10_000 * 10_000
+    times = T0 + PERIOD_MS * places
+    readings = ReadingArrays.of(times, shown, power_w=np.full(56, 24_000), charge_minutes=places // 4, seq=places)
+    end_ms = int(times[-1]) + 2_000
+    session = SessionInput(
+        "3" * 32,
+        MeterProfile("session", 10_000, 55_000),
+        "Asia/Shanghai",
+        readings,
+        TariffTimeline(()),
+        bill=PileBill(end_ms + 3_000, T0 - 10_000, end_ms, int(shown[-1])),
+        after_ms=end_ms,
+    )
+    result = evaluate_session(session)
+    assert result.low_e4kwh <= true[-1] <= result.high_e4kwh
+    assert (result.final_rule == 1) == (lost == 0)
+    assert ("STANDSTILL" in result.flags) == (lost > 0)
