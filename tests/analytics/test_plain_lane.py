@@ -33,7 +33,7 @@ Charge = dict[str, Any]
 @st.composite
 def charges(draw: st.DrawFn) -> Charge:
     """One charge: a register that follows its power, a record that fits, and seldom something that does not."""
-    seldom = st.integers(0, 11).map(lambda number: number == 0)
+    seldom = st.integers(0, 7).map(lambda number: number == 0)
     size = draw(st.integers(2, 40))
     step_ms = draw(st.sampled_from([15 * SECOND, 15 * SECOND, 30 * SECOND, 6 * SECOND]))
     first_ms = T0 + draw(st.integers(0, 50)) * HOUR + draw(st.integers(0, 3_600_000))
@@ -52,8 +52,14 @@ def charges(draw: st.DrawFn) -> Charge:
     if draw(seldom):
         place = draw(st.integers(0, size - 1))
         value[place] += draw(st.sampled_from([-value[place], 1, 150, 900, 2_000, 900_000]))
+    if draw(seldom):  # a register that left the line of power and stays there
+        value[draw(st.integers(1, size - 1)) :] += draw(st.sampled_from([300, 1_500, 4_000]))
     if draw(seldom):
         at_ms[draw(st.integers(0, size - 1)) :] += draw(st.sampled_from([-9_000, 30_000, 46_000, 61_000, 300_000]))
+    if draw(seldom):  # a frame that comes again, a while later
+        place = draw(st.integers(1, size - 1))
+        for column in (value, power_w, minutes, seq):
+            column[place] = column[place - 1]
     if draw(seldom):
         seq[:] = draw(st.sampled_from([0, 7]))
     if draw(seldom):
