@@ -23,7 +23,7 @@ SAME_COUNT_E4KWH = 500  # max(0.05 kWh, one quantum): aaf5.md section 4
 MORE_ROWS = 4  # the calculator's own three, and one at each end
 
 NOT_TRUSTED = np.uint32(Flag.DUP | Flag.CONFLICT | Flag.SPIKE | Flag.ZERO_READ)
-FALSE_WORD = np.uint32(Flag.SPIKE | Flag.ZERO_READ)
+FALSE_WORD = Flag.SPIKE | Flag.ZERO_READ
 NO_COUNT = np.zeros(0, dtype=np.int64)
 
 
@@ -226,7 +226,7 @@ def _short_by(
     quantum = profile.quantum_e4kwh
     charging = np.flatnonzero(kept.charging)
     shown = (kept.counter_e4kwh if count is None else count)[charging]
-    is_word = (kept_flags[charging] & FALSE_WORD) == 0
+    is_word = (kept_flags[charging] & np.uint32(FALSE_WORD | Flag.JITTER)) == 0
     last = shown[is_word][-1] if is_word.any() else shown[-1]
     before = np.flatnonzero(is_word & (shown != last))
     since = charging[int(before[-1]) if len(before) else 0 :]

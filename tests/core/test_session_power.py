@@ -163,13 +163,13 @@ def test_a_counter_of_whole_kwh_stands_where_its_last_quantum_leaves_room(last_r
     assert is_held(result) is not is_billed
 
 
-@pytest.mark.parametrize("has_zero", [False, True])
-def test_a_zero_at_the_end_is_no_rise_of_a_counter_of_whole_kwh(has_zero: bool) -> None:
-    """What flowed since the last rise may be a whole kWh, whether the last word is a zero or not."""
+@pytest.mark.parametrize("last_e4kwh", [570_000, 0, 560_000], ids=["right", "zero", "older"])
+def test_a_false_last_word_is_no_rise_of_a_counter_of_whole_kwh(last_e4kwh: int) -> None:
+    """What flowed since the last rise may be a whole kWh, whatever the last word is."""
     count = 194
     true = 15_000 * 72_000 * np.arange(count) // 360_000
     shown = true // 10_000 * 10_000
-    shown[-1] *= not has_zero
+    shown[-1] = last_e4kwh
     times = T0 + PERIOD_MS * np.arange(count)
     readings = ReadingArrays.of(
         times, shown, power_w=np.full(count, 72_000), charge_minutes=np.arange(count) // 4, seq=np.arange(count)
