@@ -12,6 +12,7 @@ SHOWN_APART: Final = {
     *("workload", "contestants", "ratios", "measures", "processes", "limit", "versions", "machine", "seed", "goal"),
 }
 OF_EACH_CONTESTANT: Final = {"unit", "values", "median", "rounds", "runs", "columns", "rate"}
+NO_LIMIT: Final = "The benchmark tells no limit; where the time goes: [docs/profile.md](../docs/profile.md)."
 INTRODUCTION: Final = """\
 # Results
 
@@ -104,7 +105,7 @@ def _section(workload: Workload, result: Result | None, newest: Result | None) -
     missed = [goal for goal in GOALS if goal.workload == workload.name and _is_missed(goal, report)]
     if missed:
         names = "; ".join(goal.text for goal in missed)
-        parts.append(f"**Missed**: {names}. {report.get('limit', 'Its limit was not looked for.')}\n")
+        parts.append(f"**Missed**: {names}. {report.get('limit') or NO_LIMIT}\n")
     elif report.get("limit"):
         parts.append(f"What bounds it: {report['limit']}\n")
     parts.append(_conditions(report))

@@ -27,14 +27,15 @@ def run(workload: Workload, machine: Machine, *, full: bool = False) -> Result:
     arguments = workload.full_arguments if full and workload.full_arguments else workload.arguments
     command = [sys.executable, "-m", workload.module, *arguments, "--json"]
     began, load_before, cpu_before_s = datetime.now(UTC), os.getloadavg()[0], _children_cpu_s()
+    commit, has_local_changes = _git("rev-parse", "--short=10", "HEAD"), _has_local_changes()
     report, error = _reported(command, workload.patience_s)
     return Result(
         workload=workload.name,
         command=shlex.join(["python", *command[1:]]),
         began=began.strftime("%Y-%m-%d %H:%M"),
         seconds=round((datetime.now(UTC) - began).total_seconds(), 1),
-        commit=_git("rev-parse", "--short=10", "HEAD"),
-        has_local_changes=_has_local_changes(),
+        commit=commit,
+        has_local_changes=has_local_changes,
         cpu_s=round(_children_cpu_s() - cpu_before_s, 1),
         load_before=round(load_before, 2),
         machine=machine,

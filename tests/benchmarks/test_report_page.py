@@ -51,6 +51,11 @@ def test_a_goal_that_is_met_and_one_that_is_missed() -> None:
     assert "**Missed**: 50 % of the same code without any CRC. The checksum takes the rest." in page
 
 
+def test_a_missed_goal_whose_limit_nobody_tells_leads_to_the_profile() -> None:
+    page = rendered({"frames": result(report={name: part for name, part in FRAMES.items() if name != "limit"})})
+    assert "**Missed**: 50 % of the same code without any CRC. The benchmark tells no limit" in page
+
+
 def test_a_goal_without_exception_goes_by_the_worst_run() -> None:
     report = {"measures": {"longest_ack_ms": {"unit": "ms", "values": [20.0, 101.0, 30.0]}}}
     (wait,) = (row for row in rows(rendered({"bulk": result("bulk", report=report)}), "bulk") if "for an ack" in row[1])
