@@ -126,7 +126,7 @@ def _trail(
             if not _only_repeats_a_frame(event)
         ),
         *(deviation_entry(check) for check in deviations),
-        *(bill_entry(bill, touched.get(bill["revision"])) for bill in bills),
+        *(bill_entry(bill, touched.get(bill["revision"]), str(session["zone"]) or "Asia/Shanghai") for bill in bills),
     ]
     current = bills[0] if bills else None
     return Trail(

@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from analytics.bill_lines import kwh_text, yuan_text
+from analytics.bill_lines import kwh_text, local_time, yuan_text
 from analytics.fired_rules import FiredRules
 from analytics.frame_words import Saying, frame_words
 from analytics.personal_data import masked_hex
-from analytics.revision_changes import BATCH_RANDOM_BITS, Touch
+from analytics.revision_changes import BATCH_RANDOM_BITS, Change, Touch
 from core.conformance.rules import GAP_MS, MINUTE_MS
 
 Kind = Literal[
@@ -29,6 +30,7 @@ _PERIODIC: Final = ("bms_demand", "bms_info", "heartbeat", "heartbeat_ack", "sta
 
 
 MOST_CHANGES: Final = 6
+_UNIT_OF_NAME: Final = {"at": "ms"}
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -273,8 +275,8 @@ def rule_text(one: FiredRules) -> str:
     return ", ".join(parts)
 
 
-def bill_entry(bill: dict[str, Any], touch: Touch | None = None) -> Entry:
-    """A revision of the bill; `touch` says what it changed against the one before."""
+def bill_entry(bill: dict[str, Any], touch: Touch | None = None, zone: str = "UTC") -> Entry:
+    """A revision of the bill; `touch` says what it changed against the one before, times in `zone`."""
     energy, amount = kwh_text(bill["final_energy_e4kwh"]), yuan_text(bill["amount_fen"])
     said, measured = kwh_text(bill["pile_energy_e4kwh"]), kwh_text(bill["platform_energy_e4kwh"])
     figure = f"{energy} kWh = {amount} yuan" if energy else "nothing to bill"
@@ -286,9 +288,7 @@ def bill_entry(bill: dict[str, Any], touch: Touch | None = None) -> Entry:
         parts.append(f"because of {', '.join(bill['causes'])}")
     if bill["held"]:
         parts.append("held: waits for a person")
-    changed = [
-        f"{change.name} {_said(change.before)} to {_said(change.after)}" for change in (touch.changes if touch else ())
-    ]
+    changed = [_changed(change, ZoneInfo(zone)) for change in (touch.changes if touch else ())]
     if changed:
         parts.append(f"changed {', '.join(changed[:MOST_CHANGES])}")
     return Entry(
@@ -303,8 +303,31 @@ def bill_entry(bill: dict[str, Any], touch: Touch | None = None) -> Entry:
     )
 
 
-def _said(value: Any) -> str:
-    return ",".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)
+def _changed(change: Change, zone: ZoneInfo) -> str:
+    """A field that another revision says differently, in units that people read."""
+    name = change.name.removesuffix(f"_{_UNIT_OF_NAME.get(change.kind, change.kind)}")
+    return f"{name} {_said(change.kind, change.before, zone)} to {_said(change.kind, change.after, zone)}"
+
+
+def _said(kind: str, value: Any, zone: ZoneInfo) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value)) or "none"
+    if value is None or (kind == "at" and not value):
+        return "none"
+    match kind:
+        case "e4kwh":
+            return f"{kwh_text(value)} kWh"
+        case "e4yuan":
+            return f"{kwh_text(value)} yuan"
+        case "fen":
+            return f"{yuan_text(value)} yuan"
+        case "at":
+            return str(local_time(value, zone))
+        case "ms":
+            return _seconds(value)
+        case "w":
+            return f"{_kilowatts(value)} kW"
+    return str(value) or "none"
 
 
 def _span(label: str, ends: Sequence[str | None], unit: str) -> Saying:

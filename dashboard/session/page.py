@@ -12,6 +12,7 @@ from dashboard.parts import badge, bill_badges, card, chart_holder, database_awa
 from dashboard.plots import chart
 from dashboard.session.compared import facts_table, witness_table
 from dashboard.session.curve_chart import curve_figure
+from dashboard.session.curve_shape import curve_shape
 from dashboard.session.download import evidence_links, register_downloads
 from dashboard.session.evidence import deviations
 from dashboard.session.figures import session_facts, three_figures, times_table
@@ -148,7 +149,7 @@ def _pieces(record: SessionRecord, words: Catalogue) -> dict[str, Any]:
         "figures": three_figures(record, words),
         "verdict": verdict(record, words),
         "facts3": facts_table(record, words),
-        "curve": _curve_note(record, words),
+        "curve": curve_note(record, words),
         "rules": rules_table(record, words),
         "hypotheses": hypothesis_table(record, words),
         "witness": witness_table(record, words),
@@ -208,7 +209,7 @@ def _curve(record: SessionRecord, words: Catalogue) -> go.Figure:
     return curve_figure(record, words) if len(record.curve) else go.Figure()
 
 
-def _curve_note(record: SessionRecord, words: Catalogue) -> html.Div:
+def curve_note(record: SessionRecord, words: Catalogue) -> html.Div:
     """The figures of the curve, or that there is none."""
     curve = record.curve
     if not len(curve):
@@ -223,6 +224,9 @@ def _curve_note(record: SessionRecord, words: Catalogue) -> html.Div:
         naive=written.energy(naive, 4),
         accepted=written.energy(accepted, 4),
     )
+    high, top = record.session["high_e4kwh"], curve_shape(curve, record.session["high_e4kwh"]).top_e4kwh
+    if not record.is_open and high > top:
+        note += " " + words.text("session.curve.higher", high=written.energy(high, 4))
     return html.Div(note, className="faint table-note")
 
 

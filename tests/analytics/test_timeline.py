@@ -9,8 +9,9 @@ from clickhouse_driver import Client
 from analytics.biller import Biller
 from analytics.conformance import ConformanceChecker
 from analytics.questions import PLATFORM_SCOPE, Scope
+from analytics.revision_changes import Change, Touch
 from analytics.timeline import Trail, trails
-from analytics.timeline_entries import Entry
+from analytics.timeline_entries import Entry, bill_entry
 from service.timeline import trail_json, trail_text
 from tests.analytics.stored_facts import HOUR, MINUTE, SECOND, T0, Clock, Facts, pile, trade_no
 from tests.analytics.stored_steps import AAF5_NUMBER, store_aaf5_session, store_session, ykc_frame
@@ -213,3 +214,24 @@ def test_the_json_carries_bytes_fields_and_local_times(facts: Facts) -> None:
     assert reply["fields"]["result"] == 1
     assert reply["frame_hex"].startswith("681E09000033")
     assert reply["text"] == "ok"
+
+
+def test_what_a_revision_changed_is_told_in_units_and_local_time() -> None:
+    changes = (
+        Change("bill_energy_e4kwh", "e4kwh", 0, 619_424_100),
+        Change("bill_start_ms", "at", 0, 1_795_420_348_000),
+        Change("amount_fen", "fen", None, 3_874),
+        Change("pmax_w", "w", 132_000, 198_500),
+        Change("codes", "codes", [], [4, 5]),
+        Change("clock_offset_ms", "ms", 0, -90_000),
+    )
+    touch = Touch(2, 0, 0, "final", False, 213_000, 3_874, (), changes)
+    bill: dict[str, Any] = {
+        **{"revision": 2, "status": "final", "final_energy_e4kwh": 213_000, "amount_fen": 3_874, "held": 0},
+        **{"pile_energy_e4kwh": None, "platform_energy_e4kwh": 213_000, "codes_raw": [], "codes": [], "causes": []},
+        **{"batch_id": 0},
+    }
+    assert bill_entry(bill, touch, "Asia/Shanghai").text.split("; ")[-1] == (
+        "changed bill_energy 0.0000 kWh to 61942.4100 kWh, bill_start none to 2026-11-23T15:52:28+08:00, "
+        "amount none to 38.74 yuan, pmax 132.0 kW to 198.5 kW, codes none to 4,5, clock_offset 0.0 s to -90.0 s"
+    )

@@ -17,7 +17,7 @@ from dashboard.session.compared import witness_table
 from dashboard.session.figures import session_facts
 from dashboard.session.frames import frames_list
 from dashboard.session.others import has_others, others
-from dashboard.session.page import session_page
+from dashboard.session.page import curve_note, session_page
 from dashboard.session.reasons import reasons
 from dashboard.session.record import session_record
 from dashboard.sessions.filters import Filters, order_of
@@ -287,3 +287,13 @@ def test_a_stop_reason_without_a_meaning_says_so(
     record.uploads = [{**record.upload, "bill_stop_reason": 251}]
     shown = session_facts(record, Catalogue(language))
     assert wanted in json.dumps(json.loads(PlotlyJSONEncoder().encode(shown)), ensure_ascii=False)
+
+
+def test_a_bound_beyond_the_drawing_is_told_below_it(services: Services, fleet: FleetDatabase) -> None:
+    story = fleet.fleet.of("bill_x1000")
+    record = session_record(services, pile_code(story.pile_id), story.connector, story.trade_no)
+    assert record is not None
+    record.session["high_e4kwh"] = story.true_e4kwh
+    assert "beyond the top" not in str(curve_note(record, Catalogue("en")))
+    record.session["high_e4kwh"] = story.true_e4kwh * 10
+    assert f"reaches up to {written.energy(story.true_e4kwh * 10, 4)} kWh" in str(curve_note(record, Catalogue("en")))
