@@ -5,21 +5,18 @@ import numpy as np
 import numpy.typing as npt
 
 from core.meter.calculator import MeterCalculator
+from core.meter.charger_words import begin_ms, counted_at, own_count, stands_above_zero, start_told, took_whole_register
 from core.meter.flags import Flag, Quality
 from core.meter.intervals import Intervals, quality_of
 from core.meter.lasting_steps import jumps, lasting_steps, widen
 from core.meter.measured_figure import Begin, MeasuredFigure, too_many_jumps
 from core.meter.measured_figure import RegisterFacts as RegisterFacts  # callers of measure() need it
 from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
-from core.meter.reading_times import counted_begin_ms
-from core.meter.readings import Bools, Int64s, OrderedReadings, ReadingArrays, in_order
+from core.meter.readings import Int64s, OrderedReadings, ReadingArrays, in_order
 from core.meter.scale import AS_SHOWN, Scale, profile_in_unit, scale_of, scaled
 from core.meter.seen_power import flowed_before, lacking, seen_steps
 
-MINUTE_MS = 60_000
-LONGEST_CHARGE_MINUTES = 2160  # 36 h (anomaly-codes.md, code 5)
 STRONG_POWER_W = 1_000
-SAME_COUNT_E4KWH = 500  # max(0.05 kWh, one quantum): aaf5.md section 4
 MORE_ROWS = 4  # the calculator's own three, and one at each end
 
 NOT_TRUSTED = np.uint32(Flag.DUP | Flag.CONFLICT | Flag.SPIKE | Flag.ZERO_READ)
@@ -90,11 +87,6 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
         return Intervals.of_rows(self.steps)
 
 
-def charge_began_ms(event_ms: int, charge_minutes: int) -> int:
-    """The earliest begin of a charge of which a reading says that it has lasted so many whole minutes."""
-    return event_ms - (min(max(0, charge_minutes), LONGEST_CHARGE_MINUTES) + 1) * MINUTE_MS
-
-
 def measure(
     readings: ReadingArrays,
     profile: MeterProfile,
@@ -121,14 +113,14 @@ def measure(
     first, last = int(charging[0]), int(charging[-1])
     first_ms, last_ms = int(all_readings.event_ms[first]), int(all_readings.event_ms[last])
     if not began_ms:
-        began_ms = _began_ms(all_readings, first, profile)
-    told_start = _told_start(kept, kept_charge) if profile.register_kind != "session" else 0
+        began_ms = begin_ms(all_readings, first, profile)
+    told_start = start_told(kept, kept_charge) if profile.register_kind != "session" else 0
     charged = kept if kept_charge.all() else kept.take(kept_charge)
     scale = scale_of(charged, profile, told_start, facts.previous_end_e4kwh)
     if scale != AS_SHOWN:
         return _in_another_unit(readings, profile, scale, began_ms, end_high_ms, facts)
-    count = _own_count(kept, kept_charge, profile)
-    calculator = MeterCalculator(profile, began_ms, _stands_above_zero(facts, told_start, profile))
+    count = own_count(kept, kept_charge, profile)
+    calculator = MeterCalculator(profile, began_ms, stands_above_zero(facts, told_start, profile))
     calculator.told_start(began_ms, told_start)
     accepted, flags, rows, filled = _run(calculator, kept, count)
     if ordered.all_kept:
@@ -140,7 +132,7 @@ def measure(
     unquestioned = ordered.kept & all_charge & (raised == 0)
     is_valid = calculator.has_reference and (filled > 0 or bool(unquestioned.any()))
     flowed = None if profile.register_kind == "session" else flowed_before(charged, began_ms, calculator.baseline_ms)
-    begin = Begin(began_ms, first_ms, last_ms, _counted_at(kept, count, calculator.baseline_ms), flowed)
+    begin = Begin(began_ms, first_ms, last_ms, counted_at(kept, count, calculator.baseline_ms), flowed)
     seen = seen_steps(charged, rows[1 : 1 + filled], profile)
     figure = MeasuredFigure(calculator, profile, facts, begin, max(end_high_ms, last_ms), seen, is_valid)
     steps = figure.with_both_ends(rows, filled)
@@ -159,7 +151,7 @@ def measure(
     if too_many_jumps(flags, len(charging)):
         session_flags |= Flag.POWER_RATING_DOUBTFUL
     naive_e4kwh = int(all_readings.counter_e4kwh[last] - all_readings.counter_e4kwh[first])
-    if count is None and _took_whole_register(charged, profile):
+    if count is None and took_whole_register(charged, profile):
         naive_e4kwh = int(all_readings.counter_e4kwh[last])
         if naive_e4kwh > profile.energy_at_pmax(last_ms - began_ms + profile.time_tolerance_ms):
             session_flags |= Flag.ZERO_BASELINE
@@ -172,6 +164,7 @@ def measure(
     is_register = profile.register_kind != "session" and is_valid
     return Measurement(
         best_e4kwh=figure.best,
+        # What stays of a rise that power excludes is not certain twice: the calculator may have left out part of it.
         low_e4kwh=max(0, figure.low - max(0, not_certain.most_risen_e4kwh - calculator.unsure_low_e4kwh)),
         high_e4kwh=figure.high + not_certain.most_missed_e4kwh + lacks,
         quality=quality_of(
@@ -245,66 +238,6 @@ def _unexplained(calculator: MeterCalculator, kept: ReadingArrays, kept_flags: n
         if not (kept_flags[~inexact] & np.uint32(Flag.AMBIGUOUS)).any():
             return 0
     return calculator.unexplained_e4kwh
-
-
-def _began_ms(readings: ReadingArrays, first: int, profile: MeterProfile) -> int:
-    """When the charge began, as its first reading tells; an absolute register without a time of its own does not."""
-    event_ms = int(readings.event_ms[first])
-    if readings.device_timed[first]:
-        return event_ms - int(readings.duration_s[first]) * 1_000
-    minutes = int(readings.charge_minutes[first])
-    if profile.register_kind == "session":
-        return charge_began_ms(event_ms, minutes)
-    return charge_began_ms(event_ms, minutes) if minutes > 0 else counted_begin_ms(readings, event_ms)
-
-
-def _told_start(kept: ReadingArrays, charging: Bools) -> int:
-    """What most charging readings say of the register at the begin of the charge, 0 = they say nothing."""
-    told = kept.before_e4kwh[charging & (kept.before_e4kwh > 0)]
-    if not len(told):
-        return 0
-    if (told == told[0]).all():
-        return int(told[0])
-    values, times = np.unique(told, return_counts=True)
-    return int(values[np.argmax(times)])
-
-
-def _stands_above_zero(facts: RegisterFacts, told_start: int, profile: MeterProfile) -> bool:
-    """Whether a zero is never the register's first true value; one that restarts with the charger may show it."""
-    before = 0 if profile.register_kind == "boot" else facts.previous_end_e4kwh
-    return max(before, told_start) > 2 * profile.quantum_e4kwh
-
-
-def _own_count(kept: ReadingArrays, charging: Bools, profile: MeterProfile) -> Int64s | None:
-    """The charger's own count of the charge beside its absolute register, None where there is none.
-
-    It is a second witness only where it counts by itself: an energy that always equals meter_now - meter_before is the
-    register once more (metering.md, "The final figure"). Nor is one that equals a register which began at 0.
-    """
-    if profile.register_kind == "session" or not kept.session_e4kwh.any():
-        return None
-    shown = charging & (kept.counter_e4kwh > 0)
-    differs = np.abs(kept.session_e4kwh - (kept.counter_e4kwh - kept.before_e4kwh)) > max(
-        SAME_COUNT_E4KWH, profile.quantum_e4kwh
-    )
-    return np.where(charging, kept.session_e4kwh, -1) if bool((shown & differs).any()) else None
-
-
-def _counted_at(kept: ReadingArrays, count: Int64s | None, at_ms: int) -> int:
-    """What the charger's own count said when its register was first read, -1 = nothing that can be used."""
-    if count is None:
-        return -1
-    at = np.flatnonzero((kept.event_ms == at_ms) & kept.charging)
-    return int(count[at[0]]) if len(at) else -1
-
-
-def _took_whole_register(charged: ReadingArrays, profile: MeterProfile) -> bool:
-    """The charger says that it began at 0 and delivered all that its register shows."""
-    if profile.register_kind == "session" or charged.before_e4kwh.any():
-        return False
-    last = len(charged) - 1
-    energy, register = int(charged.session_e4kwh[last]), int(charged.counter_e4kwh[last])
-    return energy > 0 and abs(energy - register) <= 2 * profile.quantum_e4kwh
 
 
 def _counter(

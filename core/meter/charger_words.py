@@ -1,0 +1,75 @@
+"""What a charger says of a charge beside its register: when it began, where the register stood, what it counted."""
+
+import numpy as np
+
+from core.meter.measured_figure import RegisterFacts
+from core.meter.profile import MeterProfile
+from core.meter.reading_times import LONGEST_CHARGE_MINUTES, MINUTE_MS, counted_begin_ms
+from core.meter.readings import Bools, Int64s, ReadingArrays
+
+SAME_COUNT_E4KWH = 500  # max(0.05 kWh, one quantum): aaf5.md section 4
+
+
+def chargebegan_ms(event_ms: int, charge_minutes: int) -> int:
+    """The earliest begin of a charge of which a reading says that it has lasted so many whole minutes."""
+    return event_ms - (min(max(0, charge_minutes), LONGEST_CHARGE_MINUTES) + 1) * MINUTE_MS
+
+
+def begin_ms(readings: ReadingArrays, first: int, profile: MeterProfile) -> int:
+    """When the charge began, as its first reading tells; an absolute register without a time of its own does not."""
+    event_ms = int(readings.event_ms[first])
+    if readings.device_timed[first]:
+        return event_ms - int(readings.duration_s[first]) * 1_000
+    minutes = int(readings.charge_minutes[first])
+    if profile.register_kind == "session":
+        return chargebegan_ms(event_ms, minutes)
+    return chargebegan_ms(event_ms, minutes) if minutes > 0 else counted_begin_ms(readings, event_ms)
+
+
+def start_told(kept: ReadingArrays, charging: Bools) -> int:
+    """What most charging readings say of the register at the begin of the charge, 0 = they say nothing."""
+    told = kept.before_e4kwh[charging & (kept.before_e4kwh > 0)]
+    if not len(told):
+        return 0
+    if (told == told[0]).all():
+        return int(told[0])
+    values, times = np.unique(told, return_counts=True)
+    return int(values[np.argmax(times)])
+
+
+def stands_above_zero(facts: RegisterFacts, told_start: int, profile: MeterProfile) -> bool:
+    """Whether a zero is never the register's first true value; one that restarts with the charger may show it."""
+    before = 0 if profile.register_kind == "boot" else facts.previous_end_e4kwh
+    return max(before, told_start) > 2 * profile.quantum_e4kwh
+
+
+def own_count(kept: ReadingArrays, charging: Bools, profile: MeterProfile) -> Int64s | None:
+    """The charger's own count of the charge beside its absolute register, None where there is none.
+
+    It is a second witness only where it counts by itself: an energy that always equals meter_now - meter_before is the
+    register once more (metering.md, "The final figure"). Nor is one that equals a register which began at 0.
+    """
+    if profile.register_kind == "session" or not kept.session_e4kwh.any():
+        return None
+    shown = charging & (kept.counter_e4kwh > 0)
+    differs = np.abs(kept.session_e4kwh - (kept.counter_e4kwh - kept.before_e4kwh)) > max(
+        SAME_COUNT_E4KWH, profile.quantum_e4kwh
+    )
+    return np.where(charging, kept.session_e4kwh, -1) if bool((shown & differs).any()) else None
+
+
+def counted_at(kept: ReadingArrays, count: Int64s | None, at_ms: int) -> int:
+    """What the charger's own count said when its register was first read, -1 = nothing that can be used."""
+    if count is None:
+        return -1
+    at = np.flatnonzero((kept.event_ms == at_ms) & kept.charging)
+    return int(count[at[0]]) if len(at) else -1
+
+
+def took_whole_register(charged: ReadingArrays, profile: MeterProfile) -> bool:
+    """The charger says that it began at 0 and delivered all that its register shows."""
+    if profile.register_kind == "session" or charged.before_e4kwh.any():
+        return False
+    last = len(charged) - 1
+    energy, register = int(charged.session_e4kwh[last]), int(charged.counter_e4kwh[last])
+    return energy > 0 and abs(energy - register) <= 2 * profile.quantum_e4kwh
