@@ -52,7 +52,7 @@ def add_anomalies_parser(commands: Any, run: Callable[[argparse.Namespace], int]
     parser.add_argument(
         "--only", type=_chosen, action="append", default=[], metavar="KIND=NAME", help="bills of this one alone"
     )
-    parser.add_argument("--format", choices=_FORMATS, default="table")
+    parser.add_argument("--format", choices=_FORMATS, default="table", help="a table to read (default), CSV, or JSON")
     parser.add_argument(
         "--json", dest="format", action="store_const", const="json", default="table", help="the same as --format json"
     )
@@ -129,9 +129,10 @@ def print_anomalies(settings: Settings, options: argparse.Namespace) -> int:
             only=dict(options.only),
             computed_at=computed_at,
         )
-    if options.only and not table.bills:
+    if not table.bills:
         chosen = ", ".join(f"{kind}={name}" for kind, name in options.only)
-        print(f"pilestream: no bill of this period is of {chosen}", file=sys.stderr)
+        said = f"no bill of this period is of {chosen}" if chosen else "no charge of this period has a final bill"
+        print(f"pilestream: {said}", file=sys.stderr)
     print(render(table, options.format))
     return DONE
 

@@ -100,6 +100,8 @@ def test_the_command(
     assert "takes days only" in capsys.readouterr().err
     assert pilestream.main(["anomalies", "--data", str(tmp_path), "--only", "vendor=nobody"]) == 0
     assert "no bill of this period is of vendor=nobody" in capsys.readouterr().err
+    assert pilestream.main(["anomalies", "--data", str(tmp_path), "--to", "2023-10"]) == 0
+    assert "no charge of this period has a final bill" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
