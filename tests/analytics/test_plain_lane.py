@@ -185,6 +185,18 @@ def test_most_ordinary_charges_are_taken(quantum: int) -> None:
     assert {len(slots) for slots in taken.columns["slot_of_day"]} > {1, 2}
 
 
+@pytest.mark.parametrize("step_e4kwh", [1_200, 2_000, 3_000, 4_500])
+def test_a_register_that_left_the_line_of_power_is_looked_at(step_e4kwh: int) -> None:
+    random = np.random.default_rng(step_e4kwh)
+    made = [ordinary(random, 1, number) for number in range(60)]
+    for charge in made:
+        value = charge["rows"][1]
+        value[len(value) // 2 :] += step_e4kwh
+        charge["bill"]["energy_e4kwh"] += step_e4kwh
+    taken = assert_as_always(lane_facts(made, [(T0 - DAY, 7)], [], 1), Decision(AS_OF_MS), {})
+    assert len(taken) < len(made)
+
+
 def ordinary(random: np.random.Generator, quantum: int, number: int) -> Charge:
     """A charge of half an hour with noisy power, and a record that fits."""
     size = int(random.integers(60, 140))
