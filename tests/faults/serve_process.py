@@ -26,7 +26,7 @@ from ingest.spool_status import read_spool_status
 from service.settings import Settings
 from tests.faults.fault_points import ROOT, FaultPoints
 
-START_S: Final = 60.0
+START_S: Final = 120.0
 BACK_S: Final = 40.0
 STOP_S: Final = 30.0
 PILESTREAM: Final = (sys.executable, str(ROOT / "pilestream.py"))

@@ -1,13 +1,17 @@
 """Two workers on every kind of port, real processes: which of them a charger landed on makes no difference to it."""
 
 import asyncio
+import json
 import os
 import signal
 import ssl
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +26,7 @@ from tests.ingest.certificates import Authority
 from tests.ingest.charger_frames import heartbeat, login, make_pile, record, trade_no_of
 from tests.ingest.order_talk import said_yes
 from tests.ingest.running_gateway import Charger, now_ms, run
+from tests.system.conftest import ROOT
 
 pytestmark = [
     pytest.mark.system,
@@ -224,6 +229,23 @@ def test_a_silent_holder_is_taken_over_from_the_other_worker_and_orders_follow(s
     run(talk())
     until(lambda: shared.serve.counters()["takeovers"] == 1, 10.0, "the takeover is counted")
     assert shared.serve.counters()["closed"]["replaced"] == 1
+
+
+@pytest.mark.timeout(900)
+def test_the_demo_runs_on_two_workers(tmp_path: Path) -> None:
+    words = ["demo", "--workers", "2", "--seconds", "25", "--json"]
+    demo = subprocess.run(
+        [sys.executable, str(ROOT / "pilestream.py"), *words],
+        capture_output=True, text=True, timeout=800, cwd=ROOT, check=False,
+        env=os.environ | {"PILESTREAM_DATA": str(tmp_path)},
+    )  # fmt: skip
+    assert demo.returncode == 0, demo.stderr
+    result: dict[str, Any] = json.loads(demo.stdout)
+    assert result["acked_bills_stored"] is True
+    assert result["acked_bills"] == result["bills"] > 0
+    assert result["readings"] > 100
+    told = {path.name for path in next(tmp_path.rglob("run")).iterdir()}
+    assert {"gateway-0.json", "gateway-1.json"} <= told
 
 
 def test_a_stop_leaves_nothing_behind(shared: Shared) -> None:
