@@ -23,7 +23,10 @@ from tests.faults.verdict import compare
 
 FIRST: Final = "32010700000001"
 FLOODER: Final = "32010600980001"
-ROOM_KIB: Final = 64 * 1024
+ROOM_KIB: Final = 96 * 1024
+"""Two buffers of the spool, one that fills and one on its way to the disk, each 16 MiB when reading stops and grown by
+doubling; and a half of that for all else.
+"""
 ROOM_OF_A_CONNECTION_KIB: Final = 16
 SILENCE_S: Final = 10
 DEAF_S: Final = 2.5 * SILENCE_S
