@@ -36,6 +36,7 @@ cdef enum:
     POWER_SHARE = 10                # core.meter.seen_power
     POWER_E4KWH = 1000
     PLAY_MS = 15000
+    COARSE_SHARE = 20
     LEAST_PLAY_E4KWH = 1000         # core.meter.final_figure
 
 cdef extern from *:
@@ -140,6 +141,8 @@ cdef bint decide(
         shown_play += sums.peak_w * PLAY_MS // W_MS_PER_E4KWH
         if llabs(seen - (best - rows.value[0])) > quantum + shown_play:
             return False
+        if quantum >= power // COARSE_SHARE and power - power // COARSE_SHARE - POWER_E4KWH > best:
+            return False            # may lack what its last step does not explain (seen_power.lacking)
     if may_have_a_lasting_step(rows, quantum, best, sums.peak_w):
         return False
 

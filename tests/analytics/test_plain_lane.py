@@ -197,6 +197,20 @@ def test_a_register_that_left_the_line_of_power_is_looked_at(step_e4kwh: int) ->
     assert len(taken) < len(made)
 
 
+@pytest.mark.parametrize("lost_e4kwh", [6_000, 9_000, 10_000, 15_000])
+def test_a_coarse_register_that_lacks_energy_is_looked_at(lost_e4kwh: int) -> None:
+    random = np.random.default_rng(lost_e4kwh)
+    made = [ordinary(random, 1, number) for number in range(60)]
+    for charge in made:
+        at_ms, value, power_w, *more = charge["rows"]
+        lost = np.where(np.arange(len(value)) > len(value) // 2, lost_e4kwh, 0)
+        coarse = np.maximum.accumulate(np.maximum(value - lost, 0) // 10_000 * 10_000)
+        charge["rows"] = (at_ms, coarse, power_w, *more)
+        charge["bill"]["energy_e4kwh"] = int(coarse[-1])
+        charge["bill"]["class_energy"] = [0, 0, 0, 0]
+    assert_as_always(lane_facts(made, [(T0 - DAY, 7)], [], 10_000), Decision(AS_OF_MS), {})
+
+
 def ordinary(random: np.random.Generator, quantum: int, number: int) -> Charge:
     """A charge of half an hour with noisy power, and a record that fits."""
     size = int(random.integers(60, 140))
