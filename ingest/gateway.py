@@ -34,7 +34,7 @@ from ingest.housekeeping import Housekeeping
 from ingest.hub_registry import HubRegistry
 from ingest.incident_log import IncidentLog
 from ingest.line_limits import LineLimits
-from ingest.listening_ports import CLOSED, HandshakeCount, PortKind, Ports, open_ports
+from ingest.listening_ports import CLOSED, HandshakeCount, OpenPort, PortKind, Ports, open_ports
 from ingest.local_registry import LocalRegistry
 from ingest.login_desk import LoginDesk
 from ingest.login_rules import address_of
@@ -131,7 +131,7 @@ class Gateway:
         self.watch = ConnectionWatch(self.alarms, self.log, self.upkeep)
         self.connections: dict[int, ChargerConnection] = {}
         self._accepted = 0
-        self._servers: dict[PortKind, asyncio.Server] = {}
+        self._servers: dict[PortKind, OpenPort] = {}
         self.handshakes = HandshakeCount(self.settings.handshake_timeout_ms)
         self.tls: TlsIdentity | None = None
         self._control: ControlServer | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Final, Literal
@@ -13,6 +14,9 @@ from ingest.tls import TlsFileError
 PortKind = Literal["ykc", "aaf5", "detect", "tls"]
 PORT_KINDS: Final[tuple[PortKind, ...]] = ("ykc", "aaf5", "detect", "tls")
 CLOSED: Final = -1
+SOCKETS_PER_SHARED_PORT: Final = 4
+"""The kernel queues 4,096 newcomers for each socket (net.core.somaxconn) and drops the others, which try again after
+1, 3, 7, 15 s. With several sockets each, workers take in a whole network that reconnects at once."""
 
 
 class Ports(msgspec.Struct, frozen=True):
@@ -29,6 +33,23 @@ class Ports(msgspec.Struct, frozen=True):
         return {kind: number for kind, number in zip(PORT_KINDS, numbers, strict=True) if number != CLOSED}
 
 
+class OpenPort:
+    """One port that is listened on, by one socket or several."""
+
+    def __init__(self, servers: list[asyncio.Server]) -> None:
+        self._servers = servers
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """Those that still listen."""
+        return tuple(listening for server in self._servers for listening in server.sockets)
+
+    def close(self) -> None:
+        """Listen no more."""
+        for server in self._servers:
+            server.close()
+
+
 async def open_ports(
     host: str,
     ports: Ports,
@@ -38,7 +59,7 @@ async def open_ports(
     tls: ssl.SSLContext | None,
     handshake_timeout_s: float,
     shared: bool = False,
-) -> dict[PortKind, asyncio.Server]:
+) -> dict[PortKind, OpenPort]:
     """Listen on all of `ports`; `connected(kind)` makes the protocol of each connection.
 
     `shared`: other processes of this user may listen on them too, and the kernel spreads newcomers over all.
@@ -47,27 +68,33 @@ async def open_ports(
     listens.
     """
     loop = asyncio.get_running_loop()
-    servers: dict[PortKind, asyncio.Server] = {}
+    opened: dict[PortKind, OpenPort] = {}
+    servers: list[asyncio.Server] = []
     try:
         for kind, number in ports.wanted().items():
             if kind == "tls" and tls is None:
                 raise TlsFileError("a port for TLS needs a certificate and its key")
             context = tls if kind == "tls" else None
-            servers[kind] = await loop.create_server(
-                functools.partial(connected, kind),
-                host,
-                number,
-                backlog=backlog,
-                reuse_address=True,
-                reuse_port=shared or None,
-                ssl=context,
-                ssl_handshake_timeout=handshake_timeout_s if context is not None else None,
-            )
+            begin = len(servers)
+            for _ in range(SOCKETS_PER_SHARED_PORT if shared else 1):
+                server = await loop.create_server(
+                    functools.partial(connected, kind),
+                    host,
+                    number,
+                    backlog=backlog,
+                    reuse_address=True,
+                    reuse_port=shared or None,
+                    ssl=context,
+                    ssl_handshake_timeout=handshake_timeout_s if context is not None else None,
+                )
+                servers.append(server)
+                number = server.sockets[0].getsockname()[1]
+            opened[kind] = OpenPort(servers[begin:])
     except BaseException:
-        for server in servers.values():
+        for server in servers:
             server.close()
         raise
-    return servers
+    return opened
 
 
 class HandshakeCount:

@@ -56,10 +56,13 @@ def write_lives(path: Path, connections: int, first: int = 0) -> Path:
 
 
 def write_stored(path: Path, connections: int, readings: int, seed: int) -> tuple[Traffic, Sent]:
-    """Each charger was offline for a whole charge: it checks its tariff, then sends what it stored, then its record."""
+    """Each charger was offline for a whole charge: after a heartbeat and a check of its tariff come its stored readings
+    and its record.
+    """
     rng = np.random.default_rng(seed)
     now_ms = time.time_ns() // 1_000_000
-    login, check, tail = len(login_frame(0)), len(check_frame(0)), len(record_frame(0, 0, now_ms, now_ms))
+    login, tail = len(login_frame(0)), len(record_frame(0, 0, now_ms, now_ms))
+    before = len(heartbeat_frame(0) + check_frame(0))
     digest = 0
     with path.open("wb") as file:
         for begin in range(0, connections, CHUNK):
@@ -68,12 +71,12 @@ def write_stored(path: Path, connections: int, readings: int, seed: int) -> tupl
             frames = reading_frames(numbers, energies)
             digest += digest_of(b"".join(frames))
             for row, number in enumerate(numbers.tolist()):
-                file.write(login_frame(number) + check_frame(number))
+                file.write(login_frame(number) + heartbeat_frame(number) + check_frame(number))
                 file.write(b"".join(frames[row * readings : (row + 1) * readings]))
                 begun_ms = now_ms - readings * READING_EVERY_MS
                 file.write(record_frame(number, int(energies[row, -1]), begun_ms, now_ms))
     frames_sent = connections * (readings + 1)
-    traffic = Traffic(path, connections, login, check + readings * FRAME_BYTES, tail, frames_sent)
+    traffic = Traffic(path, connections, login, before + readings * FRAME_BYTES, tail, frames_sent)
     return traffic, Sent(connections * readings, digest % 2**64, connections)
 
 

@@ -19,13 +19,19 @@
  *   storm:    "ready" comes before anybody connects. Then all do at once, log in, send BODY and TAIL, and are done when the
  *             record is acknowledged; what each waited from its first attempt to that is told. FIRST connections of
  *             TRAFFIC belong to other processes. A record that is acknowledged again within a second counts as `again`.
+ *             Who is done sends a heartbeat (the first HEARTBEAT_BYTES of BODY) every 10 s.
  *   flood:    each connection sends its BODY as fast as the socket takes it, again and again for SECONDS.
  * The result is one line of JSON on stdout. Exit 1 with a message when a connection is lost, or a login or record refused.
  */
 #define _GNU_SOURCE
 #include "charger_lines.h"
 
-enum { HEARTBEAT_BYTES = 17, PROBE_EVERY_US = 100000, LISTEN_ON_US = 1000000 };
+enum {
+    HEARTBEAT_BYTES = 17,
+    PROBE_EVERY_US = 100000,
+    LISTEN_ON_US = 1000000,
+    BEAT_EVERY_US = 10000000,
+};
 
 static const uint8_t *traffic;
 static size_t login_bytes, body_bytes, tail_bytes;
@@ -143,6 +149,7 @@ static int go_on_with_storm(struct connection *connection, uint32_t events, int6
     if (acknowledged && connection->state != DONE) {
         connection->state = DONE;
         note_wait(&waits, at_us - connection->asked_us);
+        connection->asked_us = at_us; /* from here on its last sign of life */
     }
     return acknowledged;
 }
@@ -150,13 +157,19 @@ static int go_on_with_storm(struct connection *connection, uint32_t events, int6
 static void storm(int count) {
     int acknowledged = 0;
     struct epoll_event events[EVENTS];
-    int64_t begin_us = now_us(), at_us = begin_us, done_us = 0;
+    int64_t begin_us = now_us(), at_us = begin_us, next_look_us = begin_us, done_us = 0;
     for (int i = 0; i < count; i++) connect_one(&connections[i]);
     while (!done_us || at_us - done_us < LISTEN_ON_US) {
         int ready = epoll_wait(poller, events, EVENTS, 10);
         at_us = now_us();
         for (int i = 0; i < ready; i++) acknowledged += go_on_with_storm(events[i].data.ptr, events[i].events, at_us);
         if (waits.count == (size_t)count && !done_us) done_us = at_us;
+        if (at_us > next_look_us) {
+            next_look_us = at_us + LISTEN_ON_US;
+            for (int i = 0; i < count; i++)
+                if (connections[i].state == DONE && at_us - connections[i].asked_us > BEAT_EVERY_US)
+                    send_heartbeat(&connections[i], at_us);
+        }
         if (at_us - begin_us > PATIENCE_US) die("not every record was acknowledged");
     }
     uint64_t bytes = (uint64_t)count * (login_bytes + body_bytes + tail_bytes);
