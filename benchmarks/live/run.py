@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from benchmarks.endtoend.lives import Life, both, live_through
 from benchmarks.endtoend.platform import served
-from benchmarks.endtoend.report import report
+from benchmarks.endtoend.report import PRODUCT, report
 from benchmarks.endtoend.senders import Pace
 from benchmarks.endtoend.stored import require_all
 from benchmarks.endtoend.traffic import Sent, write_lives
 from benchmarks.endtoend.watching import growth, in_columns
+from benchmarks.live.floor import FLOOR, floor
 
 GOAL: Final = {"frames_per_s": 150_000, "heartbeat_p99_ms": 5, "bill_p99_ms": 30}
 HEARTBEAT_EVERY_S: Final = 10
@@ -53,7 +54,7 @@ def live(
         warnings = platform.warnings()
     acks = second.waits()
     frames_per_s = round(first.account["readings"]["sent"] / first.account["seconds"])
-    return report(
+    found = report(
         "live",
         [frames_per_s],
         "frames/s",
@@ -78,6 +79,19 @@ def live(
         warnings=warnings,
         seed=seed,
     )
+    bare = floor(connections, rate, seed)
+    found["contestants"][FLOOR] = {
+        "values": [bare.frames_per_s],
+        "median": bare.frames_per_s,
+        "unit": "frames/s",
+        "cores_at_rate": bare.cores_at_rate,
+    }
+    found["ratios"][f"{PRODUCT} / {FLOOR}"] = round(frames_per_s / bare.frames_per_s, 3)
+    found["limit"] += (
+        f"; the same sender against a C program that only reads the frames and writes their bytes to memory takes "
+        f"{bare.cores_at_rate} cores at {rate:,.0f} frames/s, and together they reach {bare.frames_per_s:,} at most"
+    )
+    return found
 
 
 def _shown(life: Life) -> dict[str, Any]:

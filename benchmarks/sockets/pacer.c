@@ -334,7 +334,7 @@ static int do_what_is_due(int64_t elapsed_us, int64_t *behind_us) {
         uint64_t due = (uint64_t)(elapsed_us * kind->per_s / 1e6);
         for (int n = 0; n < AT_ONCE && kind->due < due; n++) {
             struct charger *charger = &chargers[(kind == &kinds[PROBING] ? count : 0) + kind->turn];
-            int64_t late_us = elapsed_us - (int64_t)(kind->due / kind->per_s * 1e6);
+            int64_t late_us = elapsed_us - (int64_t)((kind->due + 1) / kind->per_s * 1e6);
             if (late_us > *behind_us) *behind_us = late_us;
             kind->turn = kind->turn + 1 == kind->of ? 0 : kind->turn + 1;
             kind->due++;

@@ -88,6 +88,7 @@ def test_live_traffic_comes_to_the_database_and_is_acknowledged(tmp_path: Path) 
     assert found["measures"]["missed_acks"]["values"] == [0]
     assert found["half_rate"]["wait_ms"]["records"]["count"] == 15
     assert len(found["full_rate"]["samples"]["rows"]) >= 3
+    assert found["contestants"]["c epoll, bytes only"]["median"] > 200
 
 
 def test_a_backlog_that_grows_is_seen_and_the_steps_of_the_loader_are_not() -> None:
