@@ -271,7 +271,7 @@ def test_a_charge_after_a_restart_counts_from_zero_and_is_not_939_kwh(here: Repl
     assert abs(e4(here.bill(after.number)["final_energy_kwh"]) - after.true_e4kwh) < KWH
 
 
-@pytest.mark.xfail(strict=True, reason="since b3a1eeb the first quarter kWh after a restart is left to a person: mend it")
+@pytest.mark.xfail(strict=True, reason="since b3a1eeb the first 0.25 kWh after a restart is left to a person")
 def test_a_charge_after_a_restart_is_proposed_from_zero(here: Replayed) -> None:
     assert here.bill(RESTARTED[2].number)["final_energy_kwh"] == "10.0000"
 
