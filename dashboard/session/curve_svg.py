@@ -24,6 +24,8 @@ _STEPS: Final = (1, 2, 5)
 _TIME_STEPS_S: Final = (60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400, 172_800, 432_000)
 MOST_TICKS = 9
 MOST_MARKS = 500
+_FARTHEST = 1_000  # times the axis: energies far beyond it are no places that every viewer can draw
+_EDGE = 4  # units by which a line at the border of the energy drawing may be wide
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,7 +41,9 @@ class _Scale(msgspec.Struct, frozen=True):
         return _place(LEFT, RIGHT, at_ms - self.from_ms, self.to_ms - self.from_ms)
 
     def y(self, energy_e4kwh: int) -> str:
-        return _place(ENERGY_BOTTOM, ENERGY_TOP, min(max(energy_e4kwh, 0), self.top_e4kwh), self.top_e4kwh)
+        """Beyond the drawing where the energy is: a line to there leaves it, and does not rest at its border."""
+        farthest = _FARTHEST * self.top_e4kwh
+        return _place(ENERGY_BOTTOM, ENERGY_TOP, min(max(energy_e4kwh, -farthest), farthest), self.top_e4kwh)
 
     def power_y(self, power_w: int) -> str:
         return _place(POWER_BOTTOM, POWER_TOP, min(max(power_w, 0), self.top_w), self.top_w)
@@ -48,7 +52,7 @@ class _Scale(msgspec.Struct, frozen=True):
 def _place(first: int, last: int, part: int, whole: int) -> str:
     """A place in tenths of a unit, so that equal charges give equal drawings."""
     tenths = first * 10 + (last - first) * 10 * part // max(whole, 1)
-    return f"{tenths // 10}.{tenths % 10}"
+    return f"{'-' * (tenths < 0)}{abs(tenths) // 10}.{abs(tenths) % 10}"
 
 
 def curve_svg(record: SessionRecord, words: Catalogue) -> Raw | None:
@@ -66,11 +70,9 @@ def curve_svg(record: SessionRecord, words: Catalogue) -> Raw | None:
         *_grid(scale, words),
         *_time_axis(scale, record.zone),
         *_silences(curve, scale, words),
-        *_wedges(shape, scale),
         *_power(curve, shape, scale),
-        *_energy(curve, shape, scale),
+        _cut_to_energies([*_wedges(shape, scale), *_energy(curve, shape, scale), *_bounds(record, scale)]),
         *_flagged(curve, scale),
-        *_bounds(record, scale),
         *_legend(words),
     ]
     label = escape(words.text("session.curve.label"))
@@ -78,6 +80,14 @@ def curve_svg(record: SessionRecord, words: Catalogue) -> Raw | None:
         f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}" '
         f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
     )
+
+
+def _cut_to_energies(parts: Sequence[str]) -> str:
+    """A drawing within the drawing shows nothing beyond its own borders."""
+    left, top = LEFT - _EDGE, ENERGY_TOP - _EDGE
+    width, height = RIGHT - LEFT + 2 * _EDGE, ENERGY_BOTTOM - ENERGY_TOP + 2 * _EDGE
+    box = f'x="{left}" y="{top}" width="{width}" height="{height}" viewBox="{left} {top} {width} {height}"'
+    return f"<svg {box}>{''.join(parts)}</svg>"
 
 
 def _grid(scale: _Scale, words: Catalogue) -> Iterator[str]:
@@ -178,11 +188,12 @@ def _flagged(curve: SessionCurve, scale: _Scale) -> Iterator[str]:
     marked = curve.marked()
     for place in marked[:: -(-len(marked) // MOST_MARKS) or 1].tolist():
         x, counted = scale.x(int(curve.event_ms[place])), int(curve.counted_e4kwh[place])
-        y = scale.y(counted)
         if counted > scale.top_e4kwh:
             yield f'<path d="M{x} {ENERGY_TOP - 6}l5 9h-10z" fill="{RED}"/>'
+        elif counted < 0:
+            yield f'<path d="M{x} {ENERGY_BOTTOM + 6}l5 -9h-10z" fill="{RED}"/>'
         else:
-            yield f'<circle cx="{x}" cy="{y}" r="3.6" fill="none" stroke="{RED}" stroke-width="1.6"/>'
+            yield f'<circle cx="{x}" cy="{scale.y(counted)}" r="3.6" fill="none" stroke="{RED}" stroke-width="1.6"/>'
 
 
 def _bounds(record: SessionRecord, scale: _Scale) -> Iterator[str]:

@@ -12,6 +12,7 @@ from dashboard import written
 from dashboard.catalogue import HTML_LANGUAGES, Catalogue, all_texts
 from dashboard.parts import bill_badges, card, table
 from dashboard.session.compared import facts_table, witness_table
+from dashboard.session.curve_note import curve_note
 from dashboard.session.curve_svg import curve_svg
 from dashboard.session.evidence import deviations
 from dashboard.session.evidence_case import EvidenceCase
@@ -67,9 +68,7 @@ def _body(case: EvidenceCase, words: Catalogue) -> list[Any]:
         three_figures(record, words),
         card(verdict(record, words), title=words.text("verdict")),
         card(facts_table(record, words), title=words.text("session.facts3")),
-        card(html.Div(curve_svg(record, words), className="drawing"), title=words.text("session.curve"))
-        if len(record.curve)
-        else None,
+        _curve(case, words) if len(record.curve) else None,
         card(rules_table(record, words), title=words.text("session.rules")),
         card(hypotheses, title=words.text("session.hypotheses")) if hypotheses is not None else None,
         html.Div(
@@ -129,6 +128,11 @@ def _head(case: EvidenceCase, words: Catalogue) -> html.Header:
             html.P(words.text("evidence.masked"), className="faint"),
         ]
     )
+
+
+def _curve(case: EvidenceCase, words: Catalogue) -> Any:
+    drawing = html.Div(curve_svg(case.record, words), className="drawing")
+    return card([drawing, curve_note(case.record, words)], title=words.text("session.curve"))
 
 
 def _readings(case: EvidenceCase, words: Catalogue) -> html.Div:

@@ -8,11 +8,11 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dashboard import written
 from dashboard.catalogue import Catalogue
 from dashboard.context import Services, request_words
-from dashboard.parts import badge, bill_badges, card, chart_holder, database_away, empty, icon, mark
+from dashboard.parts import badge, bill_badges, card, chart_holder, database_away, icon, mark
 from dashboard.plots import chart
 from dashboard.session.compared import facts_table, witness_table
 from dashboard.session.curve_chart import curve_figure
-from dashboard.session.curve_shape import curve_shape
+from dashboard.session.curve_note import curve_note
 from dashboard.session.download import evidence_links, register_downloads
 from dashboard.session.evidence import deviations
 from dashboard.session.figures import session_facts, three_figures, times_table
@@ -207,27 +207,6 @@ def _head(record: SessionRecord, words: Catalogue) -> html.Div:
 
 def _curve(record: SessionRecord, words: Catalogue) -> go.Figure:
     return curve_figure(record, words) if len(record.curve) else go.Figure()
-
-
-def curve_note(record: SessionRecord, words: Catalogue) -> html.Div:
-    """The figures of the curve, or that there is none."""
-    curve = record.curve
-    if not len(curve):
-        return empty(words.text("session.curve.none"))
-    naive, accepted = record.session["naive_energy_e4kwh"], int(curve.accepted_e4kwh[-1])
-    if record.so_far is not None:
-        naive, accepted = int(curve.reported_e4kwh[-1] - curve.reported_e4kwh[0]), record.so_far.energy_e4kwh
-    note = words.text(
-        "session.curve.note",
-        reported=f"{len(curve):,}",
-        flagged=f"{len(curve.marked()):,}",
-        naive=written.energy(naive, 4),
-        accepted=written.energy(accepted, 4),
-    )
-    high, top = record.session["high_e4kwh"], curve_shape(curve, record.session["high_e4kwh"]).top_e4kwh
-    if not record.is_open and high > top:
-        note += " " + words.text("session.curve.higher", high=written.energy(high, 4))
-    return html.Div(note, className="faint table-note")
 
 
 def _missing(words: Catalogue, pile: str, connector: int, trade_no: str) -> list[Any]:

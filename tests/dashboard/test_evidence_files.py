@@ -18,6 +18,7 @@ from core.ykc.realtime import encode_realtime
 from dashboard.app import create_app
 from dashboard.catalogue import Catalogue
 from dashboard.context import Services
+from dashboard.session.curve_svg import curve_svg
 from dashboard.session.evidence_case import EvidenceCase, evidence_case
 from dashboard.session.evidence_pack import evidence_zip
 from dashboard.session.evidence_page import evidence_html
@@ -85,6 +86,14 @@ def test_the_page_of_any_session_is_whole_and_needs_nothing_else(
     assert ("svg" in kinds) == bool(story.readings)
     assert story.trade_no in page
     assert "url(" not in page and "http" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_word_far_beyond_the_axis_leaves_the_drawing(services: Services, fleet: FleetDatabase) -> None:
+    record = case_of(services, fleet.fleet.of("spike")).record
+    _axes, energies = str(curve_svg(record, Catalogue("en"))).split('<svg x="60" y="42" width="928" height="242"')
+    lines = re.findall(r'<polyline points="([^"]+)"', energies.split("</svg>")[0])
+    heights = sorted(float(point.split(",")[1]) for line in lines for point in line.split())
+    assert heights[0] < -100_000 and 46 <= heights[1] <= 280, "50,000 kWh do not rest at the top of the axis"
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

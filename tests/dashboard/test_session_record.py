@@ -14,10 +14,11 @@ from dashboard.catalogue import Catalogue, Language
 from dashboard.context import Services
 from dashboard.overview.snapshot import snapshot
 from dashboard.session.compared import witness_table
+from dashboard.session.curve_note import curve_note
 from dashboard.session.figures import session_facts
 from dashboard.session.frames import frames_list
 from dashboard.session.others import has_others, others
-from dashboard.session.page import curve_note, session_page
+from dashboard.session.page import session_page
 from dashboard.session.reasons import reasons
 from dashboard.session.record import session_record
 from dashboard.sessions.filters import Filters, order_of
