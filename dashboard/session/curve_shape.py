@@ -24,7 +24,7 @@ class Wedge(NamedTuple):
 
 
 class CurveShape(msgspec.Struct, frozen=True, eq=False):
-    """`chosen` are the readings to draw, `top_e4kwh` the end of the energy axis; readings beyond it are drawn there."""
+    """`chosen` are the readings to draw, `top_e4kwh` the end of the energy axis; those beyond are marked there."""
 
     chosen: npt.NDArray[np.intp]
     top_e4kwh: int

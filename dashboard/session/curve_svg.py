@@ -52,7 +52,7 @@ class _Scale(msgspec.Struct, frozen=True):
 def _place(first: int, last: int, part: int, whole: int) -> str:
     """A place in tenths of a unit, so that equal charges give equal drawings."""
     tenths = first * 10 + (last - first) * 10 * part // max(whole, 1)
-    return f"{'-' * (tenths < 0)}{abs(tenths) // 10}.{abs(tenths) % 10}"
+    return f"{tenths / 10:.1f}"
 
 
 def curve_svg(record: SessionRecord, words: Catalogue) -> Raw | None:

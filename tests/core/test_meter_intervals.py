@@ -10,6 +10,7 @@ from core.meter.flags import Flag, Quality
 from core.meter.measurement import Measurement, RegisterFacts, measure
 from core.meter.profile import MeterProfile
 from core.meter.readings import ReadingArrays
+from core.meter.seen_power import lacking
 from tests.core import test_meter_truth as simulated
 
 T0 = simulated.T0
@@ -36,7 +37,8 @@ def test_the_steps_cover_the_charge_and_sum_to_its_best_figure(fault: str, kind:
     assert int(steps.to_ms[-1]) == max(T0 + 1_000 * charge.seconds, measured.last_ms)
     assert int(steps.accepted_e4kwh.sum() + steps.estimated_e4kwh.sum()) == measured.best_e4kwh
     proven_high = steps.high_e4kwh - steps.accepted_e4kwh
-    of_the_whole = measured.unproven_e4kwh if Flag.STANDSTILL in measured.flags else 0  # power says in no step where
+    power, seen = measured.power_e4kwh, measured.seen_power_e4kwh
+    of_the_whole = lacking(measured.best_e4kwh, measured.short_by_e4kwh, seen, power - seen, charge.profile)
     assert (
         measured.high_e4kwh <= measured.best_e4kwh + int(proven_high.sum()) + of_the_whole
         or Flag.POWER_CONTRADICTS in measured.flags
