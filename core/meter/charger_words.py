@@ -6,6 +6,7 @@ from core.meter.measured_figure import RegisterFacts
 from core.meter.profile import MeterProfile
 from core.meter.reading_times import LONGEST_CHARGE_MINUTES, MINUTE_MS, counted_begin_ms
 from core.meter.readings import Bools, Int64s, ReadingArrays
+from core.meter.seen_power import flowed_before
 
 SAME_COUNT_E4KWH = 500  # max(0.05 kWh, one quantum): aaf5.md section 4
 
@@ -37,10 +38,29 @@ def start_told(kept: ReadingArrays, charging: Bools) -> int:
     return int(values[np.argmax(times)])
 
 
-def stands_above_zero(facts: RegisterFacts, told_start: int, profile: MeterProfile) -> bool:
-    """Whether a zero is never the register's first true value; one that restarts with the charger may show it."""
+def stands_above_zero(
+    charged: ReadingArrays, began_ms: int, facts: RegisterFacts, told_start: int, profile: MeterProfile
+) -> bool:
+    """Whether a zero is never the register's first true value; one that restarts with the charger may show it.
+
+    So may one that has fallen since it was last known, and shows no more than flowed by the power beside it: that it
+    may have flowed proves nothing, since a register that was replaced also begins low.
+    """
     before = 0 if profile.register_kind == "boot" else facts.previous_end_e4kwh
+    if before and _counts_from_zero(charged, began_ms, before, 2 * profile.quantum_e4kwh):
+        before = 0
     return max(before, told_start) > 2 * profile.quantum_e4kwh
+
+
+def _counts_from_zero(charged: ReadingArrays, began_ms: int, previous_end_e4kwh: int, play_e4kwh: int) -> bool:
+    above = np.flatnonzero(charged.counter_e4kwh > 0)
+    if not len(above):
+        return False
+    first, at_ms = int(charged.counter_e4kwh[above[0]]), int(charged.event_ms[above[0]])
+    flowed = flowed_before(charged, began_ms, at_ms)
+    if flowed is None or first >= previous_end_e4kwh - play_e4kwh:
+        return False
+    return first <= flowed.allowed_e4kwh + flowed.play_e4kwh + play_e4kwh
 
 
 def own_count(kept: ReadingArrays, charging: Bools, profile: MeterProfile) -> Int64s | None:

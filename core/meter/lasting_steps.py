@@ -2,12 +2,13 @@
 
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from core.meter.flags import Flag
 from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
-from core.meter.readings import Bools, Int64s, ReadingArrays
+from core.meter.readings import SEQ_NUMBERS, Bools, Int64s, OrderedReadings, ReadingArrays
 
 FEWEST_EACH_SIDE = 3
 MOST_EACH_SIDE = 7
@@ -15,7 +16,7 @@ QUANTA_EACH_SIDE = 3
 """Readings of less energy than that may all stand at the same place between two steps of the register."""
 LEAST_E4KWH = 1_000  # what code 8 looks at (anomaly-codes.md)
 PRECISE = 200  # a figure is right within 0.5 %
-ONE_E3, GAIN_LOW_E3, GAIN_HIGH_E3 = 1_000, 900, 1_100
+ONE_E3 = 1_000
 OTHER_POWER_SHARE = 7
 """Power that is further off than that throughout the charge is no line: POWER_CONTRADICTS looks at it."""
 SLOPE_SHARE = 20
@@ -79,11 +80,72 @@ def lasting_steps(
     factor, which the rest of the charge shows. Nothing is found where power was not told, across silences, and where
     the register began anew.
     """
-    least = max(profile.quantum_e4kwh, best_e4kwh // PRECISE, LEAST_E4KWH)
+    least = _least(profile, best_e4kwh)
     found: list[LastingStep] = []
     for line in _lines(readings, flags, usable, profile):
         found += _steps_of(line, least, profile.quantum_e4kwh)
     return [step for step in found if step.energy_e4kwh > 0 or not _row_of(step, steps, readings)[6] & OF_A_REST]
+
+
+def losses_in_backlog(
+    ordered: OrderedReadings,
+    kept: ReadingArrays,
+    flags: npt.NDArray[np.uint32],
+    profile: MeterProfile,
+    best_e4kwh: int,
+    steps: Int64s,
+) -> list[LastingStep]:
+    """The one fall among readings that the charger had kept, where the last reading of its minute does not show it.
+
+    They have no time but their minute, yet numbers in the order in which they were taken; one that was lost makes the
+    next rise more, never less, so they are taken to be as far apart as the live ones. Where there is more than one
+    fall they were sent in no order, and nothing is found. `kept` are the readings without those that a later one of
+    their minute replaced, `steps` those of the measurement: what the calculator saw of the fall is in their bounds
+    already, and only the rest of it counts here.
+    """
+    readings = ordered.readings
+    if ordered.all_kept:
+        return []
+    places = np.flatnonzero(readings.charging & ((flags & np.uint32(Flag.DUP)) == 0) & (readings.counter_e4kwh > 0))
+    untimed = _untimed(readings.take(places))
+    by_pace = untimed[1:] | untimed[:-1]
+    falls = np.flatnonzero((_steps(readings.counter_e4kwh[places]) < 0) & by_pace)
+    live_ms = _steps(readings.event_ms[places[~untimed]])
+    if len(falls) != 1 or not len(live_ms):
+        return []
+    before, after = int(places[falls[0]]), int(places[falls[0] + 1])
+    if not 0 < (readings.seq[after] - readings.seq[before]) % SEQ_NUMBERS < SEQ_NUMBERS // 2:
+        return []
+    step_ms = np.where(by_pace, int(np.median(live_ms)), _steps(readings.event_ms[places]))
+    borders = np.flatnonzero((step_ms > profile.gap_ms) | ((flags[places[1:]] & NEW_LINE) != 0)) + 1
+    part = next(part for part in np.split(places, borders) if part[-1] >= after)
+    taken_ms = readings.event_ms.copy()
+    taken_ms[places] = _from_zero(np.cumsum(step_ms))
+    line = _line(part, msgspec.structs.replace(readings, event_ms=taken_ms), flags, profile.quantum_e4kwh)
+    if len(line.places) < 2 * FEWEST_EACH_SIDE:
+        return []
+    found = _steps_of(line, _least(profile, best_e4kwh), profile.quantum_e4kwh)
+    place = int(np.count_nonzero(ordered.kept[:after]))
+    losses = [step._replace(place=place) for step in found if step.place == after and step.energy_e4kwh < 0]
+    unseen = [loss._replace(energy_e4kwh=loss.energy_e4kwh + _covered(loss, steps, kept, profile)) for loss in losses]
+    return [loss for loss in unseen if loss.energy_e4kwh < 0]
+
+
+def _covered(loss: LastingStep, steps: Int64s, readings: ReadingArrays, profile: MeterProfile) -> int:
+    """By how much its step may be more than what was accepted, but for the quantum that every step has."""
+    row = _row_of(loss, steps, readings)
+    return max(0, int(row[4] - row[2]) - profile.quantum_e4kwh)
+
+
+def _untimed(readings: ReadingArrays) -> Bools:
+    """Which of them were kept, or came in one moment with another: when they were taken nobody knows."""
+    at_once = _steps(readings.event_ms) == 0
+    shared = np.concatenate((at_once, [False])) | np.concatenate(([False], at_once))
+    return np.asarray(((readings.stored != 0) | shared) & ~readings.device_timed)
+
+
+def _least(profile: MeterProfile, best_e4kwh: int) -> int:
+    return max(profile.quantum_e4kwh, best_e4kwh // PRECISE, LEAST_E4KWH)
 
 
 def _row_of(step: LastingStep, steps: Int64s, readings: ReadingArrays) -> Int64s:
@@ -188,7 +250,7 @@ def _step_at(line: _Line, after: int, least: int, quantum: int) -> LastingStep |
     play += int(flowed[next_middle] - flowed[middle]) // SLOPE_SHARE
     play += int(line.power_w[first:last].max()) * PLAY_MS // W_MS_PER_E4KWH
     # That it stood below is a second witness of a fall: each of both need only exclude that nothing happened.
-    enough = max(least, play) if energy < 0 and line.fell[after] else least + play
+    enough = max(least, play) if line.fell[after] else least + play
     return LastingStep(int(line.places[after]), energy, play) if abs(energy) > enough else None
 
 
@@ -198,7 +260,7 @@ def _standing(rest: Int64s) -> int:
 
 
 def _gain_e3(risen: int, flowed: int) -> int:
-    return min(max(risen * ONE_E3 // flowed, GAIN_LOW_E3), GAIN_HIGH_E3) if flowed > 0 else ONE_E3
+    return risen * ONE_E3 // flowed if flowed > 0 else ONE_E3
 
 
 def _far_enough(flowed: Int64s, place: int, energy: int) -> int:

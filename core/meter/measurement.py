@@ -8,7 +8,7 @@ from core.meter.calculator import MeterCalculator
 from core.meter.charger_words import begin_ms, counted_at, own_count, stands_above_zero, start_told, took_whole_register
 from core.meter.flags import Flag, Quality
 from core.meter.intervals import Intervals, quality_of
-from core.meter.lasting_steps import jumps, lasting_steps, widen
+from core.meter.lasting_steps import jumps, lasting_steps, losses_in_backlog, widen
 from core.meter.measured_figure import Begin, MeasuredFigure, too_many_jumps
 from core.meter.measured_figure import RegisterFacts as RegisterFacts  # callers of measure() need it
 from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
@@ -120,7 +120,7 @@ def measure(
     if scale != AS_SHOWN:
         return _in_another_unit(readings, profile, scale, began_ms, end_high_ms, facts)
     count = own_count(kept, kept_charge, profile)
-    calculator = MeterCalculator(profile, began_ms, stands_above_zero(facts, told_start, profile))
+    calculator = MeterCalculator(profile, began_ms, stands_above_zero(charged, began_ms, facts, told_start, profile))
     calculator.told_start(began_ms, told_start)
     accepted, flags, rows, filled = _run(calculator, kept, count)
     if ordered.all_kept:
@@ -142,6 +142,8 @@ def measure(
         accepted = accepted + figure.baseline_extra
     kept_flags = flags if ordered.all_kept else flags[ordered.kept]
     lasting = lasting_steps(kept, kept_flags, kept_charge, profile, figure.best, steps) if is_valid else []
+    if is_valid:
+        lasting += losses_in_backlog(ordered, kept, flags, profile, figure.best, steps)
     not_certain = widen(steps, lasting, kept)
     if lasting:
         flags[np.flatnonzero(ordered.kept)[[step.place for step in lasting]]] |= np.uint32(Flag.AMBIGUOUS)

@@ -240,10 +240,13 @@ def test_a_new_register_starts_at_a_true_zero() -> None:
     assert (measured.best_e4kwh, measured.flags, measured.quality) == (6_000, Flag(0), Quality.VALID)
 
 
-def test_a_zero_is_false_where_the_previous_session_ended_above_it() -> None:
+@pytest.mark.parametrize(("goes_on_from", "is_false"), [(900_000, True), (0, False)])
+def test_a_zero_is_false_where_the_register_goes_on_from_its_previous_end(goes_on_from: int, is_false: bool) -> None:
+    """One that has fallen since then may begin at 0: the charger restarted."""
     profile = MeterProfile("lifetime", 100, 132_000)
-    measured = session([0, 3_000, 6_000], profile, register=RegisterFacts(previous_end_e4kwh=900_000))
-    assert Flag.ZERO_BASELINE in measured.flags
+    values = [0, goes_on_from + 3_000, goes_on_from + 6_000]
+    measured = session(values, profile, register=RegisterFacts(previous_end_e4kwh=900_000))
+    assert (Flag.ZERO_BASELINE in measured.flags) == is_false
 
 
 @pytest.mark.parametrize(

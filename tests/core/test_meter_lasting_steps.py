@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from core.meter.flags import Flag
-from core.meter.lasting_steps import Jumps, LastingStep, NotCertain, jumps, lasting_steps, widen
+from core.meter.lasting_steps import Jumps, LastingStep, NotCertain, jumps, lasting_steps, losses_in_backlog, widen
+from core.meter.measurement import measure
 from core.meter.profile import MeterProfile
-from core.meter.readings import Int64s, ReadingArrays
+from core.meter.readings import Int64s, ReadingArrays, in_order
 
 T0 = 1_700_006_400_000
 PERIOD_MS = 15_000
@@ -61,6 +62,13 @@ def test_a_step_within_half_a_percent_and_a_tenth_of_a_kwh_is_none() -> None:
 def test_what_is_made_up_for_does_not_stay() -> None:
     shown = line()
     shown[28:32] -= FELL
+    assert not found(shown)
+
+
+@pytest.mark.parametrize("readings", [6, 12, 24])
+def test_a_rest_that_is_made_up_for_is_no_step_however_long_it_is(readings: int) -> None:
+    shown = line()
+    shown[20 : 20 + readings] = shown[20]
     assert not found(shown)
 
 
@@ -159,6 +167,80 @@ def test_what_the_calculator_saw_of_a_rest_is_not_found_again() -> None:
     steps[29, 6] = int(Flag.STANDSTILL)
     nothing = np.zeros(COUNT, dtype=np.uint32)
     assert not lasting_steps(readings, nothing, readings.charging, FINE, 150_000, steps)
+
+
+def backlog(fell: int = 0, **changes: object) -> ReadingArrays:
+    """A session counter whose readings 20 to 39 the charger had kept; from the 30th on it stands `fell` lower."""
+    places = np.arange(COUNT)
+    is_kept = (places >= 20) & (places < 40)
+    columns: dict[str, object] = {
+        "event_ms": T0 + PERIOD_MS * np.where(is_kept, places // 4 * 4, places),
+        "counter_e4kwh": STEP * places - np.where(places >= 30, fell, 0),
+        "receive_ms": T0 + np.where(is_kept, PERIOD_MS * 40 - 5_000, PERIOD_MS * places),
+        "stored": is_kept,
+        "charge_minutes": places // 4,
+        "power_w": np.full(COUNT, 72_000),
+        "seq": places,
+    }
+    return ReadingArrays.of(**(columns | changes))  # type: ignore[arg-type]
+
+
+COUNTER = MeterProfile("session", 1, 132_000)
+
+
+def losses(readings: ReadingArrays) -> list[LastingStep]:
+    ordered = in_order(readings)
+    kept = ordered.readings.take(ordered.kept)
+    steps = np.zeros((len(kept) - 1, 7), dtype=np.int64)
+    steps[:, 0], steps[:, 1] = kept.event_ms[:-1], kept.event_ms[1:]
+    return losses_in_backlog(ordered, kept, ordered.flags, COUNTER, STEP * COUNT, steps)
+
+
+@pytest.mark.parametrize("first_number", [0, 65_506])
+def test_a_fall_that_the_last_reading_of_its_minute_hides_is_found_among_the_kept_ones(first_number: int) -> None:
+    readings = backlog(5_000, seq=(first_number + np.arange(COUNT)) % 65_536)
+    (step,) = losses(readings)
+    assert abs(step.energy_e4kwh + 5_000) < step.play_e4kwh
+    measured = measure(readings, COUNTER, began_ms=T0)
+    assert (measured.best_e4kwh, measured.unproven_e4kwh) == (STEP * (COUNT - 1) - 5_000, -step.energy_e4kwh)
+    assert measured.high_e4kwh >= STEP * (COUNT - 1)
+    assert Flag.AMBIGUOUS in measured.flags
+
+
+@pytest.mark.parametrize("kept_until", [32, 40])
+@pytest.mark.parametrize("fell", [8_000, 12_000, 40_000])
+def test_of_a_fall_that_the_calculator_saw_only_the_rest_counts(fell: int, kept_until: int) -> None:
+    places = np.arange(COUNT)
+    is_kept = (places >= 20) & (places < kept_until)
+    readings = backlog(
+        fell,
+        event_ms=T0 + PERIOD_MS * np.where(is_kept, places // 4 * 4, places),
+        receive_ms=T0 + np.where(is_kept, PERIOD_MS * kept_until - 5_000, PERIOD_MS * places),
+        stored=is_kept,
+    )
+    measured = measure(readings, COUNTER, began_ms=T0)
+    assert measured.low_e4kwh <= STEP * (COUNT - 1) <= measured.high_e4kwh
+    assert measured.unproven_e4kwh < fell + STEP
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_kept_readings_that_were_sent_in_no_order_prove_no_fall(seed: int) -> None:
+    numbers = np.arange(COUNT)
+    numbers[20:40] = np.random.default_rng(seed).permutation(numbers[20:40])
+    assert not losses(backlog(seq=numbers))
+
+
+@pytest.mark.parametrize("late", [20, 21, 29])
+def test_a_kept_reading_whose_minute_is_wrong_proves_no_fall(late: int) -> None:
+    event_ms = backlog().event_ms.copy()
+    event_ms[late] = event_ms[late + 5]
+    assert not losses(backlog(event_ms=event_ms))
+
+
+def test_nothing_is_found_among_kept_readings_that_are_whole_or_few_or_without_power() -> None:
+    assert not losses(backlog())
+    assert not losses(backlog(5_000, power_w=np.zeros(COUNT)))
+    assert not losses(backlog(5_000).take(np.arange(28, 32)))
 
 
 def test_a_step_that_stays_widens_its_interval_to_the_side_on_which_the_truth_may_lie() -> None:

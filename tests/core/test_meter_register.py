@@ -273,3 +273,28 @@ def test_a_record_that_begins_at_the_previous_end_bears_it_out() -> None:
     heard = charge(80, first=5, before=0, session_e4kwh=8_000 + STEP_E4KWH * np.arange(75))
     facts = RegisterFacts(previous_end_e4kwh=BEFORE, bill_start_e4kwh=BEFORE)
     assert not measure(heard, PROFILE, began_ms=T0, register=facts).unexplained_e4kwh
+
+
+@pytest.mark.parametrize(("first_e4kwh", "missed"), [(0, 0), (5_000, STEP_E4KWH)])
+def test_a_register_below_its_previous_end_counts_from_the_zero_it_shows(first_e4kwh: int, missed: int) -> None:
+    """After a restart its 0 is a true value, unless it goes on from more than the charge can have brought."""
+    values = first_e4kwh + STEP_E4KWH * np.arange(80)
+    values[0] = 0
+    restarted = charge(before=0, values=values, session_e4kwh=values)
+    measured = measure(restarted, PROFILE, register=RegisterFacts(previous_end_e4kwh=120_000))
+    assert measured.best_e4kwh == 79 * STEP_E4KWH - missed
+    assert measured.low_e4kwh <= 79 * STEP_E4KWH <= measured.high_e4kwh
+    assert bool(measured.flags & Flag.ZERO_READ) == bool(missed)
+
+
+@pytest.mark.parametrize(("left_e4kwh", "unheard"), [(2_000, 0), (50_000, 20)])
+def test_a_zero_before_a_register_that_begins_low_is_no_true_value(left_e4kwh: int, unheard: int) -> None:
+    """Another meter since: it begins a little above 0, within what Pmax allows but beyond what flowed by power."""
+    places = np.concatenate(([0], np.arange(1 + unheard, 80)))
+    values = np.where(places > 0, left_e4kwh + STEP_E4KWH * places, 0)
+    replaced = charge(80, before=0, values=left_e4kwh + STEP_E4KWH * np.arange(80)).take(places)
+    replaced = msgspec.structs.replace(replaced, counter_e4kwh=values, session_e4kwh=np.zeros_like(values))
+    measured = measure(replaced, PROFILE, register=RegisterFacts(previous_end_e4kwh=9_000_000))
+    assert Flag.ZERO_READ in measured.flags
+    assert measured.quality < Quality.VALID
+    assert measured.low_e4kwh <= 79 * STEP_E4KWH <= measured.high_e4kwh

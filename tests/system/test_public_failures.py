@@ -268,12 +268,7 @@ def test_a_charge_over_a_restart_that_counts_from_zero(here: Replayed) -> None:
 def test_a_charge_after_a_restart_counts_from_zero_and_is_not_939_kwh(here: Replayed) -> None:
     _before, _over, after = RESTARTED
     right_or_held(here, after)
-    assert abs(e4(here.bill(after.number)["final_energy_kwh"]) - after.true_e4kwh) < KWH
-
-
-@pytest.mark.xfail(strict=True, reason="since b3a1eeb the first 0.25 kWh after a restart is left to a person")
-def test_a_charge_after_a_restart_is_proposed_from_zero(here: Replayed) -> None:
-    assert here.bill(RESTARTED[2].number)["final_energy_kwh"] == "10.0000"
+    assert here.bill(after.number)["final_energy_kwh"] == "10.0000"
 
 
 def test_a_begin_of_zero_after_a_restart_is_not_939_kwh(here: Replayed) -> None:
