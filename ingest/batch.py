@@ -72,6 +72,6 @@ def rows_of(
         bill_upload_rows(batch, np.flatnonzero(is_record), operators, directory),
         aaf5_bill_rows(batch, np.flatnonzero(is_aaf5_record), operators, directory),
         *events,
-        readings,  # last, as the many: the loader makes the next piece while they are stored
+        readings,
     ]
     return [rows for rows in tables if len(rows)], undecodable

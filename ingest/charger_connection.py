@@ -15,7 +15,7 @@ from ingest.line_health import LineHealth
 from ingest.listening_ports import PortKind
 from ingest.protocol_detection import ProtocolDetector
 from ingest.reactions import ChargerReply, CommandAnswer, LoginRequest, Reaction, StartRequest
-from ingest.read_path import NOT_PROBED, ReadPath
+from ingest.read_path import NO_LOOK, NOT_PROBED, ReadPath
 
 if TYPE_CHECKING:
     from ingest.gateway import Gateway
@@ -54,10 +54,11 @@ class ChargerConnection(ReadPath, asyncio.BufferedProtocol):
     )
 
     def __init__(self, gateway: "Gateway", connection_id: int, kind: PortKind) -> None:
-        super().__init__(gateway.clock, gateway.budget)
+        super().__init__(gateway.clock, gateway.budget, gateway.watch.waiting_for_rest)
         self.connection_id = connection_id
         self.kind = kind
         self.accepted_ms = gateway.clock()
+        self.look_ms = NO_LOOK
         self.peer = ""
         self.close_reason = ""
         self._gateway = gateway
@@ -222,12 +223,15 @@ class ChargerConnection(ReadPath, asyncio.BufferedProtocol):
     def hold(self) -> None:
         """Stop reading until released as often as held."""
         self._holds += 1
+        self._gateway.watch.held[self.connection_id] = self
         if self._holds == 1 and self.transport is not None and not self.closing:
             self.transport.pause_reading()
 
     def release(self) -> None:
         """Undo one `hold`."""
         self._holds -= 1
+        if not self.waits_for_us:
+            self._gateway.watch.held.pop(self.connection_id, None)
         if self._holds == 0 and self.transport is not None and not self.closing:
             self.transport.resume_reading()
 
@@ -300,14 +304,19 @@ class ChargerConnection(ReadPath, asyncio.BufferedProtocol):
         link = self.link
         gateway = self._gateway
         self.settle(False)
-        if link.pile is not None and not self.logged_in_ms:
+        is_new = link.pile is not None and not self.logged_in_ms
+        if link.pile is not None and is_new:
             self.logged_in_ms = now_ms
             gateway.logged_in(self, link.pile)
         self.send_answers()
         if link.time_wanted:
             link.time_wanted = False
             gateway.send_time(self)
+        if is_new:
+            gateway.watch.begin(self, now_ms)
         incidents = self.health.after_read(link.stream, now_ms)
+        if link.stream.splitter.pending:
+            self.note_rest()
         if incidents:
             gateway.watch.bad_input(self, incidents)
         if self.probed_at_frames not in (NOT_PROBED, link.stream.frames):

@@ -112,11 +112,6 @@ class ChargerLink:
         return self.dialogue.pile
 
     @property
-    def repeated_records(self) -> int:
-        """Records that were acknowledged again without being stored again."""
-        return self._intake.repeated if self._intake is not None else 0
-
-    @property
     def waiting(self) -> bool:
         """Whether a login waits for its decision."""
         return self._waiting is not None
@@ -166,6 +161,8 @@ class ChargerLink:
             self._answered(answer, data, receive_ms)
         if reaction.durable_replies and is_record:
             self.bills += 1
+            if self._intake is not None:
+                self._intake.came()
             if intake is Intake.STORE:
                 self._billed(frame_type, body, connector, receive_ms)
         self._fast_frames_at_offer = self.stream.fast_frames

@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from core.connector cimport ConnectorCycle
 from core.wire.splitter cimport StreamSplitter
 from ingest.record_buffer cimport RecordBuffer
+from ingest.stream_totals cimport StreamTotals
 
 cdef enum:
     PLACES = 100  # connectors have the numbers 1 to 99, 0 is the whole charger
@@ -17,6 +18,7 @@ cdef class ChargerStream:
     cdef readonly uint64_t connection_id
     cdef readonly uint32_t pile_id  # 0 until bind()
     cdef readonly int protocol
+    cdef StreamTotals _totals  # what it counts of itself is counted there too
 
     # Since the connection was opened:
     cdef readonly uint64_t bytes_in

@@ -11,6 +11,7 @@ from core.connector import ConnectorCycle
 from core.directory import Pile
 from core.wire.splitter import StreamSplitter
 from ingest.record_buffer import RecordBuffer
+from ingest.stream_totals import StreamTotals
 
 class ConnectorStates(Protocol):
     """What a stream must know of a charger's connectors (`ingest.connection_registry.PileState`)."""
@@ -56,6 +57,9 @@ class ChargerStream:
     @property
     def quarantined(self) -> dict[int, int]:
         """Quarantined bytes by reason number."""
+
+    def count_into(self, totals: StreamTotals) -> None:
+        """Add to these totals what is counted here from now on; without them it counts for itself only."""
 
     def bind(self, pile: Pile, state: ConnectorStates, connector: int = 0) -> None:
         """The charger has logged in; `connector` is the one that this connection speaks for, 0 = all.

@@ -8,9 +8,9 @@ from libc.stdlib cimport calloc, free, realloc
 from core.connector cimport ConnectorCycle
 from core.wire.splitter cimport BAD_CHECKSUM, ENCRYPTED, GARBAGE, Span, StreamSplitter
 from ingest.record_buffer cimport FRAME_DOWN, FRAME_UP, QUARANTINE, RecordBuffer
+from ingest.stream_totals cimport REASONS, StreamTotals
 
 cdef enum:
-    REASONS = 32
     MINUTE_MS = 60000
     RECORD_HEADER_BYTES = 56  # what a record costs besides its payload
 
@@ -36,6 +36,7 @@ cdef class ChargerStream:
         self.protocol = protocol
         self.event_frame = b""
         self._on_event = on_event
+        self._totals = StreamTotals.__new__(StreamTotals)
         self._evidence_limit = evidence_limit
         self._minute = -1
         self._evidence_minute = -1
@@ -49,6 +50,9 @@ cdef class ChargerStream:
         if self._quarantined == NULL:
             return {}
         return {reason: self._quarantined[reason] for reason in range(REASONS) if self._quarantined[reason]}
+
+    def count_into(self, StreamTotals totals not None):
+        self._totals = totals
 
     def bind(self, pile, state, int connector=0):
         cycles = <list?>state.cycles
@@ -190,9 +194,11 @@ cdef class ChargerStream:
             return True
         self.garbage_run = 0
         self.frames += 1
+        self._totals.frames += 1
         self._minute_frames += 1
         if self._is_heartbeat(frame):
             self.heartbeats += 1
+            self._totals.heartbeats += 1
             self._minute_heartbeats += 1
         if self.pile_id == 0:
             return False
@@ -224,6 +230,7 @@ cdef class ChargerStream:
             accepted, amount, live_flags, 0, frame, <uint32_t>length,
         )
         self.readings += 1
+        self._totals.readings += 1
         self.fast_frames += 1
         return 0
 
@@ -259,6 +266,7 @@ cdef class ChargerStream:
         self._last_ms = receive_ms
         self._minute_bytes += <uint32_t>nbytes
         self.bytes_in += nbytes
+        self._totals.bytes_in += nbytes
         return 0
 
     cdef int _finish_minute(self) except -1:
@@ -280,13 +288,16 @@ cdef class ChargerStream:
             self._quarantined = <uint64_t*>calloc(REASONS, sizeof(uint64_t))
             if self._quarantined == NULL:
                 raise MemoryError
+        self._totals.quarantined_bytes += length
         if reason < REASONS:
             self._quarantined[reason] += length
+            self._totals.by_reason[reason] += length
         if minute != self._evidence_minute:
             self._evidence_minute = minute
             self._evidence_bytes = 0
         if self._evidence_bytes + length + RECORD_HEADER_BYTES > self._evidence_limit:
             self.evidence_dropped_bytes += length
+            self._totals.evidence_dropped_bytes += length
             return 0
         self._evidence_bytes += length + RECORD_HEADER_BYTES
         self.records.append_c(

@@ -1,5 +1,7 @@
 """Which answer of a charger belongs to which order, and what became of each order. No sockets, no clock."""
 
+import heapq
+import itertools
 from typing import Any, Final
 
 import msgspec
@@ -82,6 +84,10 @@ class CommandMatcher:
 
     def __init__(self) -> None:
         self._sent: dict[int, dict[_Key, list[SentCommand]]] = {}
+        # A heap of when something becomes of an order by time alone, and those that time has come to.
+        self._looks: list[tuple[int, int, SentCommand]] = []
+        self._overdue: list[SentCommand] = []
+        self._numbers = itertools.count()
 
     def waiting(self, pile_id: int, command: str, place: int, subject: str = "") -> bool:
         """Whether such an order still waits for its first answer."""
@@ -102,6 +108,7 @@ class CommandMatcher:
             older.settled = True
             replaced.append((older, unanswered(older, "replaced")))
         self._sent.setdefault(command.pile_id, {}).setdefault(command.key, []).append(command)
+        self._look_at(command, command.overdue_ms)
         return replaced
 
     def answer(
@@ -144,11 +151,10 @@ class CommandMatcher:
 
     def due(self, now_ms: int) -> list[SentCommand]:
         """The orders whose answer is overdue and that may be sent once more; the caller says so with `sent_again`."""
+        self._find_overdue(now_ms)
         return [
             sent
-            for of_pile in self._sent.values()
-            for known in of_pile.values()
-            for sent in known
+            for sent in self._overdue
             if not sent.settled and now_ms >= sent.overdue_ms and sent.attempts < sent.max_attempts
         ]
 
@@ -163,20 +169,18 @@ class CommandMatcher:
 
     def expire(self, now_ms: int) -> list[tuple[SentCommand, CommandOutcome]]:
         """The orders whose last answer is overdue at `now_ms`; forgets those that are too old to be answered."""
+        self._find_overdue(now_ms)
+        looked, self._overdue = self._overdue, []
         overdue = []
-        for pile_id, of_pile in list(self._sent.items()):
-            for key, known in list(of_pile.items()):
-                for sent in known:
-                    if not sent.settled and now_ms >= sent.overdue_ms:
-                        sent.settled = True
-                        overdue.append((sent, unanswered(sent, "timeout")))
-                kept = [sent for sent in known if now_ms < sent.overdue_ms + REMEMBERED_MS]
-                if not kept:
-                    del of_pile[key]
-                elif len(kept) < len(known):
-                    of_pile[key] = kept
-            if not of_pile:
-                del self._sent[pile_id]
+        for sent in looked:
+            if not sent.settled and now_ms >= sent.overdue_ms:
+                sent.settled = True
+                overdue.append((sent, unanswered(sent, "timeout")))
+            look_ms = sent.overdue_ms + (REMEMBERED_MS if sent.settled else 0)
+            if sent.settled and now_ms >= look_ms:
+                self._forget(sent)
+            else:
+                self._look_at(sent, look_ms)
         return overdue
 
     def connection_lost(self, pile_id: int, connector: int = 0) -> list[tuple[SentCommand, CommandOutcome]]:
@@ -191,6 +195,23 @@ class CommandMatcher:
                     sent.settled = True
                     lost.append((sent, unanswered(sent, "connection_lost")))
         return lost
+
+    def _look_at(self, sent: SentCommand, look_ms: int) -> None:
+        heapq.heappush(self._looks, (look_ms, next(self._numbers), sent))
+
+    def _find_overdue(self, now_ms: int) -> None:
+        while self._looks and self._looks[0][0] <= now_ms:
+            self._overdue.append(heapq.heappop(self._looks)[2])
+
+    def _forget(self, sent: SentCommand) -> None:
+        of_pile = self._sent[sent.pile_id]
+        kept = [other for other in of_pile[sent.key] if other is not sent]
+        if kept:
+            of_pile[sent.key] = kept
+            return
+        del of_pile[sent.key]
+        if not of_pile:
+            del self._sent[sent.pile_id]
 
     def _known(self, key: _Key) -> list[SentCommand]:
         return self._sent.get(key[0], {}).get(key, [])

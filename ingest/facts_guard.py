@@ -59,6 +59,8 @@ class FactsGuard:
         self.shed = 0
         self.known = 0
         self.records_put_off = 0
+        self.records_received = 0
+        self.records_repeated = 0
         self._facts = _Budgets(
             min(limits.facts_burst_bytes, spool_bytes // _FACTS_BURST_PARTS), limits.facts_per_minute_bytes
         )

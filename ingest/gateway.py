@@ -23,7 +23,7 @@ from ingest.connection_watch import ConnectionWatch
 from ingest.control import ControlServer
 from ingest.dialogue import FindPile
 from ingest.event_log import EventLog
-from ingest.events import CommandOutcome, ConnectionEvent, Event, TariffAck
+from ingest.events import ClockOffset, CommandOutcome, ConnectionEvent, ConnectorEvent, Event, TariffAck
 from ingest.facts_guard import FACTS_FLOOD, FactsGuard
 from ingest.gateway_counters import GatewayCounters
 from ingest.gateway_settings import GatewaySettings
@@ -111,6 +111,7 @@ class Gateway:
             login_ms=self.settings.login_timeout_ms,
         )
         self.bills_acked = 0
+        self.connections: dict[int, ChargerConnection] = {}
         self._networks = ChargerNetworks(self.settings.charger_networks)
         self.directory = directory
         self.spool = spool
@@ -128,8 +129,7 @@ class Gateway:
             tariff_grace_ms=self.settings.tariff_grace_ms,
             tariff_push_ms=self.settings.tariff_push_ms,
         )
-        self.watch = ConnectionWatch(self.alarms, self.log, self.upkeep)
-        self.connections: dict[int, ChargerConnection] = {}
+        self.watch = ConnectionWatch(self.connections, self.alarms, self.log, self.upkeep)
         self._accepted = 0
         self._servers: dict[PortKind, OpenPort] = {}
         self.handshakes = HandshakeCount(self.settings.handshake_timeout_ms)
@@ -232,6 +232,7 @@ class Gateway:
             connection.detector = ProtocolDetector(_is_good(YKC), _is_good(AAF5))
             self.speaks(connection, YKC.name)
         self.connections[connection.connection_id] = connection
+        self.watch.begin(connection, connection.opened_ms)
         self._all_closed.clear()
         self._keep_event(connection, connection.event("opened", connection.opened_ms), connection.opened_ms)
         if not self._networks.admit(connection.peer):
@@ -257,6 +258,7 @@ class Gateway:
             return protocol.make_stream(self.spool.buffer, connection.connection_id, on_event, limit)
 
         connection.link = ChargerLink(connection, protocol, dialogue, make_stream, intake=RecordIntake(self.facts))
+        connection.link.stream.count_into(self.counters.totals)
 
     def logged_in(self, connection: ChargerConnection, pile: Pile) -> None:
         """A charger has said who it is, and was let in."""
@@ -277,6 +279,7 @@ class Gateway:
         """A connection is over."""
         now_ms = self.clock()
         self.worker.leaving(connection)
+        self.watch.held.pop(connection.connection_id, None)
         self.connections.pop(connection.connection_id, None)
         if not self.connections:
             self._all_closed.set()
@@ -323,7 +326,21 @@ class Gateway:
 
     def _fact_written(self, event: Event) -> None:
         self.upkeep.heard(event)
+        if isinstance(event, ClockOffset):
+            self._each_connection(event.pile_id, self.watch.begin)
+        elif isinstance(event, ConnectorEvent) and self._is_beyond(event):
+            self._each_connection(event.pile_id, self.watch.soon)
         self.worker.heard(event)
+
+    def _each_connection(self, pile_id: int, tell: Callable[[ChargerConnection, int], None]) -> None:
+        for link in self.registry.links_of_number(pile_id):
+            connection = self.connections.get(link.connection_id)
+            if connection is not None:
+                tell(connection, self.clock())
+
+    def _is_beyond(self, event: ConnectorEvent) -> bool:
+        pile = self.directory.by_id(event.pile_id)
+        return pile is not None and event.connector > pile.connectors
 
     def _flooded(self, pile_id: int) -> None:
         pile = self.directory.by_id(pile_id)

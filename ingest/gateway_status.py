@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
-from ingest.charger_stream import ChargerStream
 from ingest.reactions import Reason
+from ingest.stream_totals import StreamTotals
 
 
 class GatewayStatus(msgspec.Struct):
@@ -73,21 +73,15 @@ class GatewayStatus(msgspec.Struct):
     closed: dict[str, int] = msgspec.field(default_factory=dict)
     workers: list["GatewayStatus"] = msgspec.field(default_factory=list)
 
-    def add_stream(self, stream: ChargerStream) -> None:
-        """Count in what one connection brought."""
-        self.bytes_in += stream.bytes_in
-        self.frames += stream.frames
-        self.readings += stream.readings
-        self.heartbeats += stream.heartbeats
-        self.quarantined_bytes += stream.quarantined_bytes
-        self.evidence_dropped_bytes += stream.evidence_dropped_bytes
-        for reason, quarantined_bytes in stream.quarantined.items():
-            name = Reason(reason).name.lower()
-            self.quarantined[name] = self.quarantined.get(name, 0) + quarantined_bytes
-
-    def add_closed(self, reason: str) -> None:
-        """Count in the end of one connection."""
-        self.closed[reason] = self.closed.get(reason, 0) + 1
+    def take_totals(self, totals: StreamTotals) -> None:
+        """Show what all connections brought."""
+        self.bytes_in = totals.bytes_in
+        self.frames = totals.frames
+        self.readings = totals.readings
+        self.heartbeats = totals.heartbeats
+        self.quarantined_bytes = totals.quarantined_bytes
+        self.evidence_dropped_bytes = totals.evidence_dropped_bytes
+        self.quarantined = {Reason(reason).name.lower(): nbytes for reason, nbytes in totals.quarantined.items()}
 
 
 def sum_of(node: str, now_ms: int, workers: list[GatewayStatus]) -> GatewayStatus:

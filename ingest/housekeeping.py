@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from ingest.gateway import Gateway
 
 HOUSEKEEPING_S: Final = 1.0
+LOOKS_AT_ONCE: Final = 256
+"""So many looks are about a millisecond of the event loop."""
 
 
 class Housekeeping:
@@ -44,7 +46,9 @@ class Housekeeping:
 
     async def _round(self, now_ms: int) -> None:
         gateway = self._gateway
-        for connection in list(gateway.connections.values()):
+        for number, connection in enumerate(gateway.watch.due(now_ms)):
+            if number % LOOKS_AT_ONCE == LOOKS_AT_ONCE - 1:
+                await asyncio.sleep(0)  # chargers that logged in at once are also due at once
             try:
                 gateway.watch.look_after(connection, now_ms)
             except Exception as error:  # noqa: BLE001 - a connection that cannot be watched goes, the others stay

@@ -10,7 +10,7 @@ from clickhouse_driver import Client
 from clickhouse_driver.errors import Error as DriverError
 
 from ingest.errors import IngestError
-from ingest.native_insert import begin_insert, finish_insert, sends_as_it_lies
+from ingest.native_insert import insert_columns, sends_as_it_lies
 from ingest.table_rows import TIME_COLUMNS, TableRows
 
 # Called with the driver's client settings as keywords (`use_numpy`).
@@ -52,7 +52,6 @@ class Inserter:
         self._client_factory = client_factory
         self._clients: dict[bool, Client] = {}
         self._settings: dict[str, Any] | None = None
-        self._unanswered: Client | None = None
 
     def insert(
         self,
@@ -63,15 +62,12 @@ class Inserter:
         *,
         maybe_stored: bool,
         attempt: str = "",
-        wait: bool = True,
     ) -> int:
         """Store the rows of the bytes `start` to `end` of a segment; gives how many were sent.
 
         `maybe_stored`: an earlier try may have reached the server. `attempt`: not empty, the server is to take the rows
-        even if it remembers the token of an earlier try (its rows are known to be gone). Without `wait` the rows may
-        not be stored before `finish` returns, but are free to change. Raises DatabaseAwayError.
+        even if it remembers the token of an earlier try (its rows are known to be gone). Raises DatabaseAwayError.
         """
-        self.finish()
         token = f"{segment_id:016x}:{start}:{end}:{rows.table}{rows.part}{attempt}"
         try:
             if maybe_stored:
@@ -82,20 +78,10 @@ class Inserter:
                 rows = missing
             if len(rows):
                 self._send(rows, token)
-                if wait:
-                    self._await_answer()
         except (DriverError, OSError, EOFError) as error:
             self.disconnect()
             raise DatabaseAwayError(f"ClickHouse did not take {len(rows)} rows of {rows.table}: {error}") from error
         return len(rows)
-
-    def finish(self) -> None:
-        """Return when the rows of the last insert are stored. Raises DatabaseAwayError."""
-        try:
-            self._await_answer()
-        except (DriverError, OSError, EOFError) as error:
-            self.disconnect()
-            raise DatabaseAwayError(f"ClickHouse did not say that it stored the rows: {error}") from error
 
     def insert_lists(self, table: str, columns: Mapping[str, list[Any]], token: str) -> None:
         """Store a few rows of a table about the loading itself. Raises DatabaseAwayError."""
@@ -126,19 +112,12 @@ class Inserter:
             client.disconnect()
         self._clients.clear()
         self._settings = None
-        self._unanswered = None
-
-    def _await_answer(self) -> None:
-        client, self._unanswered = self._unanswered, None
-        if client is not None:
-            finish_insert(client)
 
     def _send(self, rows: TableRows, token: str) -> None:
         settings = {**self._insert_settings(), "insert_deduplication_token": token}
         client = self._client(use_numpy=rows.numpy_only)
         if sends_as_it_lies(client, rows.columns):
-            begin_insert(client, rows.table, rows.columns, settings)
-            self._unanswered = client
+            insert_columns(client, rows.table, rows.columns, settings)
             return
         names = ", ".join(f"`{name}`" for name in rows.columns)
         client.execute(

@@ -18,5 +18,9 @@ class LineHealth:
     def end_by_time(self, now_ms: int, logged_in: bool, silence_ms: int) -> str:
         """Why the connection is to be closed because of what did not come, empty when it may live."""
 
+    @property
+    def login_due_ms(self) -> int:
+        """When a connection without a login has waited too long for it."""
+
     def start_anew(self, now_ms: int) -> None:
         """Nothing is read for a reason of ours, a slow disk or a decision: what does not come now does not count."""

@@ -43,6 +43,10 @@ cdef class LineHealth:
             return SILENT
         return ""
 
+    @property
+    def login_due_ms(self):
+        return self._opened_ms + <int64_t>self._limits.login_ms + 1
+
     def start_anew(self, int64_t now_ms):
         self.last_frame_ms = self._heard_ms = self._opened_ms = now_ms
         if self._partial_since_ms:

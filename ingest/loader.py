@@ -5,7 +5,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,6 +13,7 @@ from core.directory import PileDirectory
 from ingest.disk import Disk
 from ingest.insert import ClientFactory, DatabaseAwayError, Inserter
 from ingest.left_over import remove_if_done
+from ingest.liveness import replace_file
 from ingest.load_ledger import LoadLedger
 from ingest.loader_status import STATUS_FILE, LoaderStatus, LoadReport
 from ingest.segment import Segment
@@ -111,7 +111,6 @@ class Loader:
                 if self._try_once(PASS_S):
                     backoff_s = FIRST_BACKOFF_S
                     if self.waiting_bytes() < BACKLOG_BYTES:
-                        self._parts.rest()
                         pause_s = max(PAUSE_PER_WORK * (time.thread_time() - worked_s), self._interval_s)
                         pause_s = min(pause_s, max(LONGEST_INTERVAL_S, self._interval_s))
                         stop.wait(max(pause_s - (time.monotonic() - started_s), 0.0))
@@ -138,15 +137,10 @@ class Loader:
             folder.learn_what_was_announced(segments)
             work += [((segment.header.created_ms, segment.segment_id), folder, segment) for segment in segments]
         work.sort(key=lambda entry: entry[0])
-        self._parts.forget_ahead()
-        for number, (_, folder, segment) in enumerate(work, start=1):
+        for _, folder, segment in work:
             if deadline is not None and time.monotonic() > deadline:
                 return False
-            if number < len(work):
-                _, next_folder, next_segment = work[number]
-                folder.load(segment, partial(next_folder.read_ahead, next_segment))
-            else:
-                folder.load(segment)
+            folder.load(segment)
             if progress is not None:
                 progress(segment.readable)
         self._remove_done_folders()
@@ -214,9 +208,7 @@ class Loader:
             self.total.differences,
             differences[-1] if differences else "",
         )
-        part = self._root / f"{STATUS_FILE}.part"
         try:
-            part.write_bytes(msgspec.json.encode(status))
-            part.replace(self._root / STATUS_FILE)
+            replace_file(self._root / STATUS_FILE, msgspec.json.encode(status))
         except OSError as error:  # a full disk: emptying it is what this loader is for
             self._note_error(f"{type(error).__name__}: {error}")

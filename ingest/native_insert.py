@@ -45,15 +45,6 @@ def insert_columns(
     Raises `ColumnMismatchError` when a column's type is another than the table's, and what the driver raises. Whatever
     is raised, the connection is closed.
     """
-    begin_insert(client, table, columns, settings)
-    finish_insert(client)
-
-
-def begin_insert(client: Client, table: str, columns: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
-    """Hand one block to the kernel, whole: the arrays may change afterwards. `finish_insert` must follow.
-
-    Raises as `insert_columns`.
-    """
     names = ", ".join(f"`{name}`" for name in columns)
     query = f"INSERT INTO {table} ({names}) VALUES"
     connection = client.connection
@@ -67,18 +58,7 @@ def begin_insert(client: Client, table: str, columns: Mapping[str, NDArray[Any]]
         ]
         _send_block(connection, sample.columns_with_types, arrays)
         connection.send_data(ColumnOrientedBlock())
-
-
-def finish_insert(client: Client) -> None:
-    """Wait until the server has stored what `begin_insert` sent.
-
-    Raises what the driver raises, and closes the connection then.
-    """
-    try:
         client.receive_end_of_insert_query()
-    except (Exception, KeyboardInterrupt):
-        client.disconnect()
-        raise
 
 
 def _as_needed(name: str, kind: str, values: NDArray[Any]) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """Pieces of segments in memory: their bytes, records and rows, in buffers that are used again and again."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +73,6 @@ class Piece:
     start: int
     records: Records
     rows: MadeRows
-    bench: Workbench = field(repr=False)
 
     @property
     def end(self) -> int:
@@ -94,4 +93,4 @@ def read_piece(
     data = bench.read(file, start, end - start)
     records = bench.scan(data, max_records)
     made = bench.make_rows(segment_id, start, data, records, directory) if records.count else MadeRows([], [], [])
-    return Piece(segment_id, start, records, made, bench)
+    return Piece(segment_id, start, records, made)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from ingest.charger_link import Frame
 from ingest.charger_protocol import ChargerDialogue
@@ -12,6 +12,7 @@ from ingest.protocol_detection import ProtocolDetector
 from ingest.turn_budget import TurnBudget
 
 NOT_PROBED: Final = -1
+NO_LOOK: Final = -1
 
 class ReadPath:
     """The buffer that the event loop fills belongs to the compiled splitter: no copy in between.
@@ -34,8 +35,16 @@ class ReadPath:
     opened_ms: int
     logged_in_ms: int
     silence_ms: int
+    look_ms: int
+    """When it is to be looked after next, whatever comes until then; `NO_LOOK` while that is not known."""
+    watched_for_rest: bool
 
-    def __init__(self, clock: Callable[[], int], budget: TurnBudget) -> None: ...
+    def __init__(self, clock: Callable[[], int], budget: TurnBudget, waiting_for_rest: list[Any]) -> None:
+        """`waiting_for_rest` gets every connection that has received a part of a frame; whoever takes it out sets its
+        `watched_for_rest` back."""
+
+    def note_rest(self) -> None:
+        """A part of a frame has come: put it among those that wait for the rest."""
     def begin(self, stream: ChargerStream, dialogue: ChargerDialogue) -> None:
         """Read into this stream from now on."""
 

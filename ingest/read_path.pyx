@@ -9,16 +9,19 @@ from ingest.turn_budget cimport TurnBudget
 
 cdef enum:
     UNPROBED = -1
+    UNPLANNED = -1
     # Room given to a connection in a turn whose budget is spent: enough for what an honest charger sends at once.
     SMALL_READ_BYTES = 4096
 
 NOT_PROBED = UNPROBED
+NO_LOOK = UNPLANNED
 
 
 cdef class ReadPath:
-    def __init__(self, clock not None, TurnBudget budget not None):
+    def __init__(self, clock not None, TurnBudget budget not None, list waiting_for_rest not None):
         self._clock = clock
         self._budget = budget
+        self._waiting_for_rest = waiting_for_rest
         self.probed_at_frames = UNPROBED
 
     def begin(self, ChargerStream stream not None, dialogue not None):
@@ -30,6 +33,11 @@ cdef class ReadPath:
         self.plain = plain
         self._quarantined_bytes = self._stream.quarantined_bytes
 
+    cpdef note_rest(self):
+        if not self.watched_for_rest:
+            self.watched_for_rest = True
+            self._waiting_for_rest.append(self)
+
     def get_buffer(self, sizehint):
         if self.detector is not None:
             return self.detector.get_buffer()
@@ -39,6 +47,7 @@ cdef class ReadPath:
     def buffer_updated(self, Py_ssize_t nbytes):
         cdef int64_t now_ms
         cdef ChargerStream stream = self._stream
+        cdef bint pending
         if self.closing:
             return
         now_ms = self._clock()
@@ -48,7 +57,10 @@ cdef class ReadPath:
             stream.feed(nbytes, now_ms)
             frame = stream.next_frame() if self.plain else None
             if self._is_routine(frame):
-                self.health.good_read(stream.frames, stream.splitter._end != stream.splitter._start, now_ms)
+                pending = stream.splitter._end != stream.splitter._start
+                self.health.good_read(stream.frames, pending, now_ms)
+                if pending:
+                    self.note_rest()
                 if stream._acks_length > 0:
                     self.transport.write(stream.take_acks())
             else:

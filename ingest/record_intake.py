@@ -25,12 +25,15 @@ class Intake(Enum):
 class RecordIntake:
     """Watches the records of one connection; the guard counts those of the charger over all its connections."""
 
-    __slots__ = ("_copies", "_guard", "repeated")
+    __slots__ = ("_copies", "_guard")
 
     def __init__(self, guard: FactsGuard) -> None:
-        self.repeated = 0
         self._guard = guard
         self._copies: OrderedDict[bytes, int] | None = None
+
+    def came(self) -> None:
+        """A record came that will be acknowledged."""
+        self._guard.records_received += 1
 
     def judge(self, pile_id: int, body: bytes, size: int, now_ms: int) -> Intake:
         """What becomes of a record with this body that takes `size` bytes of frames, with its answer.
@@ -42,7 +45,7 @@ class RecordIntake:
         if copies < STORED_COPIES and self._guard.takes_record(pile_id, room, now_ms):
             return Intake.STORE
         if copies:
-            self.repeated += 1
+            self._guard.records_repeated += 1
             return Intake.REPEATED
         self._guard.put_off(pile_id)
         return Intake.PUT_OFF

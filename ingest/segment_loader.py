@@ -32,8 +32,7 @@ _log = logging.getLogger(__name__)
 class LoaderParts:
     """What the folders of one spool share.
 
-    `bench` holds the piece that is being loaded. The one that comes after it is made while the database stores that:
-    `ahead`, on a bench of its own, which `spare` is while nothing lies on it.
+    `bench` holds the piece that is being loaded.
     """
 
     inserter: Inserter
@@ -45,26 +44,6 @@ class LoaderParts:
     batch_records: int
     count: Callable[[LoadReport], None]
     bench: Workbench = field(default_factory=Workbench)
-    spare: Workbench | None = None
-    ahead: Piece | None = None
-
-    def take_ahead(self, segment_id: int, start: int) -> Piece | None:
-        """The piece that was made ahead, when it is that one; its bench is then the one in use."""
-        piece = self.ahead
-        self.forget_ahead()
-        if piece is None or (piece.segment_id, piece.start) != (segment_id, start):
-            return None
-        self.spare, self.bench = self.bench, piece.bench
-        return piece
-
-    def forget_ahead(self) -> None:
-        """Nothing is made ahead."""
-        if self.ahead is not None:
-            self.spare, self.ahead = self.ahead.bench, None
-
-    def rest(self) -> None:
-        """Give back the memory that only a backlog needs."""
-        self.spare = self.ahead = None
 
 
 class FolderLoader:
@@ -123,11 +102,10 @@ class FolderLoader:
         if unknown:
             self._announced |= self._parts.ledger.announced(unknown)
 
-    def load(self, segment: Segment, meanwhile: Callable[[], None] = lambda: None) -> None:
+    def load(self, segment: Segment) -> None:
         """Bring what is readable of a segment into the database; once it is complete and proven, delete it.
 
-        `meanwhile` is called while the database stores the last piece. Raises DatabaseAwayError; the next call goes on
-        where this one stopped.
+        Raises DatabaseAwayError; the next call goes on where this one stopped.
         """
         state = self._state(segment)
         if state.loaded < segment.readable or state.checked < state.loaded:
@@ -138,7 +116,7 @@ class FolderLoader:
                 return
             try:
                 while state.loaded < segment.readable:
-                    state = self._load_piece(segment, file, state, meanwhile)
+                    state = self._load_piece(segment, file, state)
                 if self._check_is_due(segment, state):
                     state = self._check(segment, file, state)
             finally:
@@ -146,30 +124,11 @@ class FolderLoader:
         if self._may_go(segment, state):
             self._delete(segment)
 
-    def read_ahead(self, segment: Segment) -> None:
-        """Make the next piece of a segment that `load` will come to; nothing is noted anywhere."""
-        state = self._state(segment)
-        if state.intent_end > state.loaded or state.loaded >= segment.readable:
-            return
-        try:
-            file = os.open(segment.path, os.O_RDONLY)
-        except FileNotFoundError:  # shed since the listing
-            return
-        try:
-            self._read_ahead(segment, file, state.loaded)
-        finally:
-            os.close(file)
-
-    def _read_ahead(self, segment: Segment, file: int, start: int) -> None:
-        parts = self._parts
-        bench, parts.spare = parts.spare or Workbench(), None
-        parts.ahead = self._read(segment, file, start, bench)
-
-    def _read(self, segment: Segment, file: int, start: int, bench: Workbench, intent_end: int = 0) -> Piece:
+    def _read(self, segment: Segment, file: int, start: int, intent_end: int = 0) -> Piece:
         """The piece that begins at `start`; one that was intended before is as long as it was then."""
         end = intent_end or min(segment.readable, start + PIECE_BYTES)
         most = end - start if intent_end else self._parts.batch_records
-        return read_piece(bench, file, segment.segment_id, start, end, most, self._parts.directory)
+        return read_piece(self._parts.bench, file, segment.segment_id, start, end, most, self._parts.directory)
 
     def _may_go(self, segment: Segment, state: LoadState) -> bool:
         complete = segment.closed and state.checked >= segment.size
@@ -183,15 +142,13 @@ class FolderLoader:
         first_s = self._checked_s.setdefault(segment.segment_id, time.monotonic())
         return time.monotonic() >= first_s + CHECK_EVERY_S
 
-    def _load_piece(self, segment: Segment, file: int, state: LoadState, meanwhile: Callable[[], None]) -> LoadState:
+    def _load_piece(self, segment: Segment, file: int, state: LoadState) -> LoadState:
         """Load the next piece of a segment, or step over damage; gives the state afterwards."""
         parts = self._parts
         start = state.loaded
         redo = state.intent_end > start
         held = self._held_of(segment, file, state)  # before the piece: it may need the bench
-        piece = None if redo else parts.take_ahead(segment.segment_id, start)
-        if piece is None:
-            piece = self._read(segment, file, start, parts.bench, state.intent_end if redo else 0)
+        piece = self._read(segment, file, start, state.intent_end if redo else 0)
         if piece.records.count == 0:
             end = self._step_over_damage(segment, file, start)
             return self._loaded(segment, LoadState(end, _still_open(state.intent_end, end), state.checked))
@@ -200,23 +157,18 @@ class FolderLoader:
             self._put(segment, LoadState(start, end, state.checked))
         maybe_stored = redo or self._is_announced(segment, start, end)
         self._insert(segment, piece, held, maybe_stored=maybe_stored)
-        if end < segment.readable and not redo:
-            self._read_ahead(segment, file, end)
-        else:
-            meanwhile()
-        parts.inserter.finish()
         parts.count(LoadReport(piece.records.count, piece.rows.count()))
         return self._loaded(segment, LoadState(end, _still_open(state.intent_end, end), state.checked))
 
     def _insert(self, segment: Segment, piece: Piece, held: Held, *, maybe_stored: bool, attempt: str = "") -> None:
-        """Announce and send the rows of a piece; the last of them are stored when the inserter has finished."""
+        """Announce the rows of a piece and store them."""
         parts = self._parts
         self._count_rows(segment, piece, held)
         rows_by_table = piece.rows.count()
         parts.ledger.announce(
             segment, piece.start, piece.end, piece.records.count, rows_by_table, self.name, parts.clock()
         )
-        for number, rows in enumerate(piece.rows.tables, start=1):
+        for rows in piece.rows.tables:
             sent = parts.inserter.insert(
                 rows,
                 segment.segment_id,
@@ -224,7 +176,6 @@ class FolderLoader:
                 piece.end,
                 maybe_stored=maybe_stored,
                 attempt=attempt,
-                wait=number < len(piece.rows.tables),
             )
             held.inserted[rows.table] += sent
 
@@ -311,7 +262,6 @@ class FolderLoader:
             piece = read_piece(parts.bench, file, segment.segment_id, start, end, parts.batch_records, parts.directory)
             if piece.records.count:
                 self._insert(segment, piece, held, maybe_stored=True, attempt=f":repair:{parts.clock()}")
-                parts.inserter.finish()
                 start = piece.end
             else:
                 start += _until_next_record(file, start, end)

@@ -26,7 +26,7 @@ class Orders(Protocol):
 
 
 class Upkeep:
-    """Watches the facts about clocks and tariffs, and acts on them once a second.
+    """Watches the facts about clocks and tariffs, and acts on them when `ConnectionWatch` looks after a charger.
 
     A tariff is in order when the charger showed the version that is valid by date. One that showed another, or none
     that anybody knows, differs until it acknowledges the valid one (ykc.md section 5): by its own 0x09, or by 0x58 that
@@ -70,6 +70,18 @@ class Upkeep:
         if tariffs and now_ms - logged_in_ms >= self._tariff_grace_ms and now_ms >= state.tariff_look_ms:
             state.tariff_look_ms = now_ms + LOOK_EVERY_MS
             self._look_after_tariff(self._directory.by_id(pile.pile_id) or pile, state, now_ms)
+
+    def next_look_ms(self, pile: Pile, state: PileState, logged_in_ms: int, now_ms: int, *, tariffs: bool) -> int:
+        """When `look_after` has something to do for the charger, as far as is known now."""
+        retry_ms = CLOCK_RETRY_MS if pile.pile_id in self._clocks_off else self._time_sync_interval_ms
+        looks = [state.time_sync_ms + min(retry_ms, self._time_sync_interval_ms) + 1]
+        if tariffs:
+            first_ms = logged_in_ms + self._tariff_grace_ms
+            if now_ms < first_ms:
+                looks.append(first_ms)
+            elif pile.pile_id in self.tariff_differences:
+                looks.append(state.tariff_look_ms)
+        return min(looks)
 
     def _clock_heard(self, event: ClockOffset) -> None:
         pile = self._directory.by_id(event.pile_id)
