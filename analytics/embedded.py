@@ -21,6 +21,7 @@ from analytics import embedded_child
 from analytics.client import ClickHouseAddress, DatabaseUnreachable, connect
 from analytics.embedded_config import Credentials, credentials, write_server_files
 from analytics.errors import AnalyticsError
+from analytics.process_rank import give_way
 
 READY_TIMEOUT_S: Final = 30.0
 LOCK_TIMEOUT_S: Final = 10.0
@@ -56,16 +57,20 @@ class EmbeddedServer:
     """The server of one folder; exactly one process owns it at a time.
 
     `port` and `http_port` are free ones unless given (HTTP is closed unless `http_port` is given; 0 means a free one).
+    `niceness`: it is nicer than this process by so much, and waits for it when the processors are short.
     The child has a session of its own, so Ctrl-C does not reach it, and it ends when this process ends, however that
     happens. The lock is held by this process and the child together: the folder is free only when both are gone.
     """
 
-    def __init__(self, folder: Path, *, port: int | None = None, http_port: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, port: int | None = None, http_port: int | None = None, niceness: int = 0
+    ) -> None:
         self.folder = Path(folder).absolute()
         self.http_port = http_port
         self.address: ClickHouseAddress | None = None
         self.restarts = 0
         self._wanted_port = port or None
+        self._niceness = niceness
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
         _servers.add(self)
@@ -178,7 +183,7 @@ class EmbeddedServer:
         log = self._log_path
         mode = "wb" if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES else "ab"
         with log.open(mode) as output:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 # -P: the folder of the script must not stand on the child's module path
                 [sys.executable, "-P", embedded_child.__file__],
                 cwd=self.folder / "server",
@@ -188,6 +193,9 @@ class EmbeddedServer:
                 start_new_session=True,
                 pass_fds=(self._lock,),
             )
+        if self._niceness:
+            give_way(process.pid, self._niceness)
+        return process
 
     def _await_answer(self, address: ClickHouseAddress) -> None:
         assert self._process is not None

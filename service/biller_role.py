@@ -15,6 +15,8 @@ from analytics.client import DatabaseUnreachable, connect
 from analytics.conformance import ConformanceChecker
 from analytics.meter_learning import MeterLearner
 from core.directory import PileDirectory
+from ingest.loader_status import read_loader_status
+from service.biller_turns import BillerTurns, loader_is_behind
 from service.lifeline import say_ready, stop_event
 from service.loaded import loaded_until
 from service.role import MS_PER_S, RoleSettings, now_ms, refreshed_directory, run_role
@@ -101,8 +103,13 @@ def run_biller(role: RoleSettings) -> None:
     directory = refreshed_directory(role)
     say_ready()
     workers: tuple[Lessons, Biller, Checks] | None = None
+    turns = _turns(role)
+    interval_s = role.settings.biller_interval_ms / MS_PER_S
     while True:
         last_pass = stop.is_set()
+        if not turns.may_begin() and not last_pass:
+            stop.wait(interval_s)
+            continue
         try:
             workers = workers or _new_workers(role, directory)
             lessons, biller, checks = workers
@@ -113,9 +120,17 @@ def run_biller(role: RoleSettings) -> None:
         except _AWAY as error:
             _log.warning("the biller waits for ClickHouse: %s", error)
             workers = None
+        turns.ended()
         if last_pass:
             return
-        stop.wait(role.settings.biller_interval_ms / MS_PER_S)
+        stop.wait(turns.pause_s(interval_s))
+
+
+def _turns(role: RoleSettings) -> BillerTurns:
+    def is_behind() -> bool:
+        return loader_is_behind(read_loader_status(role.spool), now_ms())
+
+    return BillerTurns(role.run, is_behind, role.settings.biller_patience_s)
 
 
 def _new_workers(role: RoleSettings, directory: PileDirectory) -> tuple[Lessons, Biller, Checks]:

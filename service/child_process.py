@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from analytics.process_rank import give_way
 from service.errors import StartError
 
 READY_TIMEOUT_S = 30.0
@@ -23,10 +24,14 @@ RESTART_PAUSE_S = 1.0
 
 
 class ChildProcess:
-    """One process of the platform; `start` waits until it says that it is ready."""
+    """One process of the platform; `start` waits until it says that it is ready.
 
-    def __init__(self, name: str, arguments: Sequence[str], log_folder: Path) -> None:
+    `niceness`: it is nicer than this process by so much, and waits for it when the processors are short.
+    """
+
+    def __init__(self, name: str, arguments: Sequence[str], log_folder: Path, *, niceness: int = 0) -> None:
         self.name = name
+        self._niceness = niceness
         self._arguments = list(arguments)
         self._log_path = log_folder / f"{name}.log"
         self._process: subprocess.Popen[str] | None = None
@@ -50,6 +55,8 @@ class ChildProcess:
                 text=True,
                 start_new_session=True,
             )
+        if self._niceness:
+            give_way(self._process.pid, self._niceness)
         self._started = time.monotonic()
 
     def alive(self) -> bool:

@@ -17,8 +17,8 @@ RETRY_PAUSE_S = 3.0
 class DatabaseProcess:
     """Keeps one embedded server up. While it comes up again the gateway goes on: the spool holds what it takes."""
 
-    def __init__(self, folder: Path, port: int | None) -> None:
-        self._server = EmbeddedServer(folder, port=port)
+    def __init__(self, folder: Path, port: int | None, niceness: int = 0) -> None:
+        self._server = EmbeddedServer(folder, port=port, niceness=niceness)
         self._revival: threading.Thread | None = None
         self._next_try = 0.0
 

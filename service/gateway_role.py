@@ -16,6 +16,7 @@ from ingest.spool import Spool, SpoolBrokenError
 from ingest.start_decision import StartTable
 from ingest.tls import TlsFileError
 from service.charger_access import tls_files
+from service.full_collections import FullCollections
 from service.lifeline import say_ready, stopped_in_loop
 from service.role import MS_PER_S, RoleSettings, now_ms, refreshed_directory, run_role
 from service.settings import Settings
@@ -91,7 +92,9 @@ async def _until_stopped(stopped: asyncio.Event, spool: Spool) -> None:
     The parent starts a new gateway then: it finds out what the disk holds, and chargers send again what nobody
     acknowledged.
     """
+    collections = FullCollections()
     while not stopped.is_set():
+        collections.collect_if_due()
         if spool.broken:
             raise SpoolBrokenError(f"the disk below {spool.folder} refused a sync; starting anew")
         with contextlib.suppress(TimeoutError):

@@ -33,6 +33,9 @@ PORT_NAMES = {
 GATEWAY = "gateway"
 HUB = "hub"
 BEHIND_GATEWAYS = ("loader", "biller", "dashboard")
+BEHIND = 5
+"""The niceness of what may wait: chargers wait for the gateway and people for the dashboard, what was received waits in
+the spool. Not more, because a role has to start and to stop in seconds on a machine that is busy with others, too."""
 STOP_WITHIN_S = 4.5
 DATABASE_STOP_S = 1.5
 WATCH_EVERY_S = 0.25
@@ -66,7 +69,7 @@ class Platform:
         if self.settings.clickhouse:
             self.address = ClickHouseAddress.from_url(self.settings.clickhouse)
         else:
-            self._database = DatabaseProcess(self.folder / "clickhouse", self.settings.clickhouse_port or None)
+            self._database = DatabaseProcess(self.folder / "clickhouse", self.settings.clickhouse_port or None, BEHIND)
             self.address = msgspec.structs.replace(self._database.start(), database=self.settings.clickhouse_database)
         migrate(self.address)
         self._publisher = Publisher(open_database(self.settings.database_url))
@@ -190,7 +193,7 @@ class Platform:
 
     def _launch(self, name: str, role: str, role_file: Path, *arguments: str) -> None:
         words = ["-m", f"service.{role}_role", str(role_file), *arguments]
-        child = ChildProcess(name, words, self.folder / "logs")
+        child = ChildProcess(name, words, self.folder / "logs", niceness=BEHIND if role in ("loader", "biller") else 0)
         child.launch()
         self._children[name] = child
 

@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `logins_per_pile` and `logins_per_address` are limits per minute. `idle_timeout_s` 0: a charger is silent after
     three missed heartbeats of its protocol. A connection must log in within `login_timeout_s`; there may be
     `max_connections`, and `unidentified_per_address` of one address that have not logged in (0 = any number).
+    While the loader is behind, a pass of the biller waits for it `biller_patience_s` at most (0: not at all).
     `start_accounts` may charge by card, VIN or password at the charger; `aaf5_values` is what AAF5 chargers are told
     that ask for a tariff or QR codes; `thresholds` are those of the anomaly rules, with what differs by model, station
     and operator (`analytics.threshold_book`). These three are tables of `pilestream.toml`.
@@ -75,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spool_max_bytes: int = 20 * 1024**3
     keep_loaded_segments: bool = False
     biller_interval_ms: int = 1000
+    biller_patience_s: Annotated[int, msgspec.Meta(ge=0)] = 30
     start_accounts: tuple[StartAccount, ...] = ()
     aaf5_values: tuple[Aaf5Values, ...] = ()
     thresholds: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from core.ykc import realtime
 from ingest.gateway_status import GatewayStatus, sum_of
 from ingest.loader_status import read_loader_status
 from ingest.spool_status import read_spool_status
+from service.biller_turns import read_biller_status
 from service.role import now_ms
 from service.settings import Settings
 
@@ -39,6 +40,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
     folder = settings.folder
     spool = folder / "spool"
     loader = read_loader_status(spool)
+    biller = read_biller_status(folder / "run")
     return {
         "data": str(folder),
         "compiled": {"checksums": checksum.implementation(), "rows": realtime.implementation()},
@@ -46,6 +48,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
         "gateway": _gateway_counters(settings),
         "spool": read_spool_status(spool),
         "loader": msgspec.to_builtins(loader) if loader is not None else {},
+        "biller": msgspec.to_builtins(biller) if biller is not None else {},
     }
 
 

@@ -84,3 +84,18 @@ def test_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     parent.wait()
     parent.stdout.close()
     assert gone(child_pid)
+
+
+def test_a_child_can_rank_below_its_parent(tmp_path: Path) -> None:
+    child = ChildProcess("last", ["-c", OBEDIENT], tmp_path, niceness=7)
+    child.start()
+    assert child._process is not None
+    pid = child._process.pid
+    group = Path(f"/proc/{pid}/autogroup")
+    told = group.read_text().split() if group.exists() else []
+    niceness = os.getpriority(os.PRIO_PROCESS, pid)
+    child.ask_to_stop()
+    child.wait_stopped(5.0)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert niceness == min(own + 7, 19)
+    assert told[1:] in ([], ["nice", str(niceness)])

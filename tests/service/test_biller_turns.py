@@ -1,0 +1,216 @@
+"""The biller waits for a loader that is behind, for a bounded time; its bills come all the same."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from clickhouse_driver import Client
+
+from analytics.client import ClickHouseAddress
+from backoffice.database import open_database
+from ingest.loader import BACKLOG_BYTES
+from ingest.loader_status import STATUS_FILE, LoaderStatus
+from service.biller_turns import FRESH_MS, LONGEST_PAUSE_S, BillerStatus, BillerTurns, loader_is_behind
+from service.biller_turns import STATUS_FILE as BILLER_FILE
+from service.biller_turns import read_biller_status as said
+from service.child_process import ChildProcess
+from service.master_data import Publisher, load_file
+from service.role import RoleSettings, now_ms
+from service.settings import Settings
+from service.status import read_status
+from tests.analytics.stored_facts import PILE_CODE, Clock, Facts
+from tests.analytics.stored_steps import store_session
+
+# The charger of `stored_facts` is the fourth.
+MASTER = f"""
+[[operators]]
+key = "o"
+name = "o"
+
+[[tariffs]]
+key = "t"
+name = "t"
+
+[[tariffs.versions]]
+model_no = "0007"
+from = 2023-01-01T00:00:00+08:00
+slots = "{"f" * 48}"
+electricity = {{ sharp = "1.0", peak = "1.0", flat = "0.7", valley = "1.0" }}
+service = {{ sharp = "0.4", peak = "0.4", flat = "0.4", valley = "0.4" }}
+
+[[models]]
+key = "m"
+vendor = "m"
+current = "dc"
+connectors = 2
+rated_power_kw = 120
+register = "session"
+quantum_kwh = "0.0001"
+
+[[stations]]
+key = "s"
+operator = "o"
+name = "s"
+latitude = 23.0
+longitude = 113.3
+tariffs = [{{ tariff = "t", from = 2023-01-01T00:00:00+08:00 }}]
+
+[[piles]]
+first_code = "{int(PILE_CODE) - 3:014d}"
+count = 4
+station = "s"
+model = "m"
+commissioned = 2023-01-01T00:00:00+08:00
+"""
+
+
+def loader(waiting: int, *, updated_ms: int = 0, error: str = "") -> LoaderStatus:
+    at_ms = updated_ms or now_ms()
+    return LoaderStatus(at_ms, at_ms, waiting, 0, {}, 0, error)
+
+
+class Loader:
+    behind = True
+
+    def __call__(self) -> bool:
+        return self.behind
+
+
+def turns_of(run: Path, patience_s: float) -> tuple[BillerTurns, Loader, Clock]:
+    of_loader, clock = Loader(), Clock(1_000)
+    return BillerTurns(run, of_loader, patience_s, lambda: float(clock())), of_loader, clock
+
+
+def last(run: Path) -> BillerStatus:
+    found = said(run)
+    assert found is not None
+    return found
+
+
+def test_a_pass_waits_for_the_loader_as_long_as_it_has_patience(tmp_path: Path) -> None:
+    turns, _loader, clock = turns_of(tmp_path, 30)
+    for waited in range(30):
+        assert not turns.may_begin(), waited
+        assert last(tmp_path).waits_since_ms
+        clock.now_ms += 1
+    assert turns.may_begin()
+    turns.ended()
+    now = last(tmp_path)
+    assert (now.passes, now.put_off, now.in_spite, now.waits_since_ms) == (1, 1, 1, 0)
+    assert now.waited_ms == now.longest_wait_ms == 30_000
+    assert not turns.may_begin()  # the next one has its own wait
+
+
+def test_the_wait_ends_when_the_loader_has_caught_up(tmp_path: Path) -> None:
+    turns, of_loader, clock = turns_of(tmp_path, 30)
+    assert not turns.may_begin()
+    clock.now_ms += 4
+    of_loader.behind = False
+    assert turns.may_begin()
+    turns.ended()
+    assert (last(tmp_path).put_off, last(tmp_path).in_spite, last(tmp_path).longest_wait_ms) == (1, 0, 4_000)
+    assert turns.may_begin()
+    turns.ended()
+    assert (last(tmp_path).passes, last(tmp_path).put_off) == (2, 1)
+
+
+def test_without_patience_no_pass_waits(tmp_path: Path) -> None:
+    turns, _loader, _clock = turns_of(tmp_path, 0)
+    assert turns.may_begin()
+    turns.ended()
+    assert last(tmp_path).put_off == 0
+
+
+def test_a_full_disk_keeps_no_pass_from_beginning(tmp_path: Path) -> None:
+    (tmp_path / f".{BILLER_FILE}.new").symlink_to("/dev/full")
+    turns, _loader, clock = turns_of(tmp_path, 30)
+    assert not turns.may_begin()
+    clock.now_ms += 30
+    assert turns.may_begin()
+    turns.ended()
+    assert said(tmp_path) is None
+
+
+def test_the_pause_grows_with_the_pass_up_to_a_bound(tmp_path: Path) -> None:
+    turns, of_loader, clock = turns_of(tmp_path, 30)
+    of_loader.behind = False
+    pauses = []
+    for took_s in (0, 2, 60):
+        assert turns.may_begin()
+        clock.now_ms += took_s
+        pauses.append(turns.pause_s(1.0))
+    assert pauses == [1.0, 6.0, LONGEST_PAUSE_S]
+
+
+@pytest.mark.parametrize(
+    ("status", "behind"),
+    [
+        (None, False),
+        (loader(BACKLOG_BYTES, updated_ms=50_000), True),
+        (loader(BACKLOG_BYTES - 1, updated_ms=50_000), False),
+        (loader(BACKLOG_BYTES, updated_ms=50_000 - FRESH_MS), False),
+        (loader(BACKLOG_BYTES, updated_ms=50_000, error="ClickHouse is away"), False),
+    ],
+    ids=["none", "behind", "little", "silent", "stuck"],
+)
+def test_only_a_loader_that_gets_on_is_waited_for(status: LoaderStatus | None, behind: bool) -> None:
+    assert loader_is_behind(status, 50_000) is behind
+
+
+@pytest.fixture
+def always_behind(tmp_path: Path) -> Iterator[None]:
+    """A loader that says all the time that it is far behind."""
+    path = tmp_path / "spool" / STATUS_FILE
+    path.parent.mkdir()
+    stop = threading.Event()
+
+    def say() -> None:
+        part = path.with_suffix(".part")
+        part.write_bytes(msgspec.json.encode(loader(100 * BACKLOG_BYTES)))
+        part.replace(path)
+
+    def keep_saying() -> None:
+        while not stop.wait(0.2):
+            say()
+
+    say()
+    thread = threading.Thread(target=keep_saying)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+
+
+@pytest.mark.server
+@pytest.mark.usefixtures("always_behind")
+def test_bills_come_while_the_loader_never_catches_up(
+    database: Client, database_address: ClickHouseAddress, tmp_path: Path
+) -> None:
+    facts = Facts(database)
+    store_session(facts)
+    settings = Settings(data=str(tmp_path), biller_interval_ms=50, biller_patience_s=1)
+    sites = tmp_path / "sites.toml"
+    sites.write_text(MASTER, "utf-8")
+    assert load_file(settings, sites) == 0
+    Publisher(open_database(settings.database_url)).publish(database)
+    (tmp_path / "run").mkdir()
+    role = tmp_path / "run" / "role.json"
+    role.write_bytes(msgspec.json.encode(RoleSettings(settings, database_address)))
+    biller = ChildProcess("biller", ["-m", "service.biller_role", str(role)], tmp_path / "logs", niceness=15)
+    biller.start()
+    try:
+        deadline = time.monotonic() + 20
+        while not database.execute("SELECT count() FROM bills WHERE status = 'final'")[0][0]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        while not (told := read_status(settings)["biller"]).get("passes"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        biller.ask_to_stop()
+        biller.wait_stopped(10)
+    assert told["in_spite"] >= 1
+    assert 1_000 <= told["longest_wait_ms"] < 10_000
