@@ -60,7 +60,7 @@ class Cause(IntEnum):
     WHOLE_REGISTER = 21
     """The record lost its begin when the clock was set during the charge: it bills the whole register."""
     PARTS_OFF = 22
-    """The total of the record is half as much again as its half-hours."""
+    """The total of the record is a tenth more than its half-hours, which no charger is too weak for."""
     OTHER_VEHICLE = 23
     """The record names the vehicle of another charge: the firmware kept its number."""
     CLOSED_BY_NEXT = 24

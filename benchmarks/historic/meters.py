@@ -72,7 +72,7 @@ def recorded_of(charges: Charges, quantum_e2kwh: int) -> Recorded:
     after = _whole(charges.register_e4kwh(every, charges.stop_ms), quantum_e2kwh)
     told = true_energy + charges.added_e2kwh
     total = np.where(charges.whole_register, after, told)
-    total = np.where(charges.parts_off, told * 3 // 2, total)
+    total = np.where(charges.parts_off, told * 11 // 10, total)
     begin_ms = charges.first_ms + charges.clock_ms + ZONE_OFFSET_MS
     border_ms = (begin_ms // HALF_HOUR_MS + 1) * HALF_HOUR_MS - charges.clock_ms - ZONE_OFFSET_MS
     until_border = charges.base_e4kwh + charges.energy_e4kwh(every, np.minimum(border_ms, charges.stop_ms))

@@ -190,8 +190,6 @@ def _flagged(curve: SessionCurve, scale: _Scale) -> Iterator[str]:
         x, counted = scale.x(int(curve.event_ms[place])), int(curve.counted_e4kwh[place])
         if counted > scale.top_e4kwh:
             yield f'<path d="M{x} {ENERGY_TOP - 6}l5 9h-10z" fill="{RED}"/>'
-        elif counted < 0:
-            yield f'<path d="M{x} {ENERGY_BOTTOM + 6}l5 -9h-10z" fill="{RED}"/>'
         else:
             yield f'<circle cx="{x}" cy="{scale.y(counted)}" r="3.6" fill="none" stroke="{RED}" stroke-width="1.6"/>'
 
