@@ -18,6 +18,7 @@ GATEWAY: Final = "pilestream"
 FLOOR: Final = "c epoll"
 BULK_PLAIN: Final = "uvloop, plain python"
 SEGMENTS_PLAIN: Final = "asyncio, plain python"
+UVLOOP: Final = "uvloop, only answers"
 
 Commands = dict[str, Callable[[Path], list[str]]]
 
@@ -55,12 +56,26 @@ def segments(connections: int, seconds: float, rounds: int) -> dict[str, Any]:
         commands: Commands = {
             FLOOR: lambda place: floor_command("segments", place / "bytes", sent),
             SEGMENTS_PLAIN: lambda place: python_command("benchmarks.sockets.plain_python", "asyncio", place / "bytes"),
+            UVLOOP: lambda place: python_command("benchmarks.sockets.uvloop_alone"),
             GATEWAY: lambda place: python_command("benchmarks.sockets.gateway_alone", place, connections),
         }
         runs = _in_turn(commands, Path(name), rounds, "segments", sent, seconds)
     rates = {name: [run.answers / run.cpu_s for run in found] for name, found in runs.items()}
-    measures = {"vs_floor": _in_each_round(rates, FLOOR), "vs_asyncio": _in_each_round(rates, SEGMENTS_PLAIN)}
-    return _report("segments", runs, rates, measures, connections=connections)
+    measures = {
+        "vs_floor": _in_each_round(rates, FLOOR),
+        "vs_asyncio": _in_each_round(rates, SEGMENTS_PLAIN),
+        "vs_uvloop": _in_each_round(rates, UVLOOP),
+    }
+    return _report("segments", runs, rates, measures, connections=connections, limit=_limit_of_uvloop(rates))
+
+
+def _limit_of_uvloop(rates: dict[str, list[float]]) -> str:
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    most, own = medians[UVLOOP] / medians[FLOOR], medians[GATEWAY] / medians[UVLOOP]
+    return (
+        f"a server on uvloop that only reads and answers, without a look at what came and without storing it, reaches "
+        f"{most:.0%} of the C program; the gateway, which does both, reaches {own:.0%} of that server"
+    )
 
 
 def _in_turn(
