@@ -1,5 +1,6 @@
 """Fixtures for every package: a real ClickHouse for the whole run, and a fresh database with the schema per test."""
 
+import signal
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -36,3 +37,13 @@ def database(database_address: ClickHouseAddress) -> Iterator[Client]:
     client = connect(database_address)
     yield client
     client.disconnect()
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """A command that ran inside a test leaves its handlers of signals to no other test."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        if handler is not None:  # None: set by something else than Python, which cannot set it again
+            signal.signal(number, handler)

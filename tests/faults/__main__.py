@@ -24,6 +24,8 @@ from tests.faults.tally import Row, as_table, write
 
 DEFAULT_ROUNDS: Final = 200
 ROUNDS_OF_A_PLATFORM: Final = 40
+WORKERS_OF_A_STORM: Final = 2
+"""A process that may open 20,000 files cannot hold 20,000 chargers and its own."""
 
 
 def fault_functions(rounds: int, seed: int, workers: int) -> dict[str, Callable[[Path], list[Row]]]:
@@ -42,7 +44,7 @@ def fault_functions(rounds: int, seed: int, workers: int) -> dict[str, Callable[
         "clock": lambda folder: [clock_steps(folder, seed)],
         "segments": lambda folder: [damaged_segments(folder, few // 2, seed)],
         "sigterm": lambda folder: [ended_under_load(folder, few // 2, seed)],
-        "storm": lambda folder: [storm(folder, 100 * rounds, seed, workers=workers)],
+        "storm": lambda folder: [storm(folder, 100 * rounds, seed, workers=max(workers, WORKERS_OF_A_STORM))],
         "deaf": lambda folder: [never_read(folder, 10 + few, seed)],
         "gone": lambda folder: [gone_without_a_word(folder, 4 * rounds, seed, workers=workers)],
         "flood": lambda folder: [full_speed(folder, 20_000 * rounds, seed)],

@@ -25,6 +25,7 @@ from backoffice.master_file import load_master_file
 from ingest.spool_status import read_spool_status
 from service.settings import Settings
 from tests.faults.fault_points import ROOT, FaultPoints
+from tests.faults.scratch_files import left_behind
 
 START_S: Final = 120.0
 BACK_S: Final = 40.0
@@ -211,13 +212,12 @@ class ServeProcess:
         """What `serve` and its children hold now, but those of these roles (which begin anew, or have caches)."""
         roles = self.roles()
         pids = [self.pid, *(pid for role, pids in roles.items() if role not in but for pid in pids)]
-        scratch = [path for path in self.folder.rglob("*") if path.suffix in (".part", ".new", ".tmp")]
         return Held(
             1 + sum(map(len, roles.values())),
             sum(_count(pid, "fd") for pid in pids),
             sum(_count(pid, "task") for pid in pids),
             _memory_kib(self.pid),
-            len([path for path in scratch if "clickhouse" not in path.parts]),
+            len(left_behind(self.folder)),
         )
 
     def memory_kib(self, role: str, kind: str = "VmRSS") -> int:
