@@ -41,7 +41,7 @@ def test_the_spool_leaves_room_for_what_the_loader_notes(tmp_path: Path) -> None
 
 
 def test_a_loader_that_cannot_write_its_status_goes_on(tmp_path: Path) -> None:
-    (tmp_path / f"{STATUS_FILE}.part").mkdir()
+    (tmp_path / STATUS_FILE).mkdir()
     loader = make_loader(tmp_path, ClickHouseAddress("127.0.0.1", 1))
     stop = threading.Event()
     stop.set()
