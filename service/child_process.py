@@ -84,12 +84,13 @@ class ChildProcess:
         self._process.send_signal(signal.SIGTERM)
 
     def wait_stopped(self, timeout_s: float) -> str:
-        """Wait for its end and give what it still wrote; it is killed when it takes longer than `timeout_s`."""
+        """Wait for its end and give what it still wrote; it is killed, which is said, when that takes longer."""
         if self._process is None:
             return ""
         try:
             rest, _ = self._process.communicate(timeout=max(timeout_s, 0.1))
         except subprocess.TimeoutExpired:
+            print(f"pilestream: {self.name} did not end in time and is killed", file=sys.stderr, flush=True)
             self._process.kill()
             rest, _ = self._process.communicate()
         self._process = None

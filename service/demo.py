@@ -28,7 +28,7 @@ from service.settings import Settings
 MASTER_FILE = Path(backoffice.__file__).with_name("demo_fleet.toml")
 SEED = 20261122
 OWN = "demo"
-FLEET_STOP_S = 1.5
+FLEET_HANGS_S = 30.0
 DONE, BILL_MISSING = 0, 1
 
 
@@ -114,7 +114,7 @@ def _start_fleet(platform: Platform, plan_start_ms: int) -> ChildProcess:
 
 def _stop_fleet(fleet: ChildProcess) -> None:
     fleet.ask_to_stop()
-    fleet.wait_stopped(FLEET_STOP_S)
+    fleet.wait_stopped(FLEET_HANGS_S)
 
 
 def fleet_report(folder: Path) -> dict[str, Any]:

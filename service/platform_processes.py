@@ -36,8 +36,8 @@ BEHIND_GATEWAYS = ("loader", "biller", "dashboard")
 BEHIND = 5
 """The niceness of what may wait: chargers wait for the gateway and people for the dashboard, what was received waits in
 the spool. Not more, because a role has to start and to stop in seconds on a machine that is busy with others, too."""
-STOP_WITHIN_S = 4.5
-DATABASE_STOP_S = 1.5
+HANGS_S = 30.0
+"""What has not ended after so long hangs, and is killed; a busy machine may take seconds for the last bills."""
 WATCH_EVERY_S = 0.25
 
 
@@ -144,13 +144,12 @@ class Platform:
             child.relaunch()
         return [child.name for child in fallen]
 
-    def stop_serving(self, deadline: float | None = None) -> None:
+    def stop_serving(self) -> None:
         """End all processes but ClickHouse, in an order that leaves nothing behind in the spool.
 
-        `deadline`: monotonic time by which they are ended, if need be killed; what the loader could not load then
-        stays in the spool.
+        One that hangs is killed; what the loader could not load then stays in the spool.
         """
-        deadline = time.monotonic() + STOP_WITHIN_S - DATABASE_STOP_S if deadline is None else deadline
+        deadline = time.monotonic() + HANGS_S
         dashboard = self._children.get("dashboard")
         if dashboard is not None:
             dashboard.ask_to_stop()

@@ -16,8 +16,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 START_S = 120.0
 LIVE_S = 20.0
-STOP_S = 30.0
-"""Not a measure of speed: the platform kills what does not end within 4.5 s, so that more is a demo that hangs."""
+HANGS_S = 100.0
+"""More than all of the platform's own bounds together, after which it kills what hangs."""
 
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(240)]
 
@@ -45,16 +45,12 @@ class RunningDemo:
                 return found[found.lastindex or 0]
         raise AssertionError(f"the demo never said {pattern!r}")
 
-    def interrupt(self) -> tuple[dict[str, Any], float]:
-        """Ctrl-C; gives the JSON line and how long the end took."""
-        started = time.monotonic()
+    def interrupt(self) -> tuple[str, str]:
+        """Ctrl-C; gives what it still wrote, data and words. Every process ended by itself, none had to be killed."""
         self.process.send_signal(signal.SIGINT)
-        output, words = self.process.communicate(timeout=60)
-        took = time.monotonic() - started
-        assert self.process.returncode == 0, words
-        (line,) = output.splitlines()
-        result: dict[str, Any] = json.loads(line)
-        return result, took
+        output, words = self.process.communicate(timeout=HANGS_S)
+        assert "killed" not in words
+        return output, words
 
     def processes(self) -> list[str]:
         """Command lines of everything that works on the demo's folder."""
@@ -75,14 +71,10 @@ def test_ctrl_c_while_the_history_is_replayed_ends_the_demo(tmp_path: Path) -> N
     try:
         demo.wait_for("replaying a day of history")
         time.sleep(3)
-        started = time.monotonic()
-        demo.process.send_signal(signal.SIGINT)
-        _, words = demo.process.communicate(timeout=60)
-        took = time.monotonic() - started
+        _, words = demo.interrupt()
     finally:
         demo.process.kill()
         demo.process.wait()
-    assert took < STOP_S
     assert "Traceback" not in words
     assert demo.process.returncode == 128 + signal.SIGINT
     assert demo.processes() == []
@@ -96,13 +88,15 @@ def test_demo_serves_pages_bills_every_few_seconds_and_leaves_nothing_behind(tmp
             assert page.status == 200
         assert demo.processes()
         time.sleep(LIVE_S)
-        result, took = demo.interrupt()
+        output, words = demo.interrupt()
     finally:
         demo.process.kill()
         demo.process.wait()
-    assert took < STOP_S
+    assert demo.process.returncode == 0, words
     assert demo.processes() == []
 
+    (line,) = output.splitlines()
+    result: dict[str, Any] = json.loads(line)
     assert result["acked_bills_stored"] is True
     assert result["acked_bills"] == result["bills"] > 0
     assert result["readings"] > 200
