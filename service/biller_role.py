@@ -4,6 +4,7 @@ Once a day, before the bills of the sessions that it is for, it learns what nobo
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 
@@ -15,10 +16,9 @@ from analytics.client import DatabaseUnreachable, connect
 from analytics.conformance import ConformanceChecker
 from analytics.meter_learning import MeterLearner
 from core.directory import PileDirectory
-from ingest.loader_status import read_loader_status
-from service.biller_turns import BillerTurns, loader_is_behind
+from service.biller_turns import BillerTurns, bytes_before_loader
 from service.lifeline import say_ready, stop_event
-from service.loaded import loaded_until
+from service.loaded import loaded_until, told_by_loader
 from service.role import MS_PER_S, RoleSettings, now_ms, refreshed_directory, run_role
 
 _log = logging.getLogger(__name__)
@@ -104,12 +104,11 @@ def run_biller(role: RoleSettings) -> None:
     say_ready()
     workers: tuple[Lessons, Biller, Checks] | None = None
     turns = _turns(role)
-    interval_s = role.settings.biller_interval_ms / MS_PER_S
     while True:
-        last_pass = stop.is_set()
-        if not turns.may_begin() and not last_pass:
-            stop.wait(interval_s)
-            continue
+        last_pass = not _turn_came(turns, stop)
+        if last_pass:
+            turns.begin()
+        is_away = False
         try:
             workers = workers or _new_workers(role, directory)
             lessons, biller, checks = workers
@@ -119,18 +118,29 @@ def run_biller(role: RoleSettings) -> None:
                 checks.run_once()
         except _AWAY as error:
             _log.warning("the biller waits for ClickHouse: %s", error)
-            workers = None
-        turns.ended()
+            workers, is_away = None, True
+        turns.ended(failed=is_away)
         if last_pass:
             return
-        stop.wait(turns.pause_s(interval_s))
+
+
+def _turn_came(turns: BillerTurns, stop: threading.Event) -> bool:
+    """Wait for the turn; False when told to stop before."""
+    while not stop.is_set():
+        wait_s = turns.wait_s()
+        if not wait_s:
+            return True
+        stop.wait(wait_s)
+    return False
 
 
 def _turns(role: RoleSettings) -> BillerTurns:
-    def is_behind() -> bool:
-        return loader_is_behind(read_loader_status(role.spool), now_ms())
+    def before_loader() -> int:
+        return bytes_before_loader(told_by_loader(role.spool), now_ms())
 
-    return BillerTurns(role.run, is_behind, role.settings.biller_patience_s)
+    settings = role.settings
+    interval_s = settings.biller_interval_ms / MS_PER_S
+    return BillerTurns(role.run, before_loader, patience_s=settings.biller_patience_s, interval_s=interval_s)
 
 
 def _new_workers(role: RoleSettings, directory: PileDirectory) -> tuple[Lessons, Biller, Checks]:

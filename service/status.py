@@ -1,8 +1,10 @@
 """`pilestream status`: what runs on a data folder, and how it goes."""
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +20,7 @@ from service.settings import Settings
 
 DONE, NOT_RUNNING = 0, 1
 FRESH_MS = 5_000
+_T = TypeVar("_T")
 
 
 def print_status(settings: Settings, as_json: bool) -> int:
@@ -36,17 +39,18 @@ def read_status(settings: Settings) -> dict[str, Any]:
     """The gateway's counters (empty when it does not run) and the state of the database and the spool.
 
     `compiled` names which of its ways the compiled code takes on this machine: all give the same, not all as fast.
+    What stands in a file that is torn is empty here, and said on standard error.
     """
     folder = settings.folder
     spool = folder / "spool"
-    loader = read_loader_status(spool)
-    biller = read_biller_status(folder / "run")
+    loader = _unless_torn("loader.json", lambda: read_loader_status(spool))
+    biller = _unless_torn("biller.json", lambda: read_biller_status(folder / "run"))
     return {
         "data": str(folder),
         "compiled": {"checksums": checksum.implementation(), "rows": realtime.implementation()},
         "clickhouse": _clickhouse_state(settings),
         "gateway": _gateway_counters(settings),
-        "spool": read_spool_status(spool),
+        "spool": _unless_torn("a file of the spool", lambda: read_spool_status(spool)) or {},
         "loader": msgspec.to_builtins(loader) if loader is not None else {},
         "biller": msgspec.to_builtins(biller) if biller is not None else {},
     }
@@ -77,5 +81,14 @@ def _fresh(path: Path) -> dict[str, Any]:
     """Counters are written every second; old ones are those of a gateway that ended, in order or not."""
     if not path.exists():
         return {}
-    counters: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return counters if abs(now_ms() - counters["now_ms"]) < FRESH_MS and counters["port"] else {}
+    counters = _unless_torn(path.name, lambda: msgspec.json.decode(path.read_bytes(), type=dict[str, Any])) or {}
+    return counters if abs(now_ms() - counters.get("now_ms", 0)) < FRESH_MS and counters.get("port") else {}
+
+
+def _unless_torn(what: str, read: Callable[[], _T]) -> _T | None:
+    """None of a file that a power failure left empty or cut; whoever writes it replaces it while it runs."""
+    try:
+        return read()
+    except msgspec.DecodeError as error:
+        print(f"pilestream: {what} cannot be read: {error}", file=sys.stderr)
+        return None

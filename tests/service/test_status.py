@@ -31,6 +31,22 @@ def test_counters_of_a_killed_or_stopped_gateway_are_not_shown(tmp_path: Path, a
     assert print_status(settings, as_json=False) == NOT_RUNNING
 
 
+@pytest.mark.parametrize("content", ["", '{"now_ms":1', "[]", "{}"], ids=["empty", "cut", "a list", "no fields"])
+@pytest.mark.parametrize("name", ["run/gateway.json", "run/gateway-0.json", "run/biller.json", "spool/loader.json"])
+def test_a_torn_file_is_said_and_ends_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir()
+    path.write_text(content)
+    assert print_status(Settings(data=str(tmp_path)), as_json=True) == NOT_RUNNING
+    shown = capsys.readouterr()
+    status = json.loads(shown.out)
+    assert (status["gateway"], status["loader"], status["biller"]) == ({}, {}, {})
+    if (name, content) not in (("run/gateway.json", "{}"), ("run/gateway-0.json", "{}")):
+        assert f"{path.name} cannot be read" in shown.err
+
+
 def test_an_empty_folder_runs_nothing(tmp_path: Path) -> None:
     assert print_status(Settings(data=str(tmp_path)), as_json=True) == NOT_RUNNING
 
