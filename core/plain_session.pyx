@@ -38,6 +38,7 @@ cdef enum:
     PLAY_MS = 15000
     COARSE_SHARE = 20
     LEAST_PLAY_E4KWH = 1000         # core.meter.final_figure
+    POWER_SHARED = 2
 
 cdef extern from *:
     """
@@ -84,6 +85,8 @@ cdef bint decide(
     cdef Sums sums
     cdef Shared shared
     cdef Py_ssize_t place
+    if rows.size < 2:
+        return False                # one word is checked by no other
     if not came_at_their_pace(rows) or rows.minutes[0] > 1 or has_a_frame_twice(rows):
         return False
     first_ms, last_ms = rows.at_ms[0], rows.at_ms[rows.size - 1]
@@ -154,10 +157,12 @@ cdef bint decide(
         return False
     width = high - low
     narrow = best // 100 if best // 100 > 2 * quantum else 2 * quantum
-    if width > narrow and power:
+    if width > narrow and (power or line.power.last_w):
         play = power // 20 + (quantum if quantum > LEAST_PLAY_E4KWH else LEAST_PLAY_E4KWH)
         if not power - play <= bill <= power + play + energy_at_pmax(&line.meter, unseen_ms):
             return False
+        if bill > best + quantum + POWER_SHARED * line.power.last_w * tail_ms // W_MS_PER_E4KWH + tolerance:
+            return False            # what it claims of the end is more than the last power makes likely
 
     # analytics.class_mask
     start_ms, end_ms = given[BILL_START], given[BILL_END]

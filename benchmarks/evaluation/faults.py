@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.evaluation.charges import HOUR_MS, KWH_E4, MINUTE_MS, SECOND_MS
 from benchmarks.evaluation.meter import ENDLESS_MS, Misread, Moved
+from benchmarks.evaluation.record_faults import count_off, end_claimed, mute_end
 from benchmarks.evaluation.story import Silence, Story
 from benchmarks.fleet.power import W_MS_PER_E4KWH
 
@@ -307,7 +308,7 @@ FAULTS: Final[dict[str, FaultRule]] = {
             rollover,
         ),
         *(frozen, gap_inside, gap_tail, duplicate, out_of_order, scale, no_bill, no_readings, bill_wrong, clock_off),
-        *(missing_reads, mixed),
+        *(missing_reads, end_claimed, mute_end, count_off, mixed),
     )
 }
 _OF_METER: Final = ("zero_before", "zero_mid", "spike", "jump", "jitter", "rollback", "reset", "frozen", "scale")

@@ -27,9 +27,18 @@ NOTHING_MISSING: Final = (
     "no_bill",
     "bill_wrong",
     "clock_off",
+    "count_off",
 )
 """Every reading comes, and the readings around what went wrong tell the energy between them."""
-READINGS_LOST: Final = ("late_baseline", "gap_inside", "gap_tail", "no_readings", "missing_reads")
+READINGS_LOST: Final = (
+    "late_baseline",
+    "gap_inside",
+    "gap_tail",
+    "no_readings",
+    "missing_reads",
+    "end_claimed",
+    "mute_end",
+)
 """Readings never come, or only later."""
 STEP_UNTOLD: Final = ("jump", "rollback", "reset", "frozen")
 """Every reading comes, but what flowed while the register broke is in none: from 0 to what the charger can give."""

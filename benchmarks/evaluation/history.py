@@ -96,6 +96,7 @@ def block_frames(chargers: Sequence[ToldCharger]) -> Iterator[HistoryFrame]:
     names: list[str] = []
     frames: list[bytes] = []
     receive_ms: list[IntArray] = []
+    sent_ms: list[IntArray] = []
     connections: list[IntArray] = []
     rows: list[Columns] = []
     row_seqs: list[int] = []
@@ -119,12 +120,13 @@ def block_frames(chargers: Sequence[ToldCharger]) -> Iterator[HistoryFrame]:
         connections.append(connection + len(names))
         names += [f"{prefix}{charger.pile.code}-{number}" for number in range(len(link.logins_ms))]
         receive_ms.append(arrives_ms)
+        sent_ms.append(np.array(speech.sent_ms, dtype=np.int64))
     if rows:
         encoded = frames_of(joined(rows), np.array(row_seqs, dtype=np.int64) & ykc_frames.U16_MAX)
         for place, frame in zip(row_places, encoded, strict=True):
             frames[place] = frame
     times, owners = np.concatenate(receive_ms), np.concatenate(connections)
-    in_time = np.argsort(times, kind="stable")
+    in_time = np.lexsort((np.concatenate(sent_ms), times))  # of one moment: as a late frame held up those behind it
     for time_ms, owner, place in zip(times[in_time].tolist(), owners[in_time].tolist(), in_time.tolist(), strict=True):
         yield time_ms, names[owner], frames[place]
 

@@ -47,7 +47,7 @@ def shares(mix: Mix) -> dict[str, float]:
     told = {name: share * _WITH_CODE_8 / _BILLS for name, share in _SHARES_OF_CODE_8.items()}
     told |= {name: count / _BILLS for name, count in _COUNTED.items()}
     told |= _WITHOUT_A_CODE
-    return {name: told.get(name, 1 - sum(told.values())) for name in FAULTS}
+    return {name: told.get(name, 0.0) for name in FAULTS} | {"none": 1 - sum(told.values())}
 
 
 def shares_of(model: Model, mix: Mix) -> tuple[list[str], list[float]]:
@@ -72,6 +72,8 @@ def can_have(model: Model, fault: str) -> bool:
     """Whether such chargers can have the fault."""
     if fault == "rollover":
         return model.wraps_at_digits > 0
+    if fault == "count_off":
+        return model.counts_energy and model.register != "session"
     return fault != "register_replaced" or model.register != "session"
 
 

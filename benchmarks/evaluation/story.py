@@ -36,6 +36,7 @@ class Story:
     `fault`: the name under which it counts, `faults`: what happened. `taken_ms`: when the charger takes its readings;
     `delay_ms`: how long each is under way. `told`: which are sent at all. `copies`: (reading, delay after the first) of
     those that come again. `told_begin_is_zero` (AAF5): it took a register of 0 for where the charge began.
+    `count_factor` (AAF5): so far is the charger's own count of the energy off.
     """
 
     def __init__(self, charger: Charger, charge: TrueCharge, base_e4kwh: int, random: np.random.Generator) -> None:
@@ -58,6 +59,7 @@ class Story:
         self.record_lie: RecordLie = ""
         self.record_factor: tuple[int, int] = (1, 1)
         self.record_extra_e4kwh = 0
+        self.count_factor: tuple[int, int] = (1, 1)
 
     @property
     def lost(self) -> npt.NDArray[np.bool_]:

@@ -81,7 +81,8 @@ def _shown(
     taken_ms = story.taken_ms[places]
     register = meter.shown_at(taken_ms)
     if model.counts_energy:
-        energy = charge.energy_at(taken_ms) // model.wire_e4kwh * model.wire_e4kwh
+        times, by = story.count_factor
+        energy = charge.energy_at(taken_ms) * times // by // model.wire_e4kwh * model.wire_e4kwh
     else:
         energy = np.maximum(register - told_begin(story, meter), 0)
     # The last reading is taken while the current falls; it shows the power just before.

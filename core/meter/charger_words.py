@@ -1,14 +1,48 @@
 """What a charger says of a charge beside its register: when it began, where the register stood, what it counted."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from core.meter.measured_figure import RegisterFacts
-from core.meter.profile import MeterProfile
+from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 from core.meter.reading_times import LONGEST_CHARGE_MINUTES, MINUTE_MS, counted_begin_ms
 from core.meter.readings import Bools, Int64s, ReadingArrays
 from core.meter.seen_power import flowed_before
 
 SAME_COUNT_E4KWH = 500  # max(0.05 kWh, one quantum): aaf5.md section 4
+
+
+class UnreadEnd(NamedTuple):
+    """What a charger told of power while its meter was mute at the end of the charge.
+
+    `flowed_e4kwh`: so much until `heard_until_ms`, when power was told for the last time: `power_w`.
+    """
+
+    flowed_e4kwh: int
+    heard_until_ms: int
+    power_w: int
+
+
+def unread_end(charged: ReadingArrays, trusted_until_ms: int) -> UnreadEnd:
+    """`charged`: the charging readings in the order of time, at least one.
+
+    A reading in which power is 0 as the register is told neither: the meter did not answer, and energy may flow on.
+    Words that were not taken for true are none of a mute meter: one that came late may stand for an earlier moment.
+    """
+    tells = (charged.power_w > 0) | (charged.counter_e4kwh > 0)
+    heard = np.flatnonzero(tells | (charged.event_ms <= trusted_until_ms))
+    last = int(heard[-1]) if len(heard) else 0
+    shown = charged.event_ms[charged.counter_e4kwh > 0]
+    # A zero that was taken for the register's own (over its last digit) may be the mute meter's.
+    zero_is_trusted = bool(((charged.event_ms == trusted_until_ms) & (charged.counter_e4kwh == 0)).any())
+    shown_ms = int(shown[-1]) if len(shown) else 0
+    mute_from_ms = shown_ms if shown_ms and zero_is_trusted else max(trusted_until_ms, shown_ms)
+    since = heard[charged.event_ms[heard] >= mute_from_ms]
+    event_ms, power_w = charged.event_ms[since], np.maximum(charged.power_w[since], 0)
+    twice_w_ms = int(((power_w[1:] + power_w[:-1]) * np.diff(event_ms)).sum())
+    last_power_w = max(0, int(charged.power_w[last]))
+    return UnreadEnd(twice_w_ms // (2 * W_MS_PER_E4KWH), int(charged.event_ms[last]), last_power_w)
 
 
 def chargebegan_ms(event_ms: int, charge_minutes: int) -> int:

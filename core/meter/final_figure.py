@@ -10,6 +10,8 @@ TOLERANCE_E4KWH = 1_000
 WHOLE_E4 = 10_000
 COUNTER_REACHES_END_MS = 60_000
 PRECISE = 200  # a figure is right within 0.5 %
+TOLD_SHARE = 10  # power is good to 5 %, and a meter on the AC side counts up to 8 % more (metering.md, 10)
+POWER_SHARED = 2  # two guns of a charger share its power: where the other ends, the first gets twice as much
 
 
 class FinalFigure(msgspec.Struct, frozen=True):
@@ -97,20 +99,15 @@ def final_figure(
     measured = comparison.measured_behind(measured)
     witnesses = _Witnesses(measured, bill_e4kwh, profile, duration_ms, end_high_ms, comparison)
     if witnesses.bill_confirmed:
-        return witnesses.decided(1, bill_e4kwh, _confirmed_quality(measured.quality))
+        return witnesses.decided(1, bill_e4kwh, witnesses.confirmed_quality)
     if witnesses.bill_and_counter_agree:
         return witnesses.decided(2, bill_e4kwh, Quality.DERIVED)
-    if not witnesses.bill_may_stand and witnesses.counter_stands:
-        return witnesses.decided(3, measured.counter_e4kwh, Quality.DERIVED)
-    if witnesses.measurement_is_narrow:
-        return witnesses.decided(4, measured.best_e4kwh, measured.quality)
+    if not witnesses.bill_claims_the_end:
+        if not witnesses.bill_may_stand and witnesses.counter_stands:
+            return witnesses.decided(3, measured.counter_e4kwh, Quality.DERIVED)
+        if witnesses.measurement_is_narrow:
+            return witnesses.decided(4, measured.best_e4kwh, measured.quality)
     return witnesses.decided(5, witnesses.proposal, min(measured.quality, Quality.ESTIMATED))
-
-
-def _confirmed_quality(measured: Quality) -> Quality:
-    if measured == Quality.VALID:
-        return Quality.VALID
-    return Quality.ESTIMATED if measured == Quality.MISSING else Quality.DERIVED
 
 
 class _Witnesses:
@@ -135,6 +132,11 @@ class _Witnesses:
         self._material = max(profile.quantum_e4kwh, measured.best_e4kwh // PRECISE)
         self._rested = Flag.FROZEN in measured.flags or measured.unproven_e4kwh > self._material
         self._broken = measured.quality == Quality.QUESTIONABLE
+        # The register's word after the charge may close what no power was told of.
+        self._unheard_ms = max(0, end_high_ms - max(measured.heard_until_ms, measured.trusted_until_ms))
+        self._is_one_word = measured.charging_readings == 1
+        tail_ms = profile.flows_on_ms(end_high_ms - measured.trusted_until_ms)
+        self._tail_at_pmax = profile.energy_at_pmax(tail_ms)
 
     def decided(self, rule: int, energy_e4kwh: int | None, quality: Quality) -> FinalFigure:
         inside = energy_e4kwh is None or energy_e4kwh <= self._limit
@@ -159,7 +161,56 @@ class _Witnesses:
             return False
         if self._measured.quality == Quality.MISSING or self._is_narrow:
             return True
-        return not self._power_contradicts(bill) and not self._repeats_the_failure(bill)
+        if self._power_contradicts(bill) or self._repeats_the_failure(bill):
+            return False
+        return not self._exceeds_the_end(bill) and not self._lacks_the_end(bill)
+
+    @property
+    def bill_claims_the_end(self) -> bool:
+        """Only an end that nobody read tells it from the readings: neither is confirmed, and neither refuted."""
+        bill = self._bill
+        if not bill or self._is_narrow or bill > self._limit or self._is_whole_register(bill):
+            return False
+        return self._inside_interval(bill) and self._exceeds_the_end(bill)
+
+    @property
+    def confirmed_quality(self) -> Quality:
+        """Of a confirmed record. One word of the register is checked by no other; where it tells neither what flowed
+        before nor at which power it went on, nothing but the record speaks for the record."""
+        measured = self._measured
+        if measured.quality == Quality.MISSING:
+            return Quality.ESTIMATED
+        if self._is_one_word and not self._is_narrow and not (measured.last_power_w and self._borne_out_by_one_word):
+            return Quality.ESTIMATED
+        return Quality.VALID if measured.quality == Quality.VALID and not self._is_one_word else Quality.DERIVED
+
+    @property
+    def _borne_out_by_one_word(self) -> bool:
+        """The record is what that word says, and what the end may have brought."""
+        bill = self._bill or 0
+        reach = self._measured.best_e4kwh + self._profile.quantum_e4kwh + self._end_by_power
+        return bill <= reach + self._tolerance(bill)
+
+    @property
+    def _end_by_power(self) -> int:
+        """The most that an end which nobody read may have brought: what power told of it, then twice the last power."""
+        measured = self._measured
+        unheard_ms = self._profile.flows_on_ms(self._unheard_ms)
+        told = measured.unread_e4kwh + measured.unread_e4kwh // TOLD_SHARE
+        return min(self._tail_at_pmax, told + POWER_SHARED * measured.last_power_w * unheard_ms // W_MS_PER_E4KWH)
+
+    def _exceeds_the_end(self, bill: int) -> bool:
+        """No reading refutes the bill, but an end at a power that nobody has seen would have to have brought it."""
+        if not self._power_is_told:
+            return False
+        read = self._measured.high_e4kwh - self._tail_at_pmax
+        return bill > read + self._end_by_power + self._tolerance(bill)
+
+    def _lacks_the_end(self, bill: int) -> bool:
+        """It is where the register was last read, and lacks what power told after that."""
+        measured = self._measured
+        told = measured.unread_e4kwh - measured.unread_e4kwh // TOLD_SHARE
+        return measured.unread_e4kwh > self._material and bill < measured.best_e4kwh + told - self._material
 
     def _is_whole_register(self, bill: int) -> bool:
         """It begins at 0, where the register stood at the begin matters: the tolerance is no room for that."""
@@ -167,9 +218,8 @@ class _Witnesses:
         begin, play = measured.register_start_e4kwh, self._profile.quantum_e4kwh
         if self._profile.register_kind != "lifetime":
             return False
-        return begin > self._material and 0 <= bill - measured.register_end_e4kwh <= play < abs(
-            bill - measured.best_e4kwh
-        )
+        is_off = abs(bill - measured.best_e4kwh) >= play
+        return begin >= self._material and is_off and 0 <= bill - measured.register_end_e4kwh <= play
 
     def _repeats_the_failure(self, bill: int) -> bool:
         """The bill lies in the interval only because that covers what the register may have failed to count."""
@@ -181,6 +231,8 @@ class _Witnesses:
         jumped = measured.jumped_e4kwh - measured.flowed_in_jumps_e4kwh
         if jumped > 0 and bill > measured.best_e4kwh + measured.flowed_in_jumps_e4kwh + jumped // 2:
             return True
+        if self._register_refutes_counter and self._follows_the_counter(bill):
+            return True
         if self._broken:
             precision = max(self._profile.quantum_e4kwh * max(1, measured.segments), bill // PRECISE)
             if bill < measured.best_e4kwh - precision or self._may_lack_the_fall(bill, precision):
@@ -189,6 +241,21 @@ class _Witnesses:
             return True
         proven = measured.best_e4kwh - (measured.unproven_e4kwh if Flag.FROZEN in measured.flags else 0)
         return self._rested and bill < proven + measured.unproven_e4kwh // 2
+
+    @property
+    def _count_contradicts(self) -> bool:
+        """The charger counts by itself, and something else by what matters: nothing tells which of both is right."""
+        measured, counter = self._measured, self._measured.counter_e4kwh
+        if counter is None or not self._register_refutes_counter:
+            return False
+        later = self._profile.energy_at_pmax(measured.trusted_until_ms - measured.counter_last_ms)
+        play = self._material + self._profile.quantum_e4kwh
+        return not counter - play <= measured.best_e4kwh <= counter + later + play
+
+    def _follows_the_counter(self, bill: int) -> bool:
+        """Such a record is as far off as the count is, however much the end may have brought."""
+        counter, best = self._measured.counter_e4kwh, self._measured.best_e4kwh
+        return counter is not None and abs(bill - counter) < abs(bill - best)
 
     def _may_lack_the_fall(self, bill: int, precision: int) -> bool:
         """It may be what the register shows, less what it lost, and what flowed on after the last reading."""
@@ -208,17 +275,33 @@ class _Witnesses:
     @property
     def counter_stands(self) -> bool:
         counter = self._measured.counter_e4kwh
-        unseen_ms = self._end_high_ms - self._measured.counter_last_ms
+        last_ms = self._measured.counter_last_ms
+        unseen_ms = self._end_high_ms - last_ms
         if counter is None or unseen_ms > COUNTER_REACHES_END_MS or not self._counter_is_its_own:
             return False
-        if not self._is_whole(counter, unseen_ms):
+        if not self._is_whole(counter, last_ms):
+            return False
+        if self._is_one_word:
             return False
         if self._profile.register_kind == "session":
             # The counter is the register once more: it lies in its own interval however wide that is.
             tail = self._profile.energy_at_pmax(unseen_ms)
             is_sure = self._measured.unexplained_e4kwh <= self._material
             return is_sure and self._width - tail <= self._narrow and not self._power_contradicts(counter)
-        return self._power_agrees(counter) or (not self._rested and not self._broken and self._inside_interval(counter))
+        if self._broken or self._rested or self._measured.quality == Quality.MISSING:
+            return self._power_agrees(counter)
+        return not self._register_refutes_counter and (self._is_narrow or not self._power_contradicts(counter))
+
+    @property
+    def _register_refutes_counter(self) -> bool:
+        """A register that can be trusted says more of a count than power: both show whole quanta of one energy."""
+        measured, counter, quantum = self._measured, self._measured.counter_e4kwh, self._profile.quantum_e4kwh
+        if counter is None or self._profile.register_kind == "session":
+            return False
+        if self._broken or self._rested or measured.quality == Quality.MISSING:
+            return False
+        unread = self._tail_at_pmax if measured.counter_last_ms <= measured.trusted_until_ms else 0
+        return not measured.low_e4kwh - quantum <= counter <= measured.high_e4kwh - unread + quantum
 
     @property
     def _counter_is_its_own(self) -> bool:
@@ -228,10 +311,11 @@ class _Witnesses:
     @property
     def measurement_is_narrow(self) -> bool:
         measured = self._measured
-        unseen_ms = self._end_high_ms - measured.trusted_until_ms
-        return (
-            measured.quality != Quality.MISSING and self._is_narrow and self._is_whole(measured.best_e4kwh, unseen_ms)
-        )
+        if measured.quality == Quality.MISSING or self._is_one_word or not self._is_narrow:
+            return False
+        if self._count_contradicts:
+            return False
+        return self._is_whole(measured.best_e4kwh, measured.trusted_until_ms)
 
     @property
     def _is_narrow(self) -> bool:
@@ -251,16 +335,23 @@ class _Witnesses:
         tolerance = self._tolerance(energy)
         return self._measured.low_e4kwh - tolerance <= energy <= self._measured.high_e4kwh + tolerance
 
-    def _is_whole(self, energy: int, unseen_ms: int) -> bool:
+    def _is_whole(self, energy: int, last_ms: int) -> bool:
         """What flows after the last reading does not matter: not more than half a percent, or than the last quantum."""
         quantum = self._profile.quantum_e4kwh
-        return self._flows_on(unseen_ms) <= max(energy // PRECISE - quantum, quantum - self._measured.short_by_e4kwh)
+        return self._flows_on(last_ms) <= max(energy // PRECISE - quantum, quantum - self._measured.short_by_e4kwh)
 
-    def _flows_on(self, unseen_ms: int) -> int:
-        """What flows after the last reading where power stays as it was; unknown power may be any."""
-        if not self._measured.power_e4kwh:
-            return self._profile.energy_at_pmax(unseen_ms)
-        return self._measured.last_power_w * max(0, unseen_ms) // W_MS_PER_E4KWH
+    def _flows_on(self, last_ms: int) -> int:
+        """What flows after that reading by what was told, and where power stays as it was; unknown power may be any."""
+        measured = self._measured
+        if not self._power_is_told:
+            return self._profile.energy_at_pmax(self._end_high_ms - last_ms)
+        if last_ms != measured.trusted_until_ms:
+            return measured.last_power_w * max(0, self._end_high_ms - last_ms) // W_MS_PER_E4KWH
+        return measured.unread_e4kwh + measured.last_power_w * self._unheard_ms // W_MS_PER_E4KWH
+
+    @property
+    def _power_is_told(self) -> bool:
+        return self._measured.power_e4kwh > 0 or self._measured.last_power_w > 0
 
     def _power_agrees(self, energy: int) -> bool:
         power = self._measured.power_e4kwh
@@ -269,11 +360,11 @@ class _Witnesses:
     def _power_contradicts(self, energy: int) -> bool:
         """Power is known between the readings only: outside them anything up to Pmax may have flowed."""
         measured = self._measured
-        if measured.power_e4kwh == 0:
+        if not self._power_is_told:
             return False
         power = measured.seen_power_e4kwh
         unobserved_ms = measured.unseen_power_ms + measured.first_ms - measured.began_ms
-        unobserved_ms += self._end_high_ms - measured.last_ms
+        unobserved_ms += self._end_high_ms - min(measured.last_ms, measured.heard_until_ms)
         least = max(TOLERANCE_E4KWH, self._profile.quantum_e4kwh)
         # Beside a register that failed, only the power at both ends of a silence speaks for what flowed in it.
         lowest = measured.power_e4kwh if self._broken or self._rested else power

@@ -203,9 +203,7 @@ class MeasuredFigure:
     @property
     def tail_ms(self) -> int:
         """How long energy may have flowed unseen after the last trusted reading."""
-        tail_ms = self._tail_to_ms - self._tail_from_ms
-        stops_ms = self._profile.stops_offline_ms
-        return min(tail_ms, stops_ms) if stops_ms and tail_ms > self._profile.gap_ms else tail_ms
+        return self._profile.flows_on_ms(self._tail_to_ms - self._tail_from_ms)
 
     def _flags_of_tail(self) -> int:
         if not self.is_valid:

@@ -5,7 +5,15 @@ import numpy as np
 import numpy.typing as npt
 
 from core.meter.calculator import MeterCalculator
-from core.meter.charger_words import begin_ms, counted_at, own_count, stands_above_zero, start_told, took_whole_register
+from core.meter.charger_words import (
+    begin_ms,
+    counted_at,
+    own_count,
+    stands_above_zero,
+    start_told,
+    took_whole_register,
+    unread_end,
+)
 from core.meter.flags import Flag, Quality
 from core.meter.intervals import Intervals, quality_of
 from core.meter.lasting_steps import jumps, lasting_steps, losses_in_backlog, widen
@@ -36,10 +44,11 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     their flags. `intervals` are the steps between the trusted ones. `unproven_e4kwh`: what power or the charger's own
     count say was delivered while the register rested; part of it is estimated, part only covered by `high`.
     `seen_power_e4kwh` is the integral of power without silences, `unseen_power_ms` how long those lasted between the
-    first and the last reading, `last_power_w` the power at the last. `unexplained_e4kwh`: of the best figure, what the
-    register rose in single steps beyond what power can have brought. `jumped_e4kwh`: what it rose in jumps, and beyond
-    power since it was last known before the charge, which the best figure leaves out; `flowed_in_jumps_e4kwh` what
-    power says of the time of jumps, Pmax where it says nothing.
+    first and the last reading, `last_power_w` the power when it was told for the last time, `heard_until_ms`, and
+    `unread_e4kwh` what flowed by power until then after the register's last word. `unexplained_e4kwh`: of the best
+    figure, what the register rose in single steps beyond what power can have brought. `jumped_e4kwh`: what it rose in
+    jumps, and beyond power since it was last known before the charge, which the best figure leaves out;
+    `flowed_in_jumps_e4kwh` what power says of the time of jumps, Pmax where it says nothing.
     `short_by_e4kwh`: by how much the counter may have been short at its last reading, by what flowed since it rose.
     `fallen_e4kwh`: by how much the proven figure exceeds the way from the first value of the register to the last one.
     """
@@ -75,6 +84,8 @@ class Measurement(msgspec.Struct, frozen=True, eq=False):
     seen_power_e4kwh: int = 0
     unseen_power_ms: int = 0
     last_power_w: int = 0
+    heard_until_ms: int = 0
+    unread_e4kwh: int = 0
     unexplained_e4kwh: int = 0
     jumped_e4kwh: int = 0
     flowed_in_jumps_e4kwh: int = 0
@@ -158,6 +169,7 @@ def measure(
         if naive_e4kwh > profile.energy_at_pmax(last_ms - began_ms + profile.time_tolerance_ms):
             session_flags |= Flag.ZERO_BASELINE
     short_by = _short_by(kept, kept_flags, count, profile)
+    unread = unread_end(charged, calculator.reference_ms if is_valid else began_ms)
     seen_e4kwh = calculator.seen_power_energy_e4kwh
     lacks = lacking(figure.best, short_by, seen_e4kwh, calculator.power_energy_e4kwh - seen_e4kwh, profile)
     if lacks:
@@ -202,7 +214,9 @@ def measure(
         + lacks,
         seen_power_e4kwh=seen_e4kwh,
         unseen_power_ms=calculator.gaps_ms,
-        last_power_w=calculator.last_power_w,
+        last_power_w=unread.power_w,
+        heard_until_ms=unread.heard_until_ms,
+        unread_e4kwh=unread.flowed_e4kwh,
         unexplained_e4kwh=max(_unexplained(calculator, kept, kept_flags), not_certain.risen_e4kwh)
         + figure.unexplained_at_begin,
         jumped_e4kwh=jumped.risen_e4kwh + figure.excluded_at_begin,

@@ -121,6 +121,10 @@ class MeterProfile(msgspec.Struct, frozen=True):
         """The value at which the register starts again, 0 = not known or never."""
         return 10 ** (self.digits + 4) if self.register_kind == "lifetime" and self.digits else 0
 
+    def flows_on_ms(self, silent_ms: int) -> int:
+        """For how long energy may have flowed in a silence at the end of a charge."""
+        return min(silent_ms, self.stops_offline_ms) if self.stops_offline_ms and silent_ms > self.gap_ms else silent_ms
+
     def energy_at_pmax(self, elapsed_ms: int) -> int:
         """The most that the connector can deliver in that time, 1e-4 kWh, rounded up; 0 for a negative time."""
         return -(-self.pmax_w * max(0, elapsed_ms) // W_MS_PER_E4KWH)

@@ -111,7 +111,7 @@ def test_the_true_money_is_what_the_price_function_says() -> None:
 def test_every_fault_changes_what_is_told(name: str) -> None:
     """The same charge with and without the fault."""
     seen = 0
-    for number in range(2 * len(MODELS)):
+    for number in range(4 * len(MODELS)):
         drawn, random = charger(7, number, 2)
         if not can_have(drawn.model, name):
             continue

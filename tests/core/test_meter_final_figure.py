@@ -18,7 +18,7 @@ END_MS = T0 + HOUR_MS
 
 def measured(**changes: object) -> Measurement:
     """30 kWh, measured to the quantum by a counter that was read up to the end; power agrees."""
-    base = {name: getattr(EMPTY, name) for name in Measurement.__struct_fields__ if name != "seen_power_e4kwh"}
+    base = {name: getattr(EMPTY, name) for name in Measurement.__struct_fields__ if name not in FOLLOW}
     plain: dict[str, object] = {
         "best_e4kwh": 300_000,
         "low_e4kwh": 299_999,
@@ -36,9 +36,10 @@ def measured(**changes: object) -> Measurement:
         "power_e4kwh": 301_000,
     }
     told = base | plain | changes
-    return Measurement(**{"seen_power_e4kwh": told["power_e4kwh"]} | told)
+    return Measurement(**{"seen_power_e4kwh": told["power_e4kwh"], "heard_until_ms": told["trusted_until_ms"]} | told)
 
 
+FOLLOW = ("seen_power_e4kwh", "heard_until_ms")
 EMPTY = measure(ReadingArrays.empty(), PROFILE)
 BROKEN: dict[str, object] = {
     "quality": Quality.QUESTIONABLE,
@@ -262,7 +263,7 @@ def test_a_record_that_may_lack_a_fall_is_not_confirmed_by_what_flowed_after_the
     bill: int, rule: int
 ) -> None:
     """12 kWh, 6 of which the register lost; then 5 minutes at up to 132 kW. 16.9 may be 6 and the end: 11 kWh."""
-    fallen = BROKEN | {"fallen_e4kwh": 60_000, "high_e4kwh": 250_000, "power_e4kwh": 115_000}
+    fallen = BROKEN | {"fallen_e4kwh": 60_000, "high_e4kwh": 250_000, "power_e4kwh": 115_000, "last_power_w": 132_000}
     measurement = measured(**fallen, trusted_until_ms=END_MS - 300_000, last_ms=END_MS - 300_000)
     assert decided(measurement, bill).rule == rule
 
@@ -325,3 +326,18 @@ def test_a_record_of_the_whole_register_is_none_of_the_charge(bill: int, energy:
     )
     assert decided(register, bill, whole).energy_e4kwh == energy
     assert decided(register, bill, MeterProfile("boot", 1_000, 132_000)).energy_e4kwh == bill, "it began at 0"
+
+
+def test_a_record_of_a_whole_register_that_began_at_its_first_quantum_is_none_of_the_charge() -> None:
+    """6.6 kWh that a meter of whole kWh shows as 1 to 8: the record's 8 lies in [6, 8], and is off by 1.4."""
+    register = measured(
+        best_e4kwh=70_000,
+        low_e4kwh=60_000,
+        high_e4kwh=80_000,
+        power_e4kwh=64_600,
+        counter_e4kwh=None,
+        register_start_e4kwh=10_000,
+        register_end_e4kwh=80_000,
+    )
+    assert decided(register, 80_000, MeterProfile("lifetime", 10_000, 66_000)).energy_e4kwh == 70_000
+    assert decided(register, 70_000, MeterProfile("lifetime", 10_000, 66_000)).rule == 1

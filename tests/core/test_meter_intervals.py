@@ -10,7 +10,6 @@ from core.meter.flags import Flag, Quality
 from core.meter.measurement import Measurement, RegisterFacts, measure
 from core.meter.profile import MeterProfile
 from core.meter.readings import ReadingArrays
-from core.meter.seen_power import lacking
 from tests.core import test_meter_truth as simulated
 
 T0 = simulated.T0
@@ -37,12 +36,14 @@ def test_the_steps_cover_the_charge_and_sum_to_its_best_figure(fault: str, kind:
     assert int(steps.to_ms[-1]) == max(T0 + 1_000 * charge.seconds, measured.last_ms)
     assert int(steps.accepted_e4kwh.sum() + steps.estimated_e4kwh.sum()) == measured.best_e4kwh
     proven_high = steps.high_e4kwh - steps.accepted_e4kwh
-    power, seen = measured.power_e4kwh, measured.seen_power_e4kwh
-    of_the_whole = lacking(measured.best_e4kwh, measured.short_by_e4kwh, seen, power - seen, charge.profile)
-    assert (
-        measured.high_e4kwh <= measured.best_e4kwh + int(proven_high.sum()) + of_the_whole
-        or Flag.POWER_CONTRADICTS in measured.flags
-    )
+    beyond_steps = measured.high_e4kwh - measured.best_e4kwh - int(proven_high.sum())
+    if beyond_steps > 0 and Flag.POWER_CONTRADICTS not in measured.flags:
+        # Only what power says of the whole charge is in no step: where one quantum hides 5 % of the charge, and no more
+        # than truly flowed while it was told, with what a trapezoid over 15 s may be off at both ends.
+        assert Flag.STANDSTILL in measured.flags
+        truth = charge.delivered_e4kwh(charge.seconds)
+        assert 20 * charge.profile.quantum_e4kwh >= measured.power_e4kwh
+        assert beyond_steps <= truth - measured.best_e4kwh + charge.profile.energy_at_pmax(30_000)
     assert (steps.low_e4kwh <= steps.accepted_e4kwh).all() and (steps.accepted_e4kwh <= steps.high_e4kwh).all()
     assert int(steps.quality.min()) >= int(min(measured.quality, Quality.VALID))
 
