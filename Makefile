@@ -40,11 +40,11 @@ serve: install
 
 test: install
 	@sh scripts/browser.sh
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not long" tests
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not long" tests
 
 test-all: install
 	@sh scripts/browser.sh
-	$(BIN)/python -m pytest -n 3 --dist loadfile tests
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests
 	$(MAKE) faults
 	$(MAKE) fuzz SECONDS=600
 

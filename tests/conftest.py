@@ -1,16 +1,14 @@
-"""Fixtures for every package: a real ClickHouse for the whole run, and a fresh database with the schema per test."""
+"""Fixtures for every package: a real ClickHouse for the whole run, and a database without a row per test."""
 
 import signal
 from collections.abc import Iterator
-from uuid import uuid4
 
-import msgspec
 import pytest
 from clickhouse_driver import Client
 
 from analytics.client import ClickHouseAddress, connect
 from analytics.embedded import EmbeddedServer
-from analytics.migrate import migrate
+from tests.fresh_databases import FreshDatabases
 
 
 @pytest.fixture(scope="session")
@@ -20,15 +18,17 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseA
         yield address
 
 
+@pytest.fixture(scope="session")
+def fresh_databases(clickhouse: ClickHouseAddress) -> FreshDatabases:
+    """Databases without a row, for tests and modules."""
+    return FreshDatabases(clickhouse)
+
+
 @pytest.fixture
-def database_address(clickhouse: ClickHouseAddress) -> Iterator[ClickHouseAddress]:
-    """The address of a fresh database with the schema applied; dropped after the test."""
-    address = msgspec.structs.replace(clickhouse, database=f"test_{uuid4().hex[:12]}")
-    migrate(address)
-    yield address
-    client = connect(clickhouse)
-    client.execute(f"DROP DATABASE {address.database} SYNC")
-    client.disconnect()
+def database_address(fresh_databases: FreshDatabases) -> Iterator[ClickHouseAddress]:
+    """The address of a database with the schema applied and no row in it, the test's own."""
+    with fresh_databases.lent() as address:
+        yield address
 
 
 @pytest.fixture
@@ -47,3 +47,8 @@ def signals_as_before() -> Iterator[None]:
     for number, handler in handlers.items():
         if handler is not None:  # None: set by something else than Python, which cannot set it again
             signal.signal(number, handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole platforms first: a file that takes a minute must not be what one worker does while the others are done."""
+    items.sort(key=lambda item: not {"system", "faults"} & set(item.path.parts))

@@ -46,7 +46,7 @@ class RunningPlatform:
         with running_database(self.settings) as address:
             return connect(address)
 
-    def stop(self, limit_s: float = 10.0) -> int:
+    def stop(self, limit_s: float = 60.0) -> int:
         """Ctrl-C; gives the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)

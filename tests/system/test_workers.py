@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -249,9 +248,7 @@ def test_a_stop_drains_every_worker_and_each_acknowledged_bill_is_stored_once(sh
         return chargers
 
     run(talk())
-    began = time.monotonic()
-    assert shared.process.wait(15) == 0
-    assert time.monotonic() - began < 15
+    assert shared.process.wait(60) == 0
     assert shared.stored() == sorted(shared.acked)
     folders = {folder.name for folder in (shared.settings.folder / "spool").iterdir()}
     assert {"0", "1"} <= folders
