@@ -53,13 +53,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # Whoever reads has enough (`… | head -1`).
             _end_output()
             return result
-        print(f"pilestream: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"pilestream: {_reason(error)}", file=sys.stderr)
         _end_output()
         return NO
     except KeyboardInterrupt:
         print("pilestream: stopped", file=sys.stderr)
         return INTERRUPTED
     return result
+
+
+def _reason(error: Exception) -> str:
+    """What the system refused and where, without the words of Python."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename} cannot be used: {error.strerror}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _end_output() -> None:

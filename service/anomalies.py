@@ -118,6 +118,8 @@ def print_anomalies(settings: Settings, options: argparse.Namespace) -> int:
             return DONE
         if options.bills is not None:
             trade_nos = bills_with(client, PLATFORM_SCOPE, options.bills, *days, limit=limit)
+            if not trade_nos:
+                print(f"pilestream: no bill of this period has the set {_name_of(options.bills)}", file=sys.stderr)
             _print_trade_nos(trade_nos, options.bills, options.format, told)
             return DONE
         table = anomaly_table(
@@ -140,7 +142,7 @@ def print_anomalies(settings: Settings, options: argparse.Namespace) -> int:
 def _print_trade_nos(trade_nos: Sequence[str], codes: Sequence[int], output: Format, told: dict[str, Any]) -> None:
     """One a line; CSV has a head, JSON is one object."""
     if output == "json":
-        print(json.dumps({"set": ",".join(map(str, codes)), "bills": list(trade_nos), **told}))
+        print(json.dumps({"set": _name_of(codes), "bills": list(trade_nos), **told}))
         return
     for line in ("trade_no", *map(safe_cell, trade_nos)) if output == "csv" else map(printable, trade_nos):
         print(line)
@@ -284,14 +286,18 @@ def _last_day(text: str) -> date:
     return day if day.isoformat() == text else day.replace(day=calendar.monthrange(day.year, day.month)[1])
 
 
+def _name_of(codes: Sequence[int]) -> str:
+    return ",".join(map(str, codes))
+
+
 def _codes(text: str) -> list[int]:
     try:
         codes = [int(code) for code in text.split(",")]
-        if not all(0 < code <= _HIGHEST_CODE for code in codes):
+        if not all(0 < code <= _HIGHEST_CODE for code in codes) or len(set(codes)) < len(codes):
             raise ValueError(text)
         return codes
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no set of codes; write for example 8,9,6") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is no set of codes, each once; write for example 8,9,6") from None
 
 
 def _number_of_bills(text: str) -> int:

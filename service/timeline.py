@@ -86,6 +86,8 @@ def add_timeline_parser(commands: Any, run: Callable[[argparse.Namespace], int])
 
 def check_options(options: argparse.Namespace) -> None:
     """Raises `UsageError` for options of `timeline` that do not go together, before anything is read."""
+    if not options.trade_no.strip():
+        raise UsageError("the number of a charge is needed, and is empty")
     chosen = [f"--{name}" for name in ("all", "hex", "json") if getattr(options, name)]
     if options.export is None:
         if options.lang:

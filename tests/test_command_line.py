@@ -160,3 +160,13 @@ def test_ports_less_safe_than_they_look_are_refused_at_the_start(
     for word in words:
         assert word in answer.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_that_cannot_be_is_named_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--sessions", "1", "--data", "/proc/x"]) == 1
+    assert capsys.readouterr().err == "pilestream: /proc/x cannot be used: No such file or directory\n"
+
+
+def test_a_number_that_is_empty_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["timeline", ""]) == 2
+    assert "is empty" in capsys.readouterr().err

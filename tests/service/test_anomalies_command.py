@@ -53,6 +53,7 @@ def test_groups_and_choices() -> None:
         (("--only", "vendor"), "is no choice; write KIND=NAME"),
         (("--only", "colour=red"), "'colour' is not one of day, month"),
         (("--bills", "eight"), "is no set of codes"),
+        (("--bills", "8,8"), "is no set of codes, each once"),
     ],
 )
 def test_what_is_wrong_is_said(arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,6 +101,8 @@ def test_the_command(
     assert "takes days only" in capsys.readouterr().err
     assert pilestream.main(["anomalies", "--data", str(tmp_path), "--only", "vendor=nobody"]) == 0
     assert "no bill of this period is of vendor=nobody" in capsys.readouterr().err
+    assert pilestream.main(["anomalies", "--data", str(tmp_path), "--bills", "99"]) == 0
+    assert "no bill of this period has the set 99" in capsys.readouterr().err
     assert pilestream.main(["anomalies", "--data", str(tmp_path), "--to", "2023-10"]) == 0
     assert "no charge of this period has a final bill" in capsys.readouterr().err
 
