@@ -13,12 +13,14 @@ from benchmarks.evaluation.charges import HOUR_MS, KWH_E4, MINUTE_MS, SECOND_MS
 from benchmarks.evaluation.meter import ENDLESS_MS, Misread, Moved
 from benchmarks.evaluation.record_faults import count_off, end_claimed, mute_end
 from benchmarks.evaluation.story import Silence, Story
-from benchmarks.fleet.power import W_MS_PER_E4KWH
+from benchmarks.fleet.power import W_MS_PER_E4KWH, IntArray
 
 FEWEST_READINGS: Final = 8
 DAY_MS: Final = 24 * HOUR_MS
 YEARS_MS: Final = 9_000 * DAY_MS
 ONE_MS: Final = 1
+MOST_SILENCES: Final = 20
+LEAST_POWER_W: Final = 1_000
 
 Random = np.random.Generator
 FaultRule = Callable[[Story, Random], bool]
@@ -166,6 +168,41 @@ def gap_inside(story: Story, random: Random) -> bool:
     return True
 
 
+def risen_in_silence(story: Story, random: Random) -> bool:
+    """The register makes up energy in a silence: a fifth more than twice the power of its ends can bring, at least.
+
+    Never more than the charger could have given. The power of both ends is alike, so that it speaks for the silence.
+    """
+    for _ in range(MOST_SILENCES):
+        story.silences.clear()
+        if not gap_inside(story, random):
+            return False
+        away = story.silences.pop()
+        story.silences.append(Silence(away.from_ms, away.to_ms))
+        heard_ms = story.taken_ms[~story.lost]
+        after = int(np.searchsorted(heard_ms, away.to_ms))
+        if 0 < after < len(heard_ms) and _rises_unseen(story, heard_ms[after - 1 : after + 1], random):
+            return True
+    return False
+
+
+def _rises_unseen(story: Story, ends_ms: IntArray, random: Random) -> bool:
+    charge, model = story.charge, story.charger.model
+    ends_w = charge.power_at(np.minimum(ends_ms, charge.stop_ms - 1))
+    peak_w, silent_ms = int(ends_w.max()), int(ends_ms[1] - ends_ms[0])
+    if peak_w * 2 > int(ends_w.min()) * 3 or peak_w < LEAST_POWER_W:
+        return False
+    true = int(np.diff(charge.energy_at(ends_ms))[0])
+    late_ms = 30 * SECOND_MS
+    least = peak_w * (silent_ms + late_ms) * 24 // (10 * W_MS_PER_E4KWH) - true + 3 * model.quantum_e4kwh
+    most = model.rated_power_w * silent_ms // W_MS_PER_E4KWH - true
+    if least >= most:
+        return False
+    at_ms = int(random.integers(ends_ms[0] + ONE_MS, ends_ms[1]))
+    story.moved.append(Moved("add", at_ms, size_e4kwh=int(random.integers(least, most))))
+    return True
+
+
 def gap_tail(story: Story, random: Random) -> bool:
     """The link is lost and the charge ends meanwhile; the record comes afterwards, or never (incident C5a)."""
     charge = story.charge
@@ -308,7 +345,7 @@ FAULTS: Final[dict[str, FaultRule]] = {
             rollover,
         ),
         *(frozen, gap_inside, gap_tail, duplicate, out_of_order, scale, no_bill, no_readings, bill_wrong, clock_off),
-        *(missing_reads, end_claimed, mute_end, count_off, mixed),
+        *(missing_reads, risen_in_silence, end_claimed, mute_end, count_off, mixed),
     )
 }
 _OF_METER: Final = ("zero_before", "zero_mid", "spike", "jump", "jitter", "rollback", "reset", "frozen", "scale")
@@ -316,7 +353,9 @@ _OF_LINE: Final = ("late_baseline", "gap_inside", "gap_tail", "duplicate", "out_
 _OF_RECORD: Final = ("no_bill", "bill_wrong", "clock_off")
 ALSO_IN_SHORT_ONES: Final = frozenset({"none", "duplicate", "no_bill", "no_readings", "bill_wrong", "clock_off"})
 """A charge of a few readings can have these, too."""
-MOVES_THE_REGISTER: Final = frozenset({"jump", "rollback", "reset", "register_replaced", "frozen", "mixed"})
+MOVES_THE_REGISTER: Final = frozenset(
+    {"jump", "rollback", "reset", "register_replaced", "frozen", "risen_in_silence", "mixed"}
+)
 """After these the register stands elsewhere than the energy of the charges says."""
 
 

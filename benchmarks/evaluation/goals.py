@@ -36,6 +36,7 @@ READINGS_LOST: Final = (
     "gap_tail",
     "no_readings",
     "missing_reads",
+    "risen_in_silence",
     "end_claimed",
     "mute_end",
 )

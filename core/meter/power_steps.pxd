@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t
 from libc.stdlib cimport llabs
 
-from core.meter.meter_limits cimport HIGHEST_POWER_W, LONGEST_STEP_MS, W_MS_PER_E4KWH, MeterLimits, clip
+from core.meter.meter_limits cimport HIGHEST_POWER_W, HIGHEST_VALUE, LONGEST_STEP_MS, W_MS_PER_E4KWH, MeterLimits, clip
 
 cdef enum:
     FLOWING_W = 500                 # above this power at both ends of a step a resting register is suspect
@@ -80,14 +80,28 @@ cdef inline void begin_since(PowerSteps* power) noexcept nogil:
 
 
 cdef inline int64_t unexplained_rise(
-    const PowerSteps* power, const MeterLimits* meter, int64_t elapsed_ms, int64_t risen, int64_t flowed
+    const PowerSteps* power, const MeterLimits* meter, int64_t elapsed_ms, int64_t risen, int64_t flowed, int64_t most
 ) noexcept nogil:
-    """By how much a rise exceeds what `flowed` while the register came to it; 0 where power may have brought it."""
+    """By how much a rise exceeds what `flowed` while the register came to it; 0 where power may have brought it.
+
+    `most` is what may have flowed in a silence, else the same.
+    """
     cdef int64_t play_ms = PLAY_MS if meter.tolerance_ms < PLAY_MS else meter.tolerance_ms
     cdef int64_t late = power.since_peak_w * play_ms // W_MS_PER_E4KWH
     if not power.since_peak_w or power.since_seen_ms < elapsed_ms:
         return 0
-    return risen - flowed * 9 // 10 if risen > (flowed + late) * 11 // 10 + 2 * meter.quantum else 0
+    return risen - flowed * 9 // 10 if risen > (most + late) * 11 // 10 + 2 * meter.quantum else 0
+
+
+cdef inline int64_t most_in_silence(const PowerSteps* power, int64_t elapsed_ms) noexcept nogil:
+    """What may have flowed in a silence: twice the higher power of its ends; anything where these are not alike.
+
+    Two guns share the power of their charger: where one ends meanwhile, the other gets twice as much. Ends that differ
+    by more tell of a pause or a begin, and nothing of the power between.
+    """
+    if power.step_lower_w <= FLOWING_W or power.since_peak_w > 2 * power.step_lower_w:
+        return HIGHEST_VALUE
+    return 2 * power.since_peak_w * clip(elapsed_ms, 0, LONGEST_STEP_MS) // W_MS_PER_E4KWH
 
 
 cdef inline int64_t missed_in_silence(

@@ -22,7 +22,14 @@ from core.meter.flag_bits cimport (
 )
 from core.meter.interval_log cimport Interval, begin_closing, clear_log, close_interval, reopen
 from core.meter.meter_limits cimport HIGHEST_VALUE, W_MS_PER_E4KWH, clip, energy_at_pmax, follows, reach, rise
-from core.meter.power_steps cimport begin_since, clear_power, forget_step, missed_in_silence, unexplained_rise
+from core.meter.power_steps cimport (
+    begin_since,
+    clear_power,
+    forget_step,
+    missed_in_silence,
+    most_in_silence,
+    unexplained_rise,
+)
 from core.meter.register_rest cimport (
     Missed,
     clear_rest,
@@ -320,12 +327,16 @@ cdef class TrustedLine:
     cdef void ask_power(self, int64_t elapsed_ms, int64_t risen, int64_t flowed) noexcept nogil:
         """A rise that Pmax allows, but not the power beside it: the interval leaves out what power does not explain.
 
-        Only where power was told for the whole step, by trusted readings: not over a silence, nor at the begin.
+        Only where power was told from the reference on, by trusted readings, and not at the begin. Over a silence a
+        rise must be more than any power near that of its ends.
         """
+        cdef int64_t most = flowed
         self.rise_unexplained = 0
-        if self.reading_flags & FLAG_GAP or self.passed_flags or self.later_flags:
+        if self.passed_flags or self.later_flags:
             return
-        self.rise_unexplained = unexplained_rise(&self.power, &self.meter, elapsed_ms, risen, flowed)
+        if self.reading_flags & FLAG_GAP:
+            most = clip(most_in_silence(&self.power, elapsed_ms), flowed, HIGHEST_VALUE)
+        self.rise_unexplained = unexplained_rise(&self.power, &self.meter, elapsed_ms, risen, flowed, most)
         if self.rise_unexplained:
             self.reading_flags |= FLAG_AMBIGUOUS
             self.cover(self.rise_unexplained, 0)

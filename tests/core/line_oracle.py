@@ -155,10 +155,16 @@ class Line:
         peak_w = max((reading.power_w for reading in self._charging_since(old, place)), default=0)
         told_ms = sum(self._step(a, b)[0] for a, b in pairwise(self._charging_since(old, place)))
         reading = self.readings[place]
-        silent = self.flags[place] & Flag.GAP or any(self.flags[at] for at in self.passed) or not reading.charging
-        silent = silent or told_ms < reading.ms - old.ms
+        passed = any(self.flags[at] for at in self.passed)
+        if not peak_w or passed or not reading.charging or told_ms < reading.ms - old.ms:
+            return
+        most = flowed
+        if self.flags[place] & Flag.GAP:
+            lower_w = min(one.power_w for one in self._charging_since(old, place)[-2:])
+            at_ends = 2 * peak_w * (reading.ms - old.ms) // W_MS_PER_E4KWH
+            most = max(flowed, at_ends) if lower_w > FLOWING_W and peak_w <= 2 * lower_w else HIGHEST_VALUE
         late = peak_w * max(PLAY_MS, self.profile.time_tolerance_ms) // W_MS_PER_E4KWH
-        if not peak_w or silent or risen <= (flowed + late) * 11 // 10 + 2 * self.profile.quantum_e4kwh:
+        if risen <= (most + late) * 11 // 10 + 2 * self.profile.quantum_e4kwh:
             return
         self.last_unexplained = risen - flowed * 9 // 10
         self.flags[place] |= Flag.AMBIGUOUS

@@ -125,3 +125,30 @@ def test_what_rose_unheard_is_no_advance_on_power(quantum: int, is_silence: bool
     assert measured.flags & (Flag.FROZEN | Flag.STANDSTILL)
     assert measured.low_e4kwh <= true <= measured.high_e4kwh
     assert measured.unproven_e4kwh > 15_000, "no record that repeats it is confirmed"
+
+
+def test_a_rise_in_a_silence_beyond_twice_the_power_of_its_ends_is_not_certain() -> None:
+    """7 kW before and after seven minutes without a word, 15 kWh more: a pile of 180 kW could have charged it."""
+    pile, step = MeterProfile("lifetime", 100, 198_000), 300
+    values = [9_000_000 + place * step + 150_000 * (place >= 20) for place in range(40)]
+    at_ms = [T0 + 15_000 * place + 405_000 * (place >= 20) for place in range(40)]
+    readings = ReadingArrays.of(at_ms, values, power_w=[7_200] * 40, seq=list(range(40)))
+    measured = measure(readings, pile, began_ms=T0)
+    true = 39 * step + 405_000 * 7_200 // 360_000
+    assert Flag.AMBIGUOUS in measured.flags
+    assert measured.low_e4kwh <= true <= measured.high_e4kwh
+    assert measured.unexplained_e4kwh > 100_000, "no record that repeats it is confirmed"
+
+
+@pytest.mark.parametrize(("power_after_w", "most_w"), [(72_000, 140_000), (140_000, 180_000), (2_000, 180_000)])
+def test_a_silence_whose_ends_allow_it_explains_its_rise(power_after_w: int, most_w: int) -> None:
+    """Twice the power of its ends, as when the other gun ends; any where only one of them flows, as before a pause."""
+    after = line(20, first=19 * STEP + 480_000 * most_w // 360_000, step=15_000 * power_after_w // 360_000)
+    readings = ReadingArrays.of(
+        [T0 + 15_000 * place + 465_000 * (place >= 20) for place in range(40)],
+        [*line(20), *after],
+        power_w=[72_000] * 20 + [power_after_w] * 20,
+        seq=list(range(40)),
+    )
+    measured = measure(readings, MeterProfile("session", 1, 198_000), began_ms=T0)
+    assert not measured.unexplained_e4kwh
