@@ -245,6 +245,9 @@ def _drop_same_moment(ordered: ReadingArrays, kept: Bools, flags: npt.NDArray[np
     kept &= last_of_moment
     flags[~last_of_moment & same_value] |= DUP
     flags[~last_of_moment & ~same_value] |= CONFLICT
+    # Of a frame that came more than once, all but one are repetitions whichever value of the moment was kept.
+    before = np.flatnonzero(same_moment)
+    flags[before[_same_frame(ordered, before, before + 1)]] |= DUP
 
 
 def _frame_columns(ordered: ReadingArrays) -> tuple[npt.NDArray[Any], ...]:

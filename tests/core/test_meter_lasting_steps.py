@@ -207,6 +207,12 @@ def test_a_fall_that_the_last_reading_of_its_minute_hides_is_found_among_the_kep
     assert Flag.AMBIGUOUS in measured.flags
 
 
+@pytest.mark.parametrize("repeated", range(20, 40))
+def test_a_kept_frame_that_came_twice_changes_nothing_of_the_fall(repeated: int) -> None:
+    readings = backlog(5_000)
+    assert losses(readings.take(np.append(np.arange(COUNT), repeated))) == losses(readings)
+
+
 @pytest.mark.parametrize("kept_until", [32, 40])
 @pytest.mark.parametrize("fell", [8_000, 12_000, 40_000])
 def test_of_a_fall_that_the_calculator_saw_only_the_rest_counts(fell: int, kept_until: int) -> None:

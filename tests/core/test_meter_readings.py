@@ -42,6 +42,11 @@ def test_two_values_for_one_moment_keep_the_later_sequence() -> None:
     assert ordered.readings.counter_e4kwh[ordered.kept].tolist() == [1, 2]
 
 
+def test_a_frame_of_another_value_at_one_moment_that_came_twice_is_one_conflict() -> None:
+    readings = ReadingArrays.of(at(0, 15, 15, 15), [1, 9, 9, 2], seq=[1, 2, 2, 3])
+    assert flags_of(readings) == [(0, 1, []), (15, 9, ["DUP", "CONFLICT"]), (15, 9, ["CONFLICT"]), (15, 2, [])]
+
+
 def test_a_frame_sent_twice_is_one_reading() -> None:
     readings = ReadingArrays.of(at(0, 15, 17, 30), [1, 2, 2, 3], seq=[1, 2, 2, 3])
     assert [flags for _, _, flags in flags_of(readings)] == [[], [], ["DUP"], []]
