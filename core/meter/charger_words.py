@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from core.meter.measured_figure import RegisterFacts
-from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
+from core.meter.profile import MeterProfile
 from core.meter.reading_times import LONGEST_CHARGE_MINUTES, MINUTE_MS, counted_begin_ms
 from core.meter.readings import Bools, Int64s, ReadingArrays
-from core.meter.seen_power import flowed_before
+from core.meter.seen_power import energy_by_power, flowed_before
 
 SAME_COUNT_E4KWH = 500  # max(0.05 kWh, one quantum): aaf5.md section 4
 
@@ -39,10 +39,8 @@ def unread_end(charged: ReadingArrays, trusted_until_ms: int) -> UnreadEnd:
     shown_ms = int(shown[-1]) if len(shown) else 0
     mute_from_ms = shown_ms if shown_ms and zero_is_trusted else max(trusted_until_ms, shown_ms)
     since = heard[charged.event_ms[heard] >= mute_from_ms]
-    event_ms, power_w = charged.event_ms[since], np.maximum(charged.power_w[since], 0)
-    twice_w_ms = int(((power_w[1:] + power_w[:-1]) * np.diff(event_ms)).sum())
-    last_power_w = max(0, int(charged.power_w[last]))
-    return UnreadEnd(twice_w_ms // (2 * W_MS_PER_E4KWH), int(charged.event_ms[last]), last_power_w)
+    flowed = energy_by_power(charged.event_ms[since], np.maximum(charged.power_w[since], 0))
+    return UnreadEnd(flowed, int(charged.event_ms[last]), max(0, int(charged.power_w[last])))
 
 
 def chargebegan_ms(event_ms: int, charge_minutes: int) -> int:

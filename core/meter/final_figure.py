@@ -5,12 +5,12 @@ import msgspec
 from core.meter.flags import Flag, Quality
 from core.meter.measurement import Measurement
 from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
+from core.meter.seen_power import POWER_SHARE
 
 TOLERANCE_E4KWH = 1_000
 WHOLE_E4 = 10_000
 COUNTER_REACHES_END_MS = 60_000
 PRECISE = 200  # a figure is right within 0.5 %
-TOLD_SHARE = 10  # power is good to 5 %, and a meter on the AC side counts up to 8 % more (metering.md, 10)
 POWER_SHARED = 2  # two guns of a charger share its power: where the other ends, the first gets twice as much
 
 
@@ -196,7 +196,7 @@ class _Witnesses:
         """The most that an end which nobody read may have brought: what power told of it, then twice the last power."""
         measured = self._measured
         unheard_ms = self._profile.flows_on_ms(self._unheard_ms)
-        told = measured.unread_e4kwh + measured.unread_e4kwh // TOLD_SHARE
+        told = measured.unread_e4kwh + measured.unread_e4kwh // POWER_SHARE
         return min(self._tail_at_pmax, told + POWER_SHARED * measured.last_power_w * unheard_ms // W_MS_PER_E4KWH)
 
     def _exceeds_the_end(self, bill: int) -> bool:
@@ -209,7 +209,7 @@ class _Witnesses:
     def _lacks_the_end(self, bill: int) -> bool:
         """It is where the register was last read, and lacks what power told after that."""
         measured = self._measured
-        told = measured.unread_e4kwh - measured.unread_e4kwh // TOLD_SHARE
+        told = measured.unread_e4kwh - measured.unread_e4kwh // POWER_SHARE
         return measured.unread_e4kwh > self._material and bill < measured.best_e4kwh + told - self._material
 
     def _is_whole_register(self, bill: int) -> bool:

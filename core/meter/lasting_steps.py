@@ -9,6 +9,7 @@ import numpy.typing as npt
 from core.meter.flags import Flag
 from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 from core.meter.readings import SEQ_NUMBERS, Bools, Int64s, OrderedReadings, ReadingArrays
+from core.meter.seen_power import energy_by_power
 
 FEWEST_EACH_SIDE = 3
 MOST_EACH_SIDE = 7
@@ -305,8 +306,6 @@ def jumps(readings: ReadingArrays, steps: Int64s, profile: MeterProfile) -> Jump
         between = slice(first, last + 1)
         flowed = profile.energy_at_pmax(to_ms - from_ms)
         if to_ms - from_ms <= profile.gap_ms and readings.power_w[between].any():
-            step_ms = np.diff(readings.event_ms[between])
-            power_w = readings.power_w[between]
-            flowed = int(((power_w[1:] + power_w[:-1]) * step_ms).sum()) // (2 * W_MS_PER_E4KWH)
+            flowed = energy_by_power(readings.event_ms[between], readings.power_w[between])
         found = Jumps(found.risen_e4kwh + risen, found.flowed_e4kwh + flowed)
     return found

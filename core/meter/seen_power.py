@@ -111,6 +111,12 @@ def lacking(best_e4kwh: int, short_by_e4kwh: int, seen_e4kwh: int, silent_e4kwh:
     return power - best_e4kwh
 
 
+def energy_by_power(event_ms: Int64s, power_w: Int64s) -> int:
+    """What flowed between the first and the last reading, 1e-4 kWh: power changes evenly from one to the next."""
+    twice_w_ms = int(((power_w[1:] + power_w[:-1]) * (event_ms[1:] - event_ms[:-1])).sum())
+    return twice_w_ms // (2 * W_MS_PER_E4KWH)
+
+
 class FlowedBefore(NamedTuple):
     """What flowed before the first value of an absolute register, 1e-4 kWh.
 
@@ -141,8 +147,8 @@ def flowed_before(charged: ReadingArrays, began_ms: int, value_ms: int) -> Flowe
     is_mute = (power_w == 0) & (charged.counter_e4kwh[:until] == 0)
     most_w = np.where(is_mute, peak_w, power_w)
     unseen = peak_w * max(0, int(event_ms[0]) - began_ms) // W_MS_PER_E4KWH
-    told = int(((power_w[1:] + power_w[:-1]) * step_ms).sum()) // (2 * W_MS_PER_E4KWH)
-    allowed = int(((most_w[1:] + most_w[:-1]) * step_ms).sum()) // (2 * W_MS_PER_E4KWH) + unseen
+    told = energy_by_power(event_ms, power_w)
+    allowed = energy_by_power(event_ms, most_w) + unseen
     changed = int((np.abs(most_w[1:] - most_w[:-1]) * step_ms).sum()) // (2 * W_MS_PER_E4KWH)
     late = peak_w * BEGIN_PLAY_MS // W_MS_PER_E4KWH
     return FlowedBefore(told, allowed, allowed // BEGIN_SHARE + changed + late, changed)
