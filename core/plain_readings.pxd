@@ -13,7 +13,7 @@ cdef enum:
     LONGEST_CHARGE_MINUTES = 2160
     STRONG_POWER_W = 1000
     FEWEST_FOR_SCALE = 9            # core.meter.scale
-    FEWEST_FOR_A_LINE = 6           # core.meter.lasting_steps
+    FEWEST_FOR_A_LINE = 4           # core.meter.lasting_steps
     LEAST_STEP_E4KWH = 1000
     PRECISE = 200
 
@@ -99,6 +99,20 @@ cdef inline Sums sum_up(const Rows* rows, int64_t gap_ms) noexcept nogil:
         if before_w > STRONG_POWER_W and power_w > STRONG_POWER_W and step_ms <= gap_ms:
             sums.strong_ms += step_ms
     return sums
+
+
+cdef inline bint may_count_the_charge_before(
+    const Rows* rows, int64_t began_ms, int64_t quantum, int64_t peak_w
+) noexcept nogil:
+    """The counter first shows more than power says by then: `measured_figure._ask_whether_reset` looks closer."""
+    cdef int64_t w_ms = <int64_t>rows.power_w[0] * (rows.at_ms[0] - began_ms)
+    cdef Py_ssize_t place = 0
+    while place + 1 < rows.size and rows.value[place] == 0:
+        place += 1
+        w_ms += (<int64_t>rows.power_w[place] + rows.power_w[place - 1]) * (
+            rows.at_ms[place] - rows.at_ms[place - 1]
+        ) // 2
+    return peak_w > 0 and rows.value[place] > w_ms // W_MS_PER_E4KWH + 2 * quantum
 
 
 cdef inline bint may_be_in_another_unit(const Rows* rows, int64_t peak_w) noexcept nogil:

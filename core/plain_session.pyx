@@ -24,6 +24,7 @@ from core.plain_readings cimport (
     came_at_their_pace,
     has_a_frame_twice,
     may_be_in_another_unit,
+    may_count_the_charge_before,
     may_have_a_lasting_step,
     sum_up,
 )
@@ -97,6 +98,8 @@ cdef bint decide(
     quantum = line.quantum
     sums = sum_up(rows, line.gap_ms)
     if may_be_in_another_unit(rows, sums.peak_w):
+        return False
+    if may_count_the_charge_before(rows, began_ms, quantum, sums.peak_w):
         return False
 
     line.restart(began_ms)

@@ -13,7 +13,7 @@ from core.meter.readings import ReadingArrays, standing_registers
 from core.session_slots import BillParts, SessionSlots, share_out
 from core.tariff import TariffTimeline
 
-RULE_VERSION = 8
+RULE_VERSION = 9
 """Stored with each result; raise it when a change of the rules changes results."""
 
 LONGEST_BILL_MS = 36 * 3_600_000  # anomaly-codes.md, code 5

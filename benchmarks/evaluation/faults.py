@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.evaluation.charges import HOUR_MS, KWH_E4, MINUTE_MS, SECOND_MS
 from benchmarks.evaluation.meter import ENDLESS_MS, Misread, Moved
+from benchmarks.evaluation.plausible_rises import not_reset, risen_at_end
 from benchmarks.evaluation.record_faults import count_off, end_claimed, mute_end
 from benchmarks.evaluation.story import Silence, Story
 from benchmarks.fleet.power import W_MS_PER_E4KWH, IntArray
@@ -33,15 +34,20 @@ def none(story: Story, random: Random) -> bool:
 
 
 def zero_before(story: Story, random: Random) -> bool:
-    """The register reads 0 until the meter answers for the first time (incidents C5a, C7)."""
+    """The register reads 0 until the meter answers (incidents C5a, C7); in three of ten charges power does, too."""
     count = min(1 + int(random.geometric(0.3)), len(story.taken_ms) - 4)
     story.misread.append(Misread("zero", 0, int(story.taken_ms[count])))
     story.told_begin_is_zero = bool(random.random() < 0.7)
+    story.mute_power = bool(random.random() < 0.3)
     return True
 
 
 def zero_mid(story: Story, random: Random) -> bool:
-    """Lost answers of the meter: single zeros and short runs, sometimes the last ones; the record has its register."""
+    """Lost answers of the meter: single zeros and short runs, sometimes the last ones; the record has its register.
+
+    In half of the charges the power is of the same answer, and 0 as well.
+    """
+    story.mute_power = bool(random.random() < 0.5)
     readings = len(story.taken_ms)
     places = set(random.integers(1, readings, size=random.integers(1, 5)).tolist())
     if random.random() < 0.3:
@@ -345,7 +351,7 @@ FAULTS: Final[dict[str, FaultRule]] = {
             rollover,
         ),
         *(frozen, gap_inside, gap_tail, duplicate, out_of_order, scale, no_bill, no_readings, bill_wrong, clock_off),
-        *(missing_reads, risen_in_silence, end_claimed, mute_end, count_off, mixed),
+        *(missing_reads, risen_in_silence, risen_at_end, not_reset, end_claimed, mute_end, count_off, mixed),
     )
 }
 _OF_METER: Final = ("zero_before", "zero_mid", "spike", "jump", "jitter", "rollback", "reset", "frozen", "scale")
@@ -354,7 +360,7 @@ _OF_RECORD: Final = ("no_bill", "bill_wrong", "clock_off")
 ALSO_IN_SHORT_ONES: Final = frozenset({"none", "duplicate", "no_bill", "no_readings", "bill_wrong", "clock_off"})
 """A charge of a few readings can have these, too."""
 MOVES_THE_REGISTER: Final = frozenset(
-    {"jump", "rollback", "reset", "register_replaced", "frozen", "risen_in_silence", "mixed"}
+    {"jump", "rollback", "reset", "register_replaced", "frozen", "risen_in_silence", "risen_at_end", "mixed"}
 )
 """After these the register stands elsewhere than the energy of the charges says."""
 

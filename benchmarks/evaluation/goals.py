@@ -41,7 +41,7 @@ READINGS_LOST: Final = (
     "mute_end",
 )
 """Readings never come, or only later."""
-STEP_UNTOLD: Final = ("jump", "rollback", "reset", "frozen")
+STEP_UNTOLD: Final = ("jump", "rollback", "reset", "frozen", "risen_at_end", "not_reset")
 """Every reading comes, but what flowed while the register broke is in none: from 0 to what the charger can give."""
 MIXED: Final = ("mixed",)
 """May be any of these."""

@@ -5,7 +5,7 @@ from typing import Final, Literal
 import numpy as np
 
 from benchmarks.evaluation.chargers import MODELS, Model
-from benchmarks.evaluation.faults import FAULTS
+from benchmarks.evaluation.faults import FAULTS, MOVES_THE_REGISTER
 
 Mix = Literal["historic", "each"]
 MIXES: Final = ("historic", "each")
@@ -74,6 +74,8 @@ def can_have(model: Model, fault: str) -> bool:
         return model.wraps_at_digits > 0
     if fault == "count_off":
         return model.counts_energy and model.register != "session"
+    if fault == "not_reset":
+        return model.register == "session"
     return fault != "register_replaced" or model.register != "session"
 
 
@@ -93,6 +95,12 @@ class FaultDraw:
     def another(self) -> str:
         """A fault that needs no plan, in the place of one that the charge cannot have."""
         while (name := self._one()) == "rollover":
+            continue
+        return name
+
+    def standing(self) -> str:
+        """Another one that leaves the register where the energy of the charges says."""
+        while (name := self.another()) in MOVES_THE_REGISTER:
             continue
         return name
 

@@ -53,7 +53,7 @@ def told_charges(seed: int, number: int, mix: Mix, charges: int = CHARGES_EACH) 
     draw = FaultDraw(drawn.model, mix, random)
     faults = draw.plan(len(true))
     told: list[ToldCharge] = []
-    register = _first_register(drawn, true, faults, random)
+    register = _first_register(drawn, true, faults, draw, random)
     for charge, fault in zip(true, faults, strict=True):
         register = _booted(drawn, register, random)
         story = _story(drawn, charge, fault, draw, register, random)
@@ -83,7 +83,9 @@ def _story(
     return Story(drawn, charge, register, random)
 
 
-def _first_register(drawn: Charger, charges: list[TrueCharge], faults: list[str], random: np.random.Generator) -> int:
+def _first_register(
+    drawn: Charger, charges: list[TrueCharge], faults: list[str], draw: FaultDraw, random: np.random.Generator
+) -> int:
     """Where the register stands before the first charge.
 
     Where it is to roll over in one of them, nothing else may move it until then.
@@ -94,7 +96,7 @@ def _first_register(drawn: Charger, charges: list[TrueCharge], faults: list[str]
         low, high = np.log(LOWEST_REGISTER_E4), np.log(HIGHEST_REGISTER_E4)
         return int(np.exp(random.uniform(low, high)))
     place = faults.index("rollover")
-    faults[:place] = ["none" if fault in MOVES_THE_REGISTER else fault for fault in faults[:place]]
+    faults[:place] = [draw.standing() if fault in MOVES_THE_REGISTER else fault for fault in faults[:place]]
     before = sum(charge.energy_e4kwh for charge in charges[:place])
     into = int(charges[place].energy_e4kwh * random.uniform(0.05, 0.95))
     return int(10 ** (drawn.model.wraps_at_digits + E4_DIGITS)) - before - into

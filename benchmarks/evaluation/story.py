@@ -36,6 +36,7 @@ class Story:
     `fault`: the name under which it counts, `faults`: what happened. `taken_ms`: when the charger takes its readings;
     `delay_ms`: how long each is under way. `told`: which are sent at all. `copies`: (reading, delay after the first) of
     those that come again. `told_begin_is_zero` (AAF5): it took a register of 0 for where the charge began.
+    `mute_power`: where its register reads 0 it tells no power either.
     `count_factor` (AAF5): so far is the charger's own count of the energy off.
     """
 
@@ -53,6 +54,7 @@ class Story:
         self.copies: list[tuple[int, int]] = []
         self.silences: list[Silence] = []
         self.told_begin_is_zero = False
+        self.mute_power = False
         self.clock_error_ms = charger.clock_error_ms
         self.has_record = True
         self.record_copies = 1

@@ -121,6 +121,7 @@ cdef class MeterCalculator(TrustedLine):
         if self.power.has_last and self.has_reference and not self.has_doubt and event_ms >= self.power.last_ms:
             risen = value > self.reference_value or (value == self.reference_value and not self.is_session_counter)
             if risen and value <= HIGHEST_VALUE and self.follows_reference(event_ms, value):
+                self.ask_last_power(event_ms, value)
                 forget_step(&self.power)
                 begin_since(&self.power)
                 self.accept(event_ms, value, -1)

@@ -24,16 +24,18 @@ class UnreadEnd(NamedTuple):
     power_w: int
 
 
-def unread_end(charged: ReadingArrays, trusted_until_ms: int) -> UnreadEnd:
-    """`charged`: the charging readings in the order of time, at least one.
+def unread_end(charged: ReadingArrays, trusted_until_ms: int, trusted_e4kwh: int) -> UnreadEnd:
+    """`charged`: the charging readings in the order of time, at least one; the register was last trusted at that value.
 
     A reading in which power is 0 as the register is told neither: the meter did not answer, and energy may flow on.
-    Words that were not taken for true are none of a mute meter: one that came late may stand for an earlier moment.
+    A word above that value is false as a zero is. One below it is no word of a mute meter: it may have come late, and
+    stand for an earlier moment.
     """
     tells = (charged.power_w > 0) | (charged.counter_e4kwh > 0)
     heard = np.flatnonzero(tells | (charged.event_ms <= trusted_until_ms))
     last = int(heard[-1]) if len(heard) else 0
-    shown = charged.event_ms[charged.counter_e4kwh > 0]
+    too_high = (charged.counter_e4kwh > trusted_e4kwh) & (charged.event_ms > trusted_until_ms)
+    shown = charged.event_ms[(charged.counter_e4kwh > 0) & ~too_high]
     # A zero that was taken for the register's own (over its last digit) may be the mute meter's.
     zero_is_trusted = bool(((charged.event_ms == trusted_until_ms) & (charged.counter_e4kwh == 0)).any())
     shown_ms = int(shown[-1]) if len(shown) else 0

@@ -5,13 +5,12 @@ import msgspec
 from core.meter.flags import Flag, Quality
 from core.meter.measurement import Measurement
 from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
-from core.meter.seen_power import POWER_SHARE
+from core.meter.seen_power import POWER_SHARE, POWER_SHARED
 
 TOLERANCE_E4KWH = 1_000
 WHOLE_E4 = 10_000
 COUNTER_REACHES_END_MS = 60_000
 PRECISE = 200  # a figure is right within 0.5 %
-POWER_SHARED = 2  # two guns of a charger share its power: where the other ends, the first gets twice as much
 
 
 class FinalFigure(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from core.meter.flags import Flag
 from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 from core.meter.readings import SEQ_NUMBERS, Bools, Int64s, OrderedReadings, ReadingArrays
-from core.meter.seen_power import energy_by_power
+from core.meter.seen_power import energy_by_power, flowed_before
 
 FEWEST_EACH_SIDE = 3
 MOST_EACH_SIDE = 7
@@ -77,14 +77,15 @@ def lasting_steps(
     `Intervals.of_rows`); what the register missed in a rest that the calculator saw is in their bounds already.
 
     A reading that only came late, a quantum that was just full, jitter, or a rest that is made up for does not stay:
-    what counts is where the register stood for several readings before and after. Power is known up to a constant
-    factor, which the rest of the charge shows. Nothing is found where power was not told, across silences, and where
-    the register began anew.
+    what counts is where the register stood for several readings before and after. A rise shortly before the end stays
+    however few readings follow it. Power is known up to a constant factor, which the rest of the charge shows. Nothing
+    is found where power was not told, across silences, and where the register began anew.
     """
     least = _least(profile, best_e4kwh)
     found: list[LastingStep] = []
-    for line in _lines(readings, flags, usable, profile):
-        found += _steps_of(line, least, profile.quantum_e4kwh)
+    lines = _lines(readings, flags, usable & ~_mute(readings, flags), profile)
+    for number, line in enumerate(lines):
+        found += _steps_of(line, least, profile.quantum_e4kwh, is_last=number == len(lines) - 1)
     return [step for step in found if step.energy_e4kwh > 0 or not _row_of(step, steps, readings)[6] & OF_A_REST]
 
 
@@ -154,27 +155,37 @@ def _row_of(step: LastingStep, steps: Int64s, readings: ReadingArrays) -> Int64s
     return np.asarray(steps[min(row, len(steps) - 1)])
 
 
+def _mute(readings: ReadingArrays, flags: npt.NDArray[np.uint32]) -> Bools:
+    """Readings of a meter that answered nothing at all: their power is as false as their register."""
+    silent = (readings.counter_e4kwh == 0) & (readings.power_w == 0)
+    return np.asarray(silent & ((flags & np.uint32(Flag.ZERO_READ)) != 0))
+
+
 def _lines(readings: ReadingArrays, flags: npt.NDArray[np.uint32], usable: Bools, profile: MeterProfile) -> list[_Line]:
     own_time = (readings.stored == 0) | readings.device_timed
     places = np.flatnonzero(usable & own_time)
-    if len(places) < 2 * FEWEST_EACH_SIDE or not readings.power_w.any():
+    if len(places) <= FEWEST_EACH_SIDE or not readings.power_w.any():
         return []
     places = places[_at_their_pace(readings.event_ms[places]) | readings.device_timed[places]]
     step_ms = _steps(readings.event_ms[places])
     borders = np.flatnonzero((step_ms > profile.gap_ms) | ((flags[places[1:]] & NEW_LINE) != 0)) + 1
     divided = np.split(places, borders) if len(borders) else [places]
-    parts = (part for part in divided if len(part) >= 2 * FEWEST_EACH_SIDE)
+    parts = (part for part in divided if len(part) > FEWEST_EACH_SIDE)
     lines = (_line(part, readings, flags, profile.quantum_e4kwh) for part in parts)
-    return [line for line in lines if len(line.places) >= 2 * FEWEST_EACH_SIDE]
+    return [line for line in lines if len(line.places) > FEWEST_EACH_SIDE]
 
 
 def _at_their_pace(event_ms: Int64s) -> Bools:
-    """Without times of their own, readings that came in a burst, or right before the next one, were taken earlier."""
+    """Without times of their own, readings that came in a burst, or right before the next one, were taken earlier.
+
+    The last one may be: what it shows more than the others was shown later still.
+    """
     step_ms = _steps(event_ms)
     hurried = 2 * step_ms < np.median(step_ms)
     paced = np.ones(len(event_ms), dtype=np.bool_)
     paced[1:] &= ~hurried
     paced[:-1] &= ~hurried
+    paced[-1] = True
     return paced
 
 
@@ -212,7 +223,7 @@ def _from_zero(running: Int64s) -> Int64s:
     return np.concatenate((np.zeros(1, dtype=np.int64), running))
 
 
-def _steps_of(line: _Line, least: int, quantum: int) -> list[LastingStep]:
+def _steps_of(line: _Line, least: int, quantum: int, *, is_last: bool = False) -> list[LastingStep]:
     off = _steps(line.shown - line.flowed)
     if 2 * np.abs(off).max() <= least:
         return []
@@ -222,27 +233,35 @@ def _steps_of(line: _Line, least: int, quantum: int) -> list[LastingStep]:
         for after in np.argsort(signed, kind="stable")[: -MOST_CANDIDATES - 1 : -1].tolist():
             if 2 * signed[after] <= least:
                 break
-            step = _step_at(line, after + 1, least, quantum)
+            step = _step_at(line, after + 1, least, quantum, is_last=is_last)
             if step is not None and step.energy_e4kwh * sign > 0:
                 found.append(step)
     return sorted(found)
 
 
-def _step_at(line: _Line, after: int, least: int, quantum: int) -> LastingStep | None:
-    """How far the register left its line between two readings, None where that may be explained."""
+def _step_at(line: _Line, after: int, least: int, quantum: int, *, is_last: bool) -> LastingStep | None:
+    """How far the register left its line between two readings, None where that may be explained.
+
+    `is_last`: nothing is read after this line, so that a rise at its end stays.
+    """
     size, flowed = len(line.places), line.flowed
     first = _far_enough(flowed, after - 1, -QUANTA_EACH_SIDE * quantum)
     last = _far_enough(flowed, after, QUANTA_EACH_SIDE * quantum)
     first = max(0, min(first, after - MOST_EACH_SIDE))
     last = min(size, max(last + 1, after + MOST_EACH_SIDE))
-    if min(after - first, last - after) < FEWEST_EACH_SIDE:
+    is_end = size - after < FEWEST_EACH_SIDE
+    if after - first < FEWEST_EACH_SIDE or (is_end and not is_last):
         return None
     before, behind = slice(first, after), slice(after, last)
-    energy, gain_e3 = 0, ONE_E3
-    for _ in range(2):
-        gain_e3 = _gain_e3(int(line.shown[-1] - line.shown[0]) - energy, int(flowed[-1]))
-        rest = line.shown - flowed * gain_e3 // ONE_E3
-        energy = _standing(rest[behind]) - _standing(rest[before])
+    energy = 0
+    if is_end:
+        risen = int(line.shown[after - 1] - line.shown[0])
+        gain_e3 = _gain_e3(risen, int(flowed[after - 1])) if risen > SLOPE_SHARE * quantum else ONE_E3
+        energy = max(0, _left_by(line, before, behind, gain_e3))
+    else:
+        for _ in range(2):
+            gain_e3 = _gain_e3(int(line.shown[-1] - line.shown[0]) - energy, int(flowed[-1]))
+            energy = _left_by(line, before, behind, gain_e3)
     risen = int(line.shown[-1] - line.shown[0]) - energy
     if abs(risen - int(flowed[-1])) > int(flowed[-1]) // OTHER_POWER_SHARE + quantum:
         return None
@@ -253,6 +272,12 @@ def _step_at(line: _Line, after: int, least: int, quantum: int) -> LastingStep |
     # That it stood below is a second witness of a fall: each of both need only exclude that nothing happened.
     enough = max(least, play) if line.fell[after] else least + play
     return LastingStep(int(line.places[after]), energy, play) if abs(energy) > enough else None
+
+
+def _left_by(line: _Line, before: slice, behind: slice, gain_e3: int) -> int:
+    """How far what was shown left the line of power that is so much steeper than told, from the one to the other."""
+    rest = line.shown - line.flowed * gain_e3 // ONE_E3
+    return _standing(rest[behind]) - _standing(rest[before])
 
 
 def _standing(rest: Int64s) -> int:
@@ -295,11 +320,22 @@ class Jumps(NamedTuple):
     flowed_e4kwh: int = 0
 
 
+def _first_word(readings: ReadingArrays, began_ms: int, place: int) -> Jumps:
+    """A session counter that did not begin at 0 still counts the charge before (`measured_figure`)."""
+    if place >= len(readings):
+        return Jumps()
+    flowed = flowed_before(readings, began_ms, int(readings.event_ms[place]))
+    return Jumps(int(readings.counter_e4kwh[place]), flowed.allowed_e4kwh) if flowed else Jumps()
+
+
 def jumps(readings: ReadingArrays, steps: Int64s, profile: MeterProfile) -> Jumps:
     """The jumps among the steps of a measurement; `readings` are the charging ones in the order of time."""
     found = Jumps()
     for from_ms, to_ms in steps[(steps[:, 6] & int(Flag.JUMP)) != 0][:, :2].tolist():
         first, last = (int(place) for place in np.searchsorted(readings.event_ms, (from_ms, to_ms)))
+        if profile.register_kind == "session" and (from_ms < readings.event_ms[0] or last == 0):
+            found = _first_word(readings, from_ms, last)
+            continue
         if last >= len(readings) or readings.event_ms[first] != from_ms or readings.event_ms[last] != to_ms:
             continue
         risen = int(readings.counter_e4kwh[last] - readings.counter_e4kwh[first])

@@ -7,9 +7,9 @@ import numpy as np
 
 from core.meter.calculator import MeterCalculator
 from core.meter.flags import Flag
-from core.meter.profile import MeterProfile
+from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 from core.meter.readings import Int64s
-from core.meter.seen_power import BEGIN_SHARE, POWER_E4KWH, POWER_SHARE, FlowedBefore, SeenSteps
+from core.meter.seen_power import BEGIN_SHARE, POWER_E4KWH, POWER_SHARE, POWER_SHARED, FlowedBefore, SeenSteps
 
 MINUTE_MS = 60_000
 LATE_BASELINE_MS = 60_000
@@ -35,7 +35,9 @@ class Begin(NamedTuple):
     """What is known of the time between the begin of the charge and the first trusted reading of its register.
 
     `first_ms`, `last_ms`: the first and the last charging reading; `counted_e4kwh`: what the charger by itself had
-    counted when the register was first read, -1 = nothing. `flowed`: what power says, None = it was not told.
+    counted when the register was first read, -1 = nothing. `flowed`: what power says, None = it was not told; `peak_w`:
+    the highest of the charge. `shown_e4kwh`: what a session counter showed first. `is_mute`: until then the meter
+    answered nothing.
     """
 
     began_ms: int
@@ -43,6 +45,9 @@ class Begin(NamedTuple):
     last_ms: int
     counted_e4kwh: int = -1
     flowed: FlowedBefore | None = None
+    shown_e4kwh: int = 0
+    peak_w: int = 0
+    is_mute: bool = False
 
 
 class MeasuredFigure:
@@ -86,12 +91,14 @@ class MeasuredFigure:
     def _set_baseline(self, facts: RegisterFacts) -> None:
         """Where the first valid reading came late, find the start of the register (metering.md, "late baseline").
 
-        A session counter needs nothing: it stood at 0 when the charge began, however late it was first read. Nor does a
-        register whose start the charger told and the readings bear out: the calculator began there.
+        A session counter needs nothing: it stood at 0 when the charge began, however late it was first read, but for
+        one that power refutes. Nor does a register whose start the charger told and the readings bear out: the
+        calculator began there.
         """
         if self._profile.register_kind == "session":
             if self._begin.first_ms - self._begin.began_ms > LATE_BASELINE_MS + MINUTE_MS:
                 self._begin_flags |= Flag.LATE_BASELINE
+            self._ask_whether_reset()
             return
         delay_ms = self._calculator.baseline_ms - self._begin.began_ms
         if delay_ms <= 0:
@@ -104,6 +111,22 @@ class MeasuredFigure:
             self._begin_high = min(self._begin_high, since_previous)  # it had not fallen in between
         if delay_ms > LATE_BASELINE_MS:
             self._begin_flags |= Flag.LATE_BASELINE
+
+    def _ask_whether_reset(self) -> None:
+        """A session counter that first shows more than can have flowed still counts the charge before.
+
+        Of a time in which nothing was heard only the power afterwards tells: there, twice the highest of the charge.
+        """
+        flowed, shown = self._begin.flowed, self._begin.shown_e4kwh
+        if flowed is None:
+            return
+        allowed = flowed.allowed_e4kwh
+        if not self._hears_power_at_begin:
+            allowed = flowed.told_e4kwh + POWER_SHARED * self._at_peak_until_heard
+        if shown > allowed + flowed.play_e4kwh + 2 * self._profile.quantum_e4kwh:
+            self._begin_flags |= Flag.AMBIGUOUS
+            self.unexplained_at_begin = shown - flowed.told_e4kwh
+            self._begin_low = min(shown, shown - flowed.told_e4kwh + flowed.play_e4kwh)
 
     def _take_start_from(self, facts: RegisterFacts, delay_ms: int) -> bool:
         """The previous end, the bill's start, or the charger's own count, where it can have come from there.
@@ -118,7 +141,7 @@ class MeasuredFigure:
         is_late = delay_ms >= LATE_BASELINE_MS
         is_known = facts.previous_end_e4kwh > 0 and facts.previous_was_over
         if (
-            (is_late or self._calculator.begin_flags & Flag.ZERO_READ)
+            (is_late or self._begin.is_mute or self._calculator.begin_flags & Flag.ZERO_READ)
             and is_known
             and self._profile.register_kind == "lifetime"
         ):
@@ -150,8 +173,13 @@ class MeasuredFigure:
 
     @property
     def _hears_power_at_begin(self) -> bool:
-        """The charge was heard from its begin on, so that only its register is late."""
-        return self._begin.first_ms - self._begin.began_ms < LATE_BASELINE_MS
+        """The charge was heard from its begin on, so that only its meter is late."""
+        return self._begin.is_mute or self._begin.first_ms - self._begin.began_ms < LATE_BASELINE_MS
+
+    @property
+    def _at_peak_until_heard(self) -> int:
+        """What the highest power of the charge brings before the first reading that tells of power."""
+        return self._begin.peak_w * (self._begin.first_ms - self._begin.began_ms) // W_MS_PER_E4KWH
 
     def _most_before_first_value(self, delay_ms: int) -> int:
         """What can have flowed before the register showed its first value, 1e-4 kWh."""
@@ -180,6 +208,8 @@ class MeasuredFigure:
         elif flowed and self._hears_power_at_begin:
             told = flowed.told_e4kwh
             less, more = flowed.play_e4kwh + quanta, flowed.changed_e4kwh + told // BEGIN_SHARE + quanta
+            if self._begin.is_mute:
+                more += self._at_peak_until_heard
         else:
             return
         if extra > told + more:
@@ -267,6 +297,9 @@ class MeasuredFigure:
     def with_both_ends(self, rows: Int64s, filled: int) -> Int64s:
         """The steps of the calculator, which stand from row 1 on, with those before and after them."""
         first, last = 1, 1 + filled
+        if self._profile.register_kind == "session" and self._begin_low:
+            rows[first, 3] -= self._begin_low
+            rows[first, 6] |= int(Flag.AMBIGUOUS)
         from_ms = self._calculator.baseline_ms if self.is_valid else self._begin.began_ms
         if self.is_valid and self._begin.began_ms < from_ms:
             extra, quantum = self.baseline_extra, self._profile.quantum_e4kwh

@@ -19,6 +19,7 @@ from core.meter.intervals import Intervals, quality_of
 from core.meter.lasting_steps import jumps, lasting_steps, losses_in_backlog, widen
 from core.meter.measured_figure import Begin, MeasuredFigure, too_many_jumps
 from core.meter.measured_figure import RegisterFacts as RegisterFacts  # callers of measure() need it
+from core.meter.mute_words import mute_at_begin, name_mute_words, without_mute_words
 from core.meter.profile import W_MS_PER_E4KWH, MeterProfile
 from core.meter.readings import Int64s, OrderedReadings, ReadingArrays, in_order
 from core.meter.scale import AS_SHOWN, Scale, profile_in_unit, scale_of, scaled
@@ -112,7 +113,8 @@ def measure(
     between the last trusted reading and then is unobserved and widens the interval upwards (TAIL_GAP beyond a gap's
     length). `register`: for absolute registers.
     """
-    ordered = in_order(readings)
+    heard = in_order(readings)
+    ordered = without_mute_words(heard, profile)
     all_readings = ordered.readings
     all_charge = all_readings.charging
     kept = all_readings if ordered.all_kept else all_readings.take(ordered.kept)
@@ -121,10 +123,10 @@ def measure(
     facts = register or RegisterFacts()
     if not len(charging):
         return _nothing_measured(ordered, profile, began_ms, end_high_ms)
-    first, last = int(charging[0]), int(charging[-1])
-    first_ms, last_ms = int(all_readings.event_ms[first]), int(all_readings.event_ms[last])
+    first_heard, last = int(np.argmax(heard.kept & all_charge)), int(charging[-1])
+    first_ms, last_ms = int(all_readings.event_ms[charging[0]]), int(all_readings.event_ms[last])
     if not began_ms:
-        began_ms = begin_ms(all_readings, first, profile)
+        began_ms = begin_ms(all_readings, first_heard, profile)
     told_start = start_told(kept, kept_charge) if profile.register_kind != "session" else 0
     charged = kept if kept_charge.all() else kept.take(kept_charge)
     scale = scale_of(charged, profile, told_start, facts.previous_end_e4kwh)
@@ -142,8 +144,10 @@ def measure(
     raised = flags & NOT_TRUSTED
     unquestioned = ordered.kept & all_charge & (raised == 0)
     is_valid = calculator.has_reference and (filled > 0 or bool(unquestioned.any()))
-    flowed = None if profile.register_kind == "session" else flowed_before(charged, began_ms, calculator.baseline_ms)
-    begin = Begin(began_ms, first_ms, last_ms, counted_at(kept, count, calculator.baseline_ms), flowed)
+    counted = counted_at(kept, count, calculator.baseline_ms)
+    begin = _begin(calculator, charged, rows[1 : 1 + filled], began_ms, counted)._replace(
+        is_mute=mute_at_begin(ordered)
+    )
     seen = seen_steps(charged, rows[1 : 1 + filled], profile)
     figure = MeasuredFigure(calculator, profile, facts, begin, max(end_high_ms, last_ms), seen, is_valid)
     steps = figure.with_both_ends(rows, filled)
@@ -158,18 +162,19 @@ def measure(
     not_certain = widen(steps, lasting, kept)
     if lasting:
         flags[np.flatnonzero(ordered.kept)[[step.place for step in lasting]]] |= np.uint32(Flag.AMBIGUOUS)
+    name_mute_words(steps, ordered)
     jumped = jumps(charged, steps, profile)
     session_flags = figure.flags | int(np.bitwise_or.reduce(flags))
     trusted = unquestioned | (np.diff(accepted, prepend=0) > 0)
     if too_many_jumps(flags, len(charging)):
         session_flags |= Flag.POWER_RATING_DOUBTFUL
-    naive_e4kwh = int(all_readings.counter_e4kwh[last] - all_readings.counter_e4kwh[first])
+    naive_e4kwh = int(all_readings.counter_e4kwh[last] - all_readings.counter_e4kwh[first_heard])
     if count is None and took_whole_register(charged, profile):
         naive_e4kwh = int(all_readings.counter_e4kwh[last])
         if naive_e4kwh > profile.energy_at_pmax(last_ms - began_ms + profile.time_tolerance_ms):
             session_flags |= Flag.ZERO_BASELINE
     short_by = _short_by(kept, kept_flags, count, profile)
-    unread = unread_end(charged, calculator.reference_ms if is_valid else began_ms)
+    unread = unread_end(charged, calculator.reference_ms if is_valid else began_ms, calculator.reference_value)
     seen_e4kwh = calculator.seen_power_energy_e4kwh
     lacks = lacking(figure.best, short_by, seen_e4kwh, calculator.power_energy_e4kwh - seen_e4kwh, profile)
     if lacks:
@@ -200,7 +205,7 @@ def measure(
         power_over_1kw_ms=_strong_power_ms(charged, profile),
         longest_gap_ms=calculator.longest_gap_ms,
         naive_e4kwh=naive_e4kwh,
-        naive_span_ms=last_ms - first_ms,
+        naive_span_ms=last_ms - int(all_readings.event_ms[first_heard]),
         event_ms=all_readings.event_ms,
         reported_e4kwh=all_readings.counter_e4kwh,
         accepted_e4kwh=accepted,
@@ -225,6 +230,26 @@ def measure(
         fallen_e4kwh=max(
             0, figure.proven - figure.baseline_extra - calculator.reference_value + calculator.baseline_value
         ),
+    )
+
+
+def _begin(
+    calculator: MeterCalculator, charged: ReadingArrays, steps: Int64s, began_ms: int, counted_e4kwh: int
+) -> Begin:
+    """What is known of the time until the first trusted reading; for a session counter, until it first rose."""
+    value_ms, shown = calculator.baseline_ms, 0
+    if calculator.is_session_counter:
+        risen = np.flatnonzero(steps[:, 2] > 0)
+        if len(risen) and steps[0, 0] == began_ms:
+            value_ms, shown = int(steps[risen[0], 1]), int(steps[risen[0], 2])
+    return Begin(
+        began_ms,
+        int(charged.event_ms[0]),
+        int(charged.event_ms[-1]),
+        counted_e4kwh,
+        flowed_before(charged, began_ms, value_ms),
+        shown,
+        int(charged.power_w.max()),
     )
 
 

@@ -15,6 +15,7 @@ cdef struct PowerSteps:
     bint has_last
     int64_t last_ms
     int64_t last_w
+    int64_t before_w                # of the reading before it
     int64_t step_ms
     int64_t step_twice_w_ms         # trapezoid; likewise all that follow
     int64_t step_lower_w            # of both its ends
@@ -36,7 +37,7 @@ cdef struct PowerSteps:
 
 cdef inline void clear_power(PowerSteps* power) noexcept nogil:
     power.has_last = power.step_is_silent = power.step_flows = False
-    power.last_ms = power.last_w = power.step_ms = power.step_twice_w_ms = power.step_lower_w = 0
+    power.last_ms = power.last_w = power.before_w = power.step_ms = power.step_twice_w_ms = power.step_lower_w = 0
     power.since_twice_w_ms = power.since_seen_ms = power.since_peak_w = 0
     power.twice_w_ms = power.silent_twice_w_ms = power.play_twice_w_ms = 0
     power.silent_ms = power.longest_step_ms = 0
@@ -65,6 +66,7 @@ cdef inline void note_power(PowerSteps* power, int64_t event_ms, int64_t power_w
         power.play_twice_w_ms += llabs(power_w - power.last_w) * power.step_ms
     power.has_last = True
     power.last_ms = event_ms
+    power.before_w = power.last_w
     power.last_w = power_w
 
 
@@ -91,6 +93,28 @@ cdef inline int64_t unexplained_rise(
     if not power.since_peak_w or power.since_seen_ms < elapsed_ms:
         return 0
     return risen - flowed * 9 // 10 if risen > (most + late) * 11 // 10 + 2 * meter.quantum else 0
+
+
+cdef inline int64_t unexplained_at_end(
+    const PowerSteps* power,
+    const MeterLimits* meter,
+    int64_t event_ms,
+    int64_t gap_ms,
+    int64_t risen,
+    int64_t rested_twice_w_ms,
+) noexcept nogil:
+    """The same of a word after the charge: the last power may have gone on until then, twice as much in a silence."""
+    cdef int64_t elapsed_ms = clip(event_ms - power.last_ms, 0, LONGEST_STEP_MS)
+    cdef int64_t play_ms = PLAY_MS if meter.tolerance_ms < PLAY_MS else meter.tolerance_ms
+    cdef int64_t late = (power.last_w if power.last_w > power.before_w else power.before_w) * play_ms
+    cdef int64_t flowed = (rested_twice_w_ms + power.since_twice_w_ms) // 2 + power.last_w * elapsed_ms
+    if not power.twice_w_ms:
+        return 0
+    if elapsed_ms > gap_ms:
+        flowed += power.last_w * elapsed_ms
+    flowed //= W_MS_PER_E4KWH
+    late //= W_MS_PER_E4KWH
+    return risen - flowed * 9 // 10 if risen > (flowed + late) * 11 // 10 + 2 * meter.quantum else 0
 
 
 cdef inline int64_t most_in_silence(const PowerSteps* power, int64_t elapsed_ms) noexcept nogil:

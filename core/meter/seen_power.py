@@ -10,6 +10,7 @@ from core.meter.readings import Bools, Int64s, ReadingArrays
 
 POWER_SHARE, POWER_E4KWH = 10, 1_000
 """Power is good to 5 %, and up to 8 % are lost between a meter on the AC side and the vehicle (metering.md, 10)."""
+POWER_SHARED = 2  # two guns of a charger share its power: where the other ends, the first gets twice as much
 BEGIN_SHARE, BEGIN_PLAY_MS = 20, 5_000
 PLAY_MS = 15_000  # the register is not read at the moment of the power beside it
 

@@ -24,7 +24,7 @@ cdef class TrustedLine:
     cdef MeterLimits meter
     cdef readonly int64_t quantum
     cdef int64_t gap_ms
-    cdef bint is_session_counter
+    cdef readonly bint is_session_counter
     cdef bint restarts_at_zero      # a register that restarts with the charger
 
     # The reference: the last reading that is trusted (with the highest value of its segment)
@@ -86,6 +86,8 @@ cdef class TrustedLine:
     cdef void break_segment(self, const Doubt* start) noexcept nogil
     cdef void cover(self, int64_t low, int64_t high) noexcept nogil
     cdef void ask_power(self, int64_t elapsed_ms, int64_t risen, int64_t flowed) noexcept nogil
+    cdef void ask_last_power(self, int64_t event_ms, int64_t value) noexcept nogil
+    cdef void leave_out(self, int64_t unexplained) noexcept nogil
     cdef void cover_silence(self, int64_t elapsed_ms, int64_t risen) noexcept nogil
     cdef void cover_reset(self, int64_t elapsed_ms, int64_t risen) noexcept nogil
     cdef void cover_detour(self, const Doubt* detour, int64_t event_ms, int64_t value) noexcept nogil

@@ -28,6 +28,7 @@ from core.meter.power_steps cimport (
     forget_step,
     missed_in_silence,
     most_in_silence,
+    unexplained_at_end,
     unexplained_rise,
 )
 from core.meter.register_rest cimport (
@@ -337,10 +338,25 @@ cdef class TrustedLine:
         if self.reading_flags & FLAG_GAP:
             most = clip(most_in_silence(&self.power, elapsed_ms), flowed, HIGHEST_VALUE)
         self.rise_unexplained = unexplained_rise(&self.power, &self.meter, elapsed_ms, risen, flowed, most)
-        if self.rise_unexplained:
+        self.leave_out(self.rise_unexplained)
+
+    cdef void ask_last_power(self, int64_t event_ms, int64_t value) noexcept nogil:
+        """The same of a word after the charge, which tells no power: the last that was told may have gone on till then.
+
+        A meter that answered nothing told no power either.
+        """
+        cdef int64_t risen = self.rise(self.reference_value, value)
+        if self.power.last_w or not (self.passed_flags | self.later_flags):
+            self.leave_out(
+                unexplained_at_end(&self.power, &self.meter, event_ms, self.gap_ms, risen, self.rest.twice_w_ms)
+            )
+
+    cdef void leave_out(self, int64_t unexplained) noexcept nogil:
+        """So much of the step that is closed next power does not explain."""
+        if unexplained:
             self.reading_flags |= FLAG_AMBIGUOUS
-            self.cover(self.rise_unexplained, 0)
-            self.unexplained_e4kwh += self.rise_unexplained
+            self.cover(unexplained, 0)
+            self.unexplained_e4kwh += unexplained
 
     cdef void cover_silence(self, int64_t elapsed_ms, int64_t risen) noexcept nogil:
         """The vehicle may have paused in a silence, or the register rested: the interval covers both."""

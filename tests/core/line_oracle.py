@@ -97,7 +97,7 @@ class Line:
         step_ms, step_power = self._step_since(last, old, reading)
         risen = self._rise(old.value, reading.value)
         observed = step_ms <= self.profile.gap_ms
-        power = sum(self._step(a, b)[1] for a, b in pairwise(self._charging_since(old, place)))
+        power = self._power_energy_w_ms(self._charging_since(old, place))
         self._cover_silence(place, last, old, risen)
         if risen > 0:
             flowed = (self.rest.power + (power if reading.charging else 0)) // (2 * W_MS_PER_E4KWH)
@@ -167,10 +167,30 @@ class Line:
         if risen <= (most + late) * 11 // 10 + 2 * self.profile.quantum_e4kwh:
             return
         self.last_unexplained = risen - flowed * 9 // 10
+        self._leave_out(place, self.last_unexplained)
+
+    def _ask_last_power(self, place: int) -> None:
+        """A word after the charge rose further than the last power would have brought until then."""
+        assert self.reference is not None
+        charging = [reading for reading in self.readings[:place] if reading.charging]
+        last_w = charging[-1].power_w
+        if not self._power_energy_w_ms(charging) or (not last_w and any(self.flags[at] for at in self.passed)):
+            return
+        risen = self._rise(self.reference.value, self.readings[place].value)
+        elapsed_ms = self.readings[place].ms - charging[-1].ms
+        tail = last_w * elapsed_ms * (2 if elapsed_ms > self.profile.gap_ms else 1)
+        since = self._power_energy_w_ms(self._charging_since(self.reference, place)) + self.rest.power
+        flowed = (since // 2 + tail) // W_MS_PER_E4KWH
+        peak_w = max(reading.power_w for reading in charging[-2:])
+        late = peak_w * max(PLAY_MS, self.profile.time_tolerance_ms) // W_MS_PER_E4KWH
+        if risen > (flowed + late) * 11 // 10 + 2 * self.profile.quantum_e4kwh:
+            self._leave_out(place, risen - flowed * 9 // 10)
+
+    def _leave_out(self, place: int, unexplained: int) -> None:
         self.flags[place] |= Flag.AMBIGUOUS
-        self.wider_low += self.last_unexplained
-        self.unsure_low += self.last_unexplained
-        self.unexplained += self.last_unexplained
+        self.wider_low += unexplained
+        self.unsure_low += unexplained
+        self.unexplained += unexplained
 
     def _power_was_told(self, place: int, old: Reading) -> bool:
         """From the reference to this reading, without a silence."""
@@ -417,7 +437,11 @@ class Line:
 
     def _power_energy(self) -> int:
         charging = [reading for reading in self.readings if reading.charging]
-        return sum(self._step(a, b)[1] for a, b in pairwise(charging)) // (2 * W_MS_PER_E4KWH)
+        return self._power_energy_w_ms(charging) // (2 * W_MS_PER_E4KWH)
+
+    def _power_energy_w_ms(self, charging: list[Reading]) -> int:
+        """Twice the integral of power over these."""
+        return sum(self._step(a, b)[1] for a, b in pairwise(charging))
 
     def _follows_reference(self, reading: Reading) -> bool:
         return self.reference is not None and self._follows(self.reference, reading, self.standing_since_ms)

@@ -173,6 +173,7 @@ class Oracle(Line):
         if not self._follows_reference(reading):
             return
         if reading.value > self.reference.value or self.profile.register_kind != "session":
+            self._ask_last_power(place)
             self._accept(place, None, -1)
 
     def _finish(self) -> None:

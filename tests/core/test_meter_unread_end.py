@@ -123,9 +123,22 @@ def test_what_power_told_after_the_last_true_word() -> None:
     readings = ReadingArrays.of(
         [T0, T0 + 10_000, T0 + 20_000, T0 + 30_000], [1_000, 2_000, 0, 0], power_w=[36_000, 36_000, 18_000, 0]
     )
-    assert unread_end(readings, T0 + 10_000) == UnreadEnd(750, T0 + 20_000, 18_000)
-    assert unread_end(readings, T0 + 60_000) == UnreadEnd(0, T0 + 30_000, 0), "a word after the charge closed it"
-    assert unread_end(readings.take(np.array([3])), T0) == UnreadEnd(0, T0 + 30_000, 0)
+    assert unread_end(readings, T0 + 10_000, 2_000) == UnreadEnd(750, T0 + 20_000, 18_000)
+    assert unread_end(readings, T0 + 60_000, 2_000) == UnreadEnd(0, T0 + 30_000, 0), "a word after the charge closed it"
+    assert unread_end(readings.take(np.array([3])), T0, 0) == UnreadEnd(0, T0 + 30_000, 0)
+
+
+def test_a_last_word_far_above_the_register_tells_no_less_of_power_than_a_zero() -> None:
+    true = [STEP_E4KWH * place for place in range(49)]
+    measured, end_ms = counted(49, counter_e4kwh=[*true[:48], 900_000_000])
+    assert (measured.best_e4kwh, measured.unread_e4kwh) == (94_000, 2_000)
+    assert figure_of(measured, 96_000, COUNTER, end_ms) == FinalFigure(1, 96_000, Quality.DERIVED, True)
+
+
+def test_a_last_word_below_the_register_may_only_have_come_late() -> None:
+    true = [STEP_E4KWH * place for place in range(49)]
+    measured, _end_ms = counted(49, counter_e4kwh=[*true[:48], 80_000])
+    assert (measured.best_e4kwh, measured.unread_e4kwh) == (94_000, 0)
 
 
 # ---- one word alone -----------------------------------------------------------------------------------------------
