@@ -287,8 +287,11 @@ class _Witnesses:
             tail = self._profile.energy_at_pmax(unseen_ms)
             is_sure = self._measured.unexplained_e4kwh <= self._material
             return is_sure and self._width - tail <= self._narrow and not self._power_contradicts(counter)
-        if self._broken or self._rested or self._measured.quality == Quality.MISSING:
+        if self._broken or self._measured.quality == Quality.MISSING:
             return self._power_agrees(counter)
+        if self._rested:
+            # The interval covers what the register missed: a count beyond that is refuted, whatever power allows.
+            return self._power_agrees(counter) and self._inside_interval(counter)
         return not self._register_refutes_counter and (self._is_narrow or not self._power_contradicts(counter))
 
     @property

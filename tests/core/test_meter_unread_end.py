@@ -64,6 +64,25 @@ def test_beside_a_register_that_rested_the_count_stands_on_the_word_of_power() -
     assert beside_a_register(101, frozen=True) == FinalFigure(3, 121_200, Quality.DERIVED, True)
 
 
+def test_beside_a_register_that_rested_a_count_beyond_what_the_rest_can_have_held_is_refuted() -> None:
+    """Power is good to 5 % and would bear out 6 % more than the register and its rest."""
+    size = 61
+    risen = STEP_E4KWH * np.arange(size)
+    risen[21:24] = risen[20]
+    risen[24:] -= 3 * STEP_E4KWH
+    readings = ReadingArrays.of(
+        T0 + STEP_MS * np.arange(size),
+        BEGIN + risen,
+        before_e4kwh=[BEGIN] * size,
+        session_e4kwh=STEP_E4KWH * np.arange(size) * 106 // 100,
+        power_w=[POWER_W * 102 // 100] * size,
+    )
+    end_ms = T0 + STEP_MS * (size - 1)
+    measured = measure(readings, REGISTER, began_ms=T0, end_high_ms=end_ms)
+    assert measured.unproven_e4kwh > 6_000
+    assert figure_of(measured, None, REGISTER, end_ms).rule == 5
+
+
 # ---- a record beside an end that nobody read ----------------------------------------------------------------------
 
 
