@@ -83,10 +83,13 @@ def recover_segments(folder: Path, disk: Disk, now_ms: int = 0) -> list[TornTail
 
 
 def read_recovery(folder: Path) -> Recovery | None:
-    """What the last recovery of a folder found, None when there was none."""
+    """What the last recovery of a folder found, None when there was none.
+
+    None for a torn note, too, as a power failure may leave it: what was set aside stands in its own files.
+    """
     try:
         return msgspec.json.decode((folder / RECOVERY_FILE).read_bytes(), type=Recovery)
-    except FileNotFoundError:
+    except (FileNotFoundError, msgspec.DecodeError):
         return None
 
 

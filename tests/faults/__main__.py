@@ -1,6 +1,7 @@
 """`python -m tests.faults [--rounds N] [--seed N] [--only NAME,…] [--json FILE] [--folder DIR]`: the whole fault suite.
 
-Prints the seed first and the tally last; writes the tally as JSON. Exit code 1 when a promise was broken.
+Prints the seed first and the tally last, of what was done when it is interrupted (exit code 130); writes it as JSON.
+Exit code 1 when a promise was broken.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -28,8 +29,8 @@ WORKERS_OF_A_STORM: Final = 2
 """A process that may open 20,000 files cannot hold 20,000 chargers and its own."""
 
 
-def fault_functions(rounds: int, seed: int, workers: int) -> dict[str, Callable[[Path], list[Row]]]:
-    """The faults by name."""
+def fault_functions(rounds: int, seed: int, workers: int) -> dict[str, Callable[[Path], Iterable[Row]]]:
+    """The faults by name. One that comes in pieces gives a row for each of them."""
     few = max(rounds // 20, 2)
     return {
         "kill": lambda folder: _kills(folder, rounds, seed, workers),
@@ -61,32 +62,35 @@ def main() -> int:
     if unknown:
         print(f"no fault is called {', '.join(sorted(unknown))}; there are {', '.join(functions)}", file=sys.stderr)
         return 2
-    rows: list[Row] = []
+    rows: dict[str, Row] = {}
     folder = Path(tempfile.mkdtemp(prefix="pilestream-faults-", dir=options.folder))
-    for name in options.only or functions:
-        for row in functions[name](folder / name):
-            rows.append(row)
-            print(f"{row.fault}: {'; '.join(row.wrong[:5]) or 'as promised'}  {row.notes or ''}", flush=True)
-        about = {"seed": seed, "rounds": options.rounds, "workers": options.workers, "machine": platform.platform()}
-        write(rows, options.json, **about, cores=os.cpu_count(), only=options.only)
-    print("\n" + as_table(rows))
-    if any(row.wrong for row in rows):
+    is_whole = True
+    try:
+        for name in options.only or functions:
+            for row in functions[name](folder / name):
+                rows.setdefault(row.fault, Row(row.fault)).add(row)
+                print(f"{row.fault}: {'; '.join(row.wrong[:5]) or 'as promised'}  {row.notes or ''}", flush=True)
+            about = {"seed": seed, "rounds": options.rounds, "workers": options.workers, "machine": platform.platform()}
+            write(list(rows.values()), options.json, **about, cores=os.cpu_count(), only=options.only)
+    except KeyboardInterrupt:
+        is_whole = False
+    print("\n" + as_table(list(rows.values())))
+    if not is_whole:
+        print(f"interrupted; what it left is in {folder}", file=sys.stderr)
+        return 130
+    if any(row.wrong for row in rows.values()):
         print(f"what it left is in {folder}", file=sys.stderr)
         return 1
     shutil.rmtree(folder)
     return 0
 
 
-def _kills(folder: Path, rounds: int, seed: int, workers: int) -> list[Row]:
+def _kills(folder: Path, rounds: int, seed: int, workers: int) -> Iterator[Row]:
     """In pieces, each on a platform of its own, so that no piece compares more than a few ten thousand frames."""
-    total: dict[str, Row] = {}
     for first in range(0, rounds, ROUNDS_OF_A_PLATFORM):
-        piece = kill_rounds(
+        yield from kill_rounds(
             folder / str(first), min(ROUNDS_OF_A_PLATFORM, rounds - first), seed + first, workers=workers
         )
-        for row in piece:
-            total.setdefault(row.fault, Row(row.fault)).add(row)
-    return list(total.values())
 
 
 def _early_ack_is_found(folder: Path, seed: int) -> Row:

@@ -14,7 +14,7 @@ ROUNDS = 30
 
 @pytest.mark.parametrize("name", fault_functions(ROUNDS, SEED, 1))
 def test_a_fault_breaks_no_promise(name: str, tmp_path: Path) -> None:
-    rows = fault_functions(ROUNDS, SEED, 1)[name](tmp_path)
+    rows = list(fault_functions(ROUNDS, SEED, 1)[name](tmp_path))
     assert [line for row in rows for line in row.wrong] == []
     assert all(row.acknowledged for row in rows)
 

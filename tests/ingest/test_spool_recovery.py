@@ -14,7 +14,7 @@ from ingest.disk import Disk
 from ingest.segment import SEGMENT_HEADER_BYTES, list_segments
 from ingest.set_aside import LIST_FILE, read_set_aside
 from ingest.spool_folders import close_unattended, spool_folders
-from ingest.spool_recovery import read_recovery
+from ingest.spool_recovery import RECOVERY_FILE, read_recovery
 from ingest.spool_status import read_spool_status
 from service.settings import Settings
 from service.status import read_status
@@ -31,6 +31,17 @@ def spool_with(folder: Path, frames: int) -> Path:
     spool.close()
     (segment,) = list_segments(folder)
     return segment.path
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"at_ms": 17'])
+def test_a_torn_note_of_a_recovery_stops_nobody(tmp_path: Path, torn: bytes) -> None:
+    folder = tmp_path / "spool" / "0"
+    spool_with(folder, 2)
+    (folder / RECOVERY_FILE).write_bytes(torn)
+    assert read_recovery(folder) is None
+    assert "recovery" not in read_status(Settings(data=str(tmp_path)))["spool"]["folders"]["0"]
+    open_spool(folder).close()
+    assert read_recovery(folder) is not None, "the next one is told again"
 
 
 def test_torn_and_flipped_bytes_are_told_with_their_reasons(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
