@@ -37,7 +37,7 @@ def unread_end(charged: ReadingArrays, trusted_until_ms: int, trusted_e4kwh: int
     too_high = (charged.counter_e4kwh > trusted_e4kwh) & (charged.event_ms > trusted_until_ms)
     shown = charged.event_ms[(charged.counter_e4kwh > 0) & ~too_high]
     # A zero that was taken for the register's own (over its last digit) may be the mute meter's.
-    zero_is_trusted = bool(((charged.event_ms == trusted_until_ms) & (charged.counter_e4kwh == 0)).any())
+    zero_is_trusted = trusted_e4kwh == 0
     shown_ms = int(shown[-1]) if len(shown) else 0
     mute_from_ms = shown_ms if shown_ms and zero_is_trusted else max(trusted_until_ms, shown_ms)
     since = heard[charged.event_ms[heard] >= mute_from_ms]

@@ -77,6 +77,16 @@ def test_a_last_word_right_behind_another_is_held_against_power_too() -> None:
     assert billed(measurement, shown[-1], "session", end_ms).rule == 5
 
 
+@pytest.mark.parametrize("place", [7, 8, 9, 10, 11])
+def test_a_rise_in_a_short_charge_does_not_hide_in_its_slope(place: int) -> None:
+    """0.4 kWh in a charge of 5.4: where power may be off by that factor throughout, half of it is a steeper line."""
+    shown = [begin_of("boot") + (value - begin_of("boot")) * 18 // 10 for value in rising("boot", 16)]
+    shown[place:] = [value + 4_000 for value in shown[place:]]
+    measurement, end_ms = measured("boot", shown, power_w=[POWER_W * 18 // 10] * 16)
+    assert measurement.low_e4kwh <= 54_000
+    assert billed(measurement, None, "boot", end_ms).rule == 5
+
+
 @pytest.mark.parametrize("late_ms", [0, 4_000, 12_000])
 def test_readings_that_came_late_before_the_end_are_no_rise(late_ms: int) -> None:
     """The one before the last came late, and the last right after it."""

@@ -160,6 +160,26 @@ def test_a_last_word_below_the_register_may_only_have_come_late() -> None:
     assert (measured.best_e4kwh, measured.unread_e4kwh) == (94_000, 0)
 
 
+def test_zeros_that_look_like_a_register_over_its_last_digit_are_no_true_word() -> None:
+    """Shortly before 10^5 kWh the meter goes mute; its idle word reads 0 as well. The record lacks what it missed."""
+    register = MeterProfile("lifetime", 100, 132_000, digits=5)
+    size, mute = 61, 9
+    true = 10**9 - 112_000 + STEP_E4KWH * np.arange(size)
+    shown = np.where(np.arange(size) < size - mute, true, 0)
+    at_ms = T0 + STEP_MS * np.arange(size)
+    readings = ReadingArrays.of(
+        np.append(at_ms, at_ms[-1] + 2_000),
+        np.append(shown, 0),
+        before_e4kwh=[true[0]] * size + [0],
+        power_w=[POWER_W] * size + [0],
+        state=[3] * size + [2],
+    )
+    end_ms = int(at_ms[-1]) + 2_000
+    measured = measure(readings, register, began_ms=T0, end_high_ms=end_ms)
+    assert measured.unread_e4kwh >= STEP_E4KWH * (mute - 1)
+    assert figure_of(measured, int(true[size - mute - 1] - true[0]), register, end_ms).rule == 5
+
+
 # ---- one word alone -----------------------------------------------------------------------------------------------
 
 
