@@ -21,9 +21,10 @@ ONE_E3 = 1_000
 OTHER_POWER_SHARE = 7
 """Power that is further off than that throughout the charge is no line: POWER_CONTRADICTS looks at it."""
 SLOPE_SHARE = 20
-LOOKS_AT_SLOPE = 3
+LOOKS_AT_SLOPE = 2
+MORE_LOOKS, FINE_QUANTA = 3, 300
 """A step hides in the slope of the whole charge at first: each look brings half of the rest of it out. More of them
-would let the steps of a coarse register pass for one that stays."""
+would let the steps of a register of fewer quanta than that pass for one that stays."""
 PLAY_MS = 5_000
 MOST_CANDIDATES = 2
 
@@ -262,7 +263,7 @@ def _step_at(line: _Line, after: int, least: int, quantum: int, *, is_last: bool
         gain_e3 = _gain_e3(risen, int(flowed[after - 1])) if risen > SLOPE_SHARE * quantum else ONE_E3
         energy = max(0, _left_by(line, before, behind, gain_e3))
     else:
-        for _ in range(LOOKS_AT_SLOPE):
+        for _ in range(MORE_LOOKS if flowed[-1] > FINE_QUANTA * quantum else LOOKS_AT_SLOPE):
             gain_e3 = _gain_e3(int(line.shown[-1] - line.shown[0]) - energy, int(flowed[-1]))
             energy = _left_by(line, before, behind, gain_e3)
     risen = int(line.shown[-1] - line.shown[0]) - energy
