@@ -124,7 +124,10 @@ cdef class MeterCalculator(TrustedLine):
                 self.ask_last_power(event_ms, value)
                 forget_step(&self.power)
                 begin_since(&self.power)
+                risen = value != self.reference_value
                 self.accept(event_ms, value, -1)
+                if risen:
+                    self.rest.ahead = 0     # no power was told of it
         self.flags |= self.reading_flags | self.earlier_flags
         return self.accepted_e4kwh - before
 

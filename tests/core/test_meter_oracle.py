@@ -156,3 +156,13 @@ def test_columns_of_different_lengths_are_refused() -> None:
     state, flags = np.zeros(2, dtype=np.uint8), np.zeros(2, dtype=np.uint32)
     with pytest.raises(ValueError, match="one length"):
         calculator.run(two, one, state, two, two, two.copy(), flags, np.zeros((5, 7), dtype=np.int64))
+
+
+def test_a_rise_in_a_word_after_the_charge_is_ahead_of_no_power() -> None:
+    """Two such words at one moment, and then the charge goes on without its register."""
+    profile = MeterProfile("session", 1, 7_700)
+    shown = [(15_000, 0, True), (30_000, 1, False), (30_000, 158, False), (45_000, 158, True), (46_000, 158, True)]
+    readings = [Reading(T0 + ms, value, 60_000, charging) for ms, value, charging in shown]
+    judged = compiled(profile, T0, readings, False, 0)
+    assert judged == Oracle(profile, T0, False, 0).judge(readings)
+    assert judged.flags & Flag.STANDSTILL
