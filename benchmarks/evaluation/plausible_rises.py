@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.evaluation.charges import KWH_E4, MINUTE_MS, SECOND_MS
 from benchmarks.evaluation.meter import ENDLESS_MS, Misread, Moved
+from benchmarks.evaluation.record_faults import record_tells, visible_e4kwh
 from benchmarks.evaluation.story import Story
 from benchmarks.fleet.power import W_MS_PER_E4KWH
 
@@ -34,8 +35,7 @@ def risen_at_end(story: Story, random: Random) -> bool:
     step_ms = int(ends_ms[1] - ends_ms[0])
     peak_w = int(charge.power_at(np.minimum(moments[after - 2 : after + 1], charge.stop_ms - 1)).max())
     true = int(np.diff(charge.energy_at(ends_ms))[0])
-    visible = max(3 * model.quantum_e4kwh, charge.energy_e4kwh * 3 // 100, KWH_E4 // 5)
-    least = peak_w * (step_ms + PLAY_MS) * 11 // (10 * W_MS_PER_E4KWH) - true + visible
+    least = peak_w * (step_ms + PLAY_MS) * 11 // (10 * W_MS_PER_E4KWH) - true + visible_e4kwh(story)
     most = model.rated_power_w * (step_ms + LATE_MS) // W_MS_PER_E4KWH - true
     if least >= most:
         return False
@@ -68,6 +68,5 @@ def not_reset(story: Story, random: Random) -> bool:
     story.moved.append(Moved("add", 0, ENDLESS_MS, left))
     story.has_record = bool(random.random() < 0.7)
     if random.random() < 0.6:
-        story.record_lie = "scaled"
-        story.record_factor = (charge.energy_e4kwh + left, charge.energy_e4kwh)
+        record_tells(story, charge.energy_e4kwh + left)
     return True

@@ -39,7 +39,7 @@ def end_claimed(story: Story, random: Random) -> bool:
         return False
     back_ms = charge.end_ms + int(random.integers(20 * SECOND_MS, 2 * MINUTE_MS))
     story.silences.append(Silence(last_ms + 1, back_ms))
-    _record_tells(story, int(random.integers(least, most)))
+    record_tells(story, int(random.integers(least, most)))
     return True
 
 
@@ -52,7 +52,7 @@ def mute_end(story: Story, random: Random) -> bool:
     story.misread.append(Misread("zero", int(story.taken_ms[last]) + 1, charge.stop_ms + 1))
     read = _at(charge.energy_at, int(story.taken_ms[last]))
     if random.random() < 0.5 and _is_visible(story, read):
-        _record_tells(story, read)
+        record_tells(story, read)
     return True
 
 
@@ -64,19 +64,23 @@ def count_off(story: Story, random: Random) -> bool:
         return False
     story.count_factor = (1_000 + off_e3, 1_000)
     story.has_record = bool(random.random() < 0.5)
-    _record_tells(story, told)
+    record_tells(story, told)
     return True
 
 
-def _record_tells(story: Story, energy_e4kwh: int) -> None:
+def record_tells(story: Story, energy_e4kwh: int) -> None:
+    """Let the record say so."""
     story.record_lie = "scaled"
     story.record_factor = (energy_e4kwh, max(story.charge.energy_e4kwh, 1))
 
 
 def _is_visible(story: Story, energy_e4kwh: int) -> bool:
-    """Off by more than can be told from a right record."""
-    truth = story.charge.energy_e4kwh
-    return abs(energy_e4kwh - truth) > max(3 * story.charger.model.quantum_e4kwh, truth * 3 // 100, KWH_E4 // 5)
+    return abs(energy_e4kwh - story.charge.energy_e4kwh) > visible_e4kwh(story)
+
+
+def visible_e4kwh(story: Story) -> int:
+    """An error of less cannot be told from a right figure."""
+    return max(3 * story.charger.model.quantum_e4kwh, story.charge.energy_e4kwh * 3 // 100, KWH_E4 // 5)
 
 
 def _at(curve: Callable[[IntArray], IntArray], time_ms: int) -> int:

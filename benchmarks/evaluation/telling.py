@@ -87,6 +87,7 @@ def _shown(
         energy = np.maximum(register - told_begin(story, meter), 0)
     # The last reading is taken while the current falls; it shows the power just before.
     true_power = charge.power_at(np.minimum(taken_ms, charge.stop_ms - 1))
+    # A counter of its own is no word of the meter that is mute.
     if story.mute_power and not (model.counts_energy and model.register == "session"):
         true_power = np.where(register == 0, 0, true_power)
     return ToldReadings(

@@ -114,19 +114,19 @@ cdef class MeterCalculator(TrustedLine):
         no flag; it counts when it follows from the reference. An absolute register that has not moved shows that
         nothing flowed until then.
         """
-        cdef bint risen
+        cdef bint is_higher, stands
         cdef int64_t before = self.accepted_e4kwh
         self.begin_reading()
         self.count += 1
         if self.power.has_last and self.has_reference and not self.has_doubt and event_ms >= self.power.last_ms:
-            risen = value > self.reference_value or (value == self.reference_value and not self.is_session_counter)
-            if risen and value <= HIGHEST_VALUE and self.follows_reference(event_ms, value):
+            is_higher = value > self.reference_value
+            stands = value == self.reference_value and not self.is_session_counter
+            if (is_higher or stands) and value <= HIGHEST_VALUE and self.follows_reference(event_ms, value):
                 self.ask_last_power(event_ms, value)
                 forget_step(&self.power)
                 begin_since(&self.power)
-                risen = value != self.reference_value
                 self.accept(event_ms, value, -1)
-                if risen:
+                if is_higher:
                     self.rest.ahead = 0     # no power was told of it
         self.flags |= self.reading_flags | self.earlier_flags
         return self.accepted_e4kwh - before

@@ -236,19 +236,17 @@ class _Witnesses:
             precision = max(self._profile.quantum_e4kwh * max(1, measured.segments), bill // PRECISE)
             if bill < measured.best_e4kwh - precision or self._may_lack_the_fall(bill, precision):
                 return True
-        if measured.unexplained_e4kwh > self._material and not self._is_the_nearer_to_power(bill):
+        if measured.unexplained_e4kwh > self._material and (
+            bill > measured.best_e4kwh - measured.unexplained_e4kwh // 2 or not self._is_nearer_to_power(bill)
+        ):
             return True
         proven = measured.best_e4kwh - (measured.unproven_e4kwh if Flag.FROZEN in measured.flags else 0)
         return self._rested and bill < proven + measured.unproven_e4kwh // 2
 
-    def _is_the_nearer_to_power(self, bill: int) -> bool:
-        """Beside a rise that power does not explain: it lacks most of that, and is what power says at least as much."""
-        measured = self._measured
-        if bill > measured.best_e4kwh - measured.unexplained_e4kwh // 2:
-            return False
-        return self._power_agrees(bill) or abs(bill - measured.power_e4kwh) <= abs(
-            measured.best_e4kwh - measured.power_e4kwh
-        )
+    def _is_nearer_to_power(self, bill: int) -> bool:
+        """It is what power says, or as near to that as the register is."""
+        off = abs(self._measured.best_e4kwh - self._measured.power_e4kwh)
+        return self._power_agrees(bill) or abs(bill - self._measured.power_e4kwh) <= off
 
     @property
     def _count_contradicts(self) -> bool:

@@ -87,7 +87,7 @@ def lasting_steps(
     """
     least = _least(profile, best_e4kwh)
     found: list[LastingStep] = []
-    lines = _lines(readings, flags, usable & ~_mute(readings, flags), profile)
+    lines = _lines(readings, flags, usable, profile)
     for number, line in enumerate(lines):
         found += _steps_of(line, least, profile.quantum_e4kwh, is_last=number == len(lines) - 1)
     return [step for step in found if step.energy_e4kwh > 0 or not _row_of(step, steps, readings)[6] & OF_A_REST]
@@ -157,12 +157,6 @@ def _least(profile: MeterProfile, best_e4kwh: int) -> int:
 def _row_of(step: LastingStep, steps: Int64s, readings: ReadingArrays) -> Int64s:
     row = int(np.searchsorted(steps[:, 1], readings.event_ms[step.place]))
     return np.asarray(steps[min(row, len(steps) - 1)])
-
-
-def _mute(readings: ReadingArrays, flags: npt.NDArray[np.uint32]) -> Bools:
-    """Readings of a meter that answered nothing at all: their power is as false as their register."""
-    silent = (readings.counter_e4kwh == 0) & (readings.power_w == 0)
-    return np.asarray(silent & ((flags & np.uint32(Flag.ZERO_READ)) != 0))
 
 
 def _lines(readings: ReadingArrays, flags: npt.NDArray[np.uint32], usable: Bools, profile: MeterProfile) -> list[_Line]:
@@ -326,8 +320,6 @@ class Jumps(NamedTuple):
 
 def _first_word(readings: ReadingArrays, began_ms: int, place: int) -> Jumps:
     """A session counter that did not begin at 0 still counts the charge before (`measured_figure`)."""
-    if place >= len(readings):
-        return Jumps()
     flowed = flowed_before(readings, began_ms, int(readings.event_ms[place]))
     return Jumps(int(readings.counter_e4kwh[place]), flowed.allowed_e4kwh) if flowed else Jumps()
 
@@ -337,10 +329,12 @@ def jumps(readings: ReadingArrays, steps: Int64s, profile: MeterProfile) -> Jump
     found = Jumps()
     for from_ms, to_ms in steps[(steps[:, 6] & int(Flag.JUMP)) != 0][:, :2].tolist():
         first, last = (int(place) for place in np.searchsorted(readings.event_ms, (from_ms, to_ms)))
+        if last >= len(readings):
+            continue
         if profile.register_kind == "session" and (from_ms < readings.event_ms[0] or last == 0):
             found = _first_word(readings, from_ms, last)
             continue
-        if last >= len(readings) or readings.event_ms[first] != from_ms or readings.event_ms[last] != to_ms:
+        if readings.event_ms[first] != from_ms or readings.event_ms[last] != to_ms:
             continue
         risen = int(readings.counter_e4kwh[last] - readings.counter_e4kwh[first])
         between = slice(first, last + 1)

@@ -144,9 +144,18 @@ def measure(
     raised = flags & NOT_TRUSTED
     unquestioned = ordered.kept & all_charge & (raised == 0)
     is_valid = calculator.has_reference and (filled > 0 or bool(unquestioned.any()))
-    counted = counted_at(kept, count, calculator.baseline_ms)
-    begin = _begin(calculator, charged, rows[1 : 1 + filled], began_ms, counted)._replace(
-        is_mute=mute_at_begin(ordered)
+    value_ms, shown = calculator.baseline_ms, 0
+    if profile.register_kind == "session":
+        value_ms, shown = _first_rise(rows[1 : 1 + filled], began_ms)
+    begin = Begin(
+        began_ms,
+        first_ms,
+        last_ms,
+        counted_at(kept, count, calculator.baseline_ms),
+        flowed_before(charged, began_ms, value_ms),
+        shown_e4kwh=shown,
+        peak_w=int(charged.power_w.max()),
+        is_mute=mute_at_begin(ordered),
     )
     seen = seen_steps(charged, rows[1 : 1 + filled], profile)
     figure = MeasuredFigure(calculator, profile, facts, begin, max(end_high_ms, last_ms), seen, is_valid)
@@ -233,24 +242,12 @@ def measure(
     )
 
 
-def _begin(
-    calculator: MeterCalculator, charged: ReadingArrays, steps: Int64s, began_ms: int, counted_e4kwh: int
-) -> Begin:
-    """What is known of the time until the first trusted reading; for a session counter, until it first rose."""
-    value_ms, shown = calculator.baseline_ms, 0
-    if calculator.is_session_counter:
-        risen = np.flatnonzero(steps[:, 2] > 0)
-        if len(risen) and steps[0, 0] == began_ms:
-            value_ms, shown = int(steps[risen[0], 1]), int(steps[risen[0], 2])
-    return Begin(
-        began_ms,
-        int(charged.event_ms[0]),
-        int(charged.event_ms[-1]),
-        counted_e4kwh,
-        flowed_before(charged, began_ms, value_ms),
-        shown,
-        int(charged.power_w.max()),
-    )
+def _first_rise(steps: Int64s, began_ms: int) -> tuple[int, int]:
+    """When a session counter first rose since it stood at 0, and to what; where it did not, the begin and 0."""
+    risen = np.flatnonzero(steps[:, 2] > 0)
+    if not len(risen) or steps[0, 0] != began_ms:
+        return began_ms, 0
+    return int(steps[risen[0], 1]), int(steps[risen[0], 2])
 
 
 def _short_by(

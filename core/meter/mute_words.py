@@ -22,9 +22,7 @@ def without_mute_words(ordered: OrderedReadings, profile: MeterProfile) -> Order
     shown = np.flatnonzero(charged.counter_e4kwh > 0)
     if not mute.any() or not len(shown):
         return ordered
-    before_first = mute & (np.arange(len(charged)) < shown[0])
-    if not _is_out_of_reach(charged, int(shown[0]), profile):
-        before_first[:] = False
+    before_first = mute & (np.arange(len(charged)) < shown[0]) & _is_out_of_reach(charged, int(shown[0]), profile)
     mute = before_first | (mute & _register_goes_on(charged, shown))
     flags, kept = ordered.flags.copy(), ordered.kept.copy()
     flags[places[mute]] |= np.uint32(Flag.ZERO_READ)

@@ -81,6 +81,15 @@ cdef inline void begin_since(PowerSteps* power) noexcept nogil:
     power.since_twice_w_ms = power.since_seen_ms = power.since_peak_w = 0
 
 
+cdef inline int64_t beyond_power(
+    const MeterLimits* meter, int64_t risen, int64_t flowed, int64_t most, int64_t peak_w
+) noexcept nogil:
+    """By how much a rise exceeds what `flowed`; 0 where `most`, and the play of its times at `peak_w`, may be it."""
+    cdef int64_t play_ms = PLAY_MS if meter.tolerance_ms < PLAY_MS else meter.tolerance_ms
+    cdef int64_t late = peak_w * play_ms // W_MS_PER_E4KWH
+    return risen - flowed * 9 // 10 if risen > (most + late) * 11 // 10 + 2 * meter.quantum else 0
+
+
 cdef inline int64_t unexplained_rise(
     const PowerSteps* power, const MeterLimits* meter, int64_t elapsed_ms, int64_t risen, int64_t flowed, int64_t most
 ) noexcept nogil:
@@ -88,11 +97,9 @@ cdef inline int64_t unexplained_rise(
 
     `most` is what may have flowed in a silence, else the same.
     """
-    cdef int64_t play_ms = PLAY_MS if meter.tolerance_ms < PLAY_MS else meter.tolerance_ms
-    cdef int64_t late = power.since_peak_w * play_ms // W_MS_PER_E4KWH
     if not power.since_peak_w or power.since_seen_ms < elapsed_ms:
         return 0
-    return risen - flowed * 9 // 10 if risen > (most + late) * 11 // 10 + 2 * meter.quantum else 0
+    return beyond_power(meter, risen, flowed, most, power.since_peak_w)
 
 
 cdef inline int64_t unexplained_at_end(
@@ -105,16 +112,11 @@ cdef inline int64_t unexplained_at_end(
 ) noexcept nogil:
     """The same of a word after the charge: the last power may have gone on until then, twice as much in a silence."""
     cdef int64_t elapsed_ms = clip(event_ms - power.last_ms, 0, LONGEST_STEP_MS)
-    cdef int64_t play_ms = PLAY_MS if meter.tolerance_ms < PLAY_MS else meter.tolerance_ms
-    cdef int64_t late = (power.last_w if power.last_w > power.before_w else power.before_w) * play_ms
-    cdef int64_t flowed = (rested_twice_w_ms + power.since_twice_w_ms) // 2 + power.last_w * elapsed_ms
+    cdef int64_t tail_w_ms = power.last_w * (2 * elapsed_ms if elapsed_ms > gap_ms else elapsed_ms)
+    cdef int64_t flowed = ((rested_twice_w_ms + power.since_twice_w_ms) // 2 + tail_w_ms) // W_MS_PER_E4KWH
     if not power.twice_w_ms:
         return 0
-    if elapsed_ms > gap_ms:
-        flowed += power.last_w * elapsed_ms
-    flowed //= W_MS_PER_E4KWH
-    late //= W_MS_PER_E4KWH
-    return risen - flowed * 9 // 10 if risen > (flowed + late) * 11 // 10 + 2 * meter.quantum else 0
+    return beyond_power(meter, risen, flowed, flowed, power.last_w if power.last_w > power.before_w else power.before_w)
 
 
 cdef inline int64_t most_in_silence(const PowerSteps* power, int64_t elapsed_ms) noexcept nogil:

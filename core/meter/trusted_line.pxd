@@ -24,7 +24,7 @@ cdef class TrustedLine:
     cdef MeterLimits meter
     cdef readonly int64_t quantum
     cdef int64_t gap_ms
-    cdef readonly bint is_session_counter
+    cdef bint is_session_counter
     cdef bint restarts_at_zero      # a register that restarts with the charger
 
     # The reference: the last reading that is trusted (with the highest value of its segment)

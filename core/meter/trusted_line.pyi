@@ -3,7 +3,6 @@ from core.meter.profile import MeterProfile
 class TrustedLine:
     quantum: int
     has_reference: bool
-    is_session_counter: bool
     reference_ms: int
     reference_value: int
     baseline_ms: int
